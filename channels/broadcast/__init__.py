@@ -1,0 +1,1 @@
+"""Emergency-broadcasting gateways: the message packets, and the ways of pushing them."""

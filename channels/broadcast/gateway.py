@@ -1,0 +1,134 @@
+"""Broadcast gateways by HTTP: a packet (EBM) is posted, its EBDResponse says whether it was taken, its state is asked
+for or pushed to us later.
+
+The EBDID is the same over all tries, so a gateway knows a repetition; a duplicate is not played twice. EBDResponse 1 is
+`sent`; only state 3 (played) is `delivered`. Packets are not signed yet, so a pushed state is believed only under the
+address we gave that very gateway, which carries its code and an HMAC of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from pydantic import Field, SecretStr
+
+from channels.broadcast import ebm, tarball
+from channels.broadcast.meaning import SILENT, STATES, as_ebm, legible, outcome, packet_in
+from channels.contract import (
+    Blame,
+    Callback,
+    Forged,
+    Malformed,
+    Message,
+    Outcome,
+    ProviderSettings,
+    Receipt,
+    ReceiptState,
+    Refused,
+    Reply,
+)
+from channels.transport import Answer, Failure, Transport, judge, located, trace
+
+
+class EbmSettings(ProviderSettings):
+    """`ebrid` and `sender_code` are ours; `secret` guards the addresses given to the gateways (empty: we only ask)."""
+
+    timeout_s: float = Field(default=5, gt=0, le=60)
+    ebrid: str = Field(pattern=r"^\d{23}$")
+    sender_code: str
+    secret: SecretStr | None = None
+
+
+class EbmGateway:
+    max_batch = 1
+
+    def __init__(self, settings: EbmSettings, transport: Transport, callback_url: str) -> None:
+        self._settings = settings
+        self._line = transport.line(in_flight=settings.in_flight, timeout_s=settings.timeout_s)
+        self._callback_url = callback_url
+
+    async def send(self, batch: Sequence[Message], now: datetime) -> list[Outcome]:
+        return [await self._send(message, now) for message in batch]
+
+    async def ask(self, batch: Sequence[Message], now: datetime) -> list[Receipt]:
+        """Asks all gateways of the batch at once; raises OSError only where none of them answered."""
+        serial = int(now.timestamp() * 1_000_000)  # 16 digits for 280 years, and far above any message's serial
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(self._ask(one, serial + no, now)) for no, one in enumerate(batch)]
+        found = [task.result() for task in tasks]
+        if found and all(isinstance(one, Failure) for one in found):
+            raise OSError("网关没有应答状态查询")
+        return [one for one in found if isinstance(one, Receipt)]
+
+    def read(self, callback: Callback, now: datetime) -> tuple[list[Receipt], Reply]:
+        """A packet a gateway pushed to the address we gave it: a state, or a heartbeat."""
+        peer, _, seal = callback.token.partition(".")
+        if not seal or not hmac.compare_digest(self._seal(peer).encode(), seal.encode()):
+            raise Forged("回执地址不是发给该网关的")
+        try:
+            tar = tarball.from_form(callback.headers.get("content-type", ""), callback.body)
+            packet = ebm.read(tar)
+        except tarball.Unreadable as error:
+            raise Malformed(str(error)) from error
+        if packet.source != peer:
+            raise Forged("网关冒用了别的网关的回执地址")
+        receipts, said = [], ebm.Response(result=ebm.Result.OK, text="已接收")
+        if isinstance(packet.body, ebm.StateResponse):
+            state, code = STATES[packet.body.state]
+            receipts = [Receipt(state=state, ref=packet.body.ebm_id, peer=peer, code=code, detail=packet.body.text)]
+        elif not isinstance(packet.body, ebm.ConnectionCheck | ebm.Response):
+            said = ebm.Response(result=ebm.Result.OTHER_ERROR, text="不支持这类数据包")
+        answer = self._packet(said, int(now.timestamp() * 1_000_000), now, target=peer)
+        body, _ = ebm.write(replace(answer, related=packet.id))
+        disposition = ("Content-Disposition", f'attachment; filename="{tarball.file_name(answer.id)}"')
+        return receipts, Reply(status=200, body=body, content_type=tarball.MEDIA_TYPE, headers=(disposition,))
+
+    async def close(self) -> None:
+        await self._line.close()
+
+    async def _send(self, message: Message, now: datetime) -> Outcome:
+        try:
+            packet = self._packet(as_ebm(message, self._settings.sender_code), message.serial, now, target=message.peer)
+            tar, xml = ebm.write(packet)
+        except ValueError as error:
+            return Refused(code="bad_packet", reason=f"播发消息不合规，没有发出：{error}", blame=Blame.MESSAGE)
+        blot = (self._seal(message.peer),)
+        answer = await self._post(message.to, packet.id, tar)
+        if not isinstance(answer, Answer):
+            return replace(answer, trace=trace(xml, None, blot))
+        return replace(outcome(answer, packet.id, now), trace=trace(xml, legible(answer), blot))
+
+    async def _ask(self, message: Message, serial: int, now: datetime) -> Receipt | Failure | None:
+        """A cancel is asked after what it calls off: that it sounds no more is the proof of the cancel."""
+        cancel = message.bulletin.kind == "Cancel"
+        about = message.bulletin.cancels_broadcast_id if cancel else message.bulletin.broadcast_id
+        packet = self._packet(ebm.StateRequest(ebm_id=about), serial, now, target=message.peer)
+        answer = await self._post(message.to, packet.id, ebm.write(packet)[0])
+        if not isinstance(answer, Answer):
+            return answer
+        said = packet_in(answer)
+        if said is None or not isinstance(said.body, ebm.StateResponse) or said.body.ebm_id != about:
+            return judge(answer, now, blame=Blame.ADDRESS)  # None: it will tell us in a connection of its own
+        state, code = STATES[said.body.state]
+        if cancel:
+            state = ReceiptState.DELIVERED if said.body.state in SILENT else ReceiptState.SENT
+        ref = message.bulletin.broadcast_id
+        return Receipt(state=state, id=message.id, ref=ref, peer=message.peer, code=code, detail=said.body.text)
+
+    async def _post(self, to: str, identifier: str, tar: bytes) -> Answer | Failure:
+        content_type, body = tarball.form(identifier, tar)
+        return await self._line.post(located(self._settings.base_url, to), body, {"Content-Type": content_type})
+
+    def _packet(self, body: ebm.Body, serial: int, now: datetime, *, target: str) -> ebm.Ebd:
+        source, seal = self._settings.ebrid, self._seal(target)
+        url = f"{self._callback_url}/{target}.{seal}" if seal else ""
+        return ebm.Ebd(id=ebm.ebd_id(source, serial), source=source, body=body, time=now, target=target, url=url)
+
+    def _seal(self, peer: str) -> str:
+        """Proves that we gave this address to this gateway; '' where no secret is set: then nothing may be pushed."""
+        secret = self._settings.secret.get_secret_value() if self._settings.secret else ""
+        return hmac.new(secret.encode(), peer.encode(), "sha256").hexdigest()[:32] if secret and peer else ""

@@ -1,0 +1,207 @@
+"""What a provider must be: Message in, one of four outcomes out, and a Receipt later.
+
+It must survive a provider that hangs, lies, repeats itself or answers in the wrong order; so it has no database, no
+clock, no retry and no log of its own. The caller hands in `now`, decides about retries, and states what the outcome
+means.
+
+A provider file holds: its settings, its error table, `send`, and where it can, `read` (a callback), `ask` and `close`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol, runtime_checkable
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class ProviderSettings(BaseModel):
+    """What every provider has in `config/channels.yaml`; a provider's own settings class adds to it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: str
+    base_url: str = ""
+    rate: float = Field(default=100, gt=0, description="requests a second")
+    in_flight: int = Field(default=32, ge=1, le=2000, description="requests under way at once")
+    timeout_s: float = Field(default=10, gt=0, le=60)
+    window: int = Field(default=256, ge=1, le=4096, description="W: rows opened and not settled")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bulletin:
+    """What all messages of one warning version share; built once a warning."""
+
+    warning_id: str
+    identifier: str
+    kind: str
+    drill: bool
+    test: bool
+    level: str
+    rank: int
+    event: str
+    event_code: str
+    headline: str
+    sender: str
+    sender_name: str
+    sent: datetime
+    starts: datetime
+    expires: datetime
+    broadcast_id: str = ""
+    """EBMID, 35 digits; empty where no gateway is told."""
+    cancels_broadcast_id: str = ""
+    """EBMID of the version this one calls off."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One thing to send. `id` is the delivery key: the same over all tries, the provider's idempotency key.
+
+    `to`: an E.164 phone number, or the base URL of a gateway or endpoint. `peer`: its code (EBRID, endpoint id).
+    `areas`: 12-digit codes it speaks for. `serial`: a number never used twice on this channel (EBDID sequence).
+    """
+
+    id: str
+    to: str
+    text: str
+    bulletin: Bulletin
+    peer: str = ""
+    areas: tuple[str, ...] = ()
+    serial: int = 0
+    secrets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """The provider has it. `delivered`: its answer is already the proof (party: 2xx)."""
+
+    ref: str = ""
+    delivered: bool = False
+    trace: str = ""
+    """What went over the wire, secrets and phone numbers blotted; '' where nothing is kept."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TryAgain:
+    """It did not leave. `throttled` (429) costs no attempt; `after_s` is the provider's Retry-After."""
+
+    code: str
+    reason: str
+    after_s: float | None = None
+    throttled: bool = False
+    trace: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotKnown:
+    """It may have left: time ran out, or the line was cut, after bytes were written."""
+
+    code: str
+    reason: str
+    trace: str = ""
+
+
+class Blame(StrEnum):
+    """What is at fault in a refusal: this address, this text, or our account (wake the operator)."""
+
+    ADDRESS = "address"
+    MESSAGE = "message"
+    ACCOUNT = "account"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """It never will leave."""
+
+    code: str
+    reason: str
+    blame: Blame
+    trace: str = ""
+
+
+Outcome = Accepted | TryAgain | NotKnown | Refused
+
+
+class ReceiptState(StrEnum):
+    """What a provider may report later; words of the ledger (`sent` = on its way, `delivered` = proven)."""
+
+    SENT = "sent"
+    DELIVERED = "delivered"
+    UNDELIVERED = "undelivered"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """What became of a message. `id` is the delivery key where the provider carries it; else `ref`, `peer` find it."""
+
+    state: ReceiptState
+    id: str = ""
+    ref: str = ""
+    peer: str = ""
+    code: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Callback:
+    """An HTTP request of a provider, untouched. `url` is the public one it signed; header names are lower-case."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
+    token: str = ""
+    """The rest of the path behind `/callbacks/{channel}/{provider}/`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What to answer the provider, only after the receipts are committed."""
+
+    status: int = 204
+    body: bytes = b""
+    content_type: str = "text/plain"
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+class Forged(Exception):
+    """A callback whose signature is missing or wrong: answered 401, counted, never believed."""
+
+
+class Malformed(Exception):
+    """A callback that cannot be read: answered 400."""
+
+
+class NotConfigured(Exception):
+    """A provider without its account or secret: it stays off, and this says in Chinese what to set."""
+
+
+class Provider(Protocol):
+    """A way out. `max_batch` messages at most go into one `send`."""
+
+    max_batch: int
+
+    async def send(self, batch: Sequence[Message], now: datetime) -> list[Outcome]:
+        """One outcome per message, in order. An exception that escapes means NotKnown for all."""
+
+    async def close(self) -> None: ...
+
+
+@runtime_checkable
+class Reads(Protocol):
+    """A provider that reports by calling us."""
+
+    def read(self, callback: Callback, now: datetime) -> tuple[list[Receipt], Reply]:
+        """Raises Forged or Malformed; cannot raise rights: a receipt only ever names a delivery."""
+
+
+@runtime_checkable
+class Asks(Protocol):
+    """A provider that can be asked what became of messages it took."""
+
+    async def ask(self, batch: Sequence[Message], now: datetime) -> list[Receipt]:
+        """Whatever it knows; silence about a message is no receipt. Network faults raise TimeoutError or OSError."""

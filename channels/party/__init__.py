@@ -1,0 +1,1 @@
+"""Party-building platforms: one file per way of calling them."""

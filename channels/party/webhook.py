@@ -1,0 +1,102 @@
+"""Party-building platforms by Standard Webhooks 1.0.0: a signed JSON event; a 2xx is the proof that it arrived.
+
+`webhook-id` is the delivery key, the same over all tries, so the platform knows a repetition. During a rotation both
+secrets sign. The address comes from a third party and is watched as a stranger's: https, no inner networks.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from pydantic import Field
+from standardwebhooks.webhooks import EmptyWebhookSecretError, Webhook
+
+from channels.contract import Accepted, Blame, Message, Outcome, ProviderSettings, Refused
+from channels.transport import Answer, Transport, judge, located, trace
+
+
+class WebhookSettings(ProviderSettings):
+    timeout_s: float = Field(default=15, gt=0, le=60)
+    in_flight: int = Field(default=16, ge=1, le=2000)
+
+
+LIMIT = 20_000
+"""Bytes of body a receiver must take."""
+
+GONE = Refused(code="gone", reason="对方已停用该地址（410），请联系平台并更新登记", blame=Blame.ADDRESS)
+
+
+class PartyWebhook:
+    max_batch = 1
+
+    def __init__(self, settings: WebhookSettings, transport: Transport) -> None:
+        self._settings = settings
+        self._line = transport.line(in_flight=settings.in_flight, timeout_s=settings.timeout_s, stranger=True)
+
+    async def send(self, batch: Sequence[Message], now: datetime) -> list[Outcome]:
+        return [await self._send(message, now) for message in batch]
+
+    async def _send(self, message: Message, now: datetime) -> Outcome:
+        body = event(message, now)
+        if len(body.encode()) >= LIMIT:
+            return Refused(code="too_large", reason="事件超过 20 kB，请把该端点按县拆分", blame=Blame.MESSAGE)
+        try:
+            signature = " ".join(
+                Webhook(secret).sign(message.id, now.astimezone(UTC), body) for secret in message.secrets
+            )
+        except (ValueError, EmptyWebhookSecretError):
+            signature = ""
+        if not signature:
+            return Refused(code="no_secret", reason="该端点没有可用的签名密钥，请重新登记", blame=Blame.ACCOUNT)
+        headers = {
+            "Content-Type": "application/json",
+            "webhook-id": message.id,
+            "webhook-timestamp": str(int(now.timestamp())),
+            "webhook-signature": signature,
+        }
+        answer = await self._line.post(located(self._settings.base_url, message.to), body.encode(), headers)
+        said = answer if isinstance(answer, Answer) else None
+        return replace(
+            _outcome(answer, now), trace=trace(f"POST webhook-id: {message.id}\n{body}", said, message.secrets)
+        )
+
+    async def close(self) -> None:
+        await self._line.close()
+
+
+def _outcome(answer: Answer | Outcome, now: datetime) -> Outcome:
+    if not isinstance(answer, Answer):
+        return answer
+    if answer.status == 410:
+        return GONE
+    return judge(answer, now, blame=Blame.ADDRESS) or Accepted(delivered=True)
+
+
+def event(message: Message, now: datetime) -> str:
+    """The body. `areas` are the village codes in which the platform has branches; times are ISO 8601."""
+    about = message.bulletin
+    data = {
+        "warning_id": about.warning_id,
+        "identifier": about.identifier,
+        "kind": about.kind,
+        "drill": about.drill,
+        "test": about.test,
+        "level": about.level,
+        "event": about.event,
+        "event_code": about.event_code,
+        "headline": about.headline,
+        "text": message.text,
+        "sender": about.sender,
+        "sender_name": about.sender_name,
+        "sent": about.sent.isoformat(),
+        "starts": about.starts.isoformat(),
+        "expires": about.expires.isoformat(),
+        "areas": message.areas,
+    }
+    kind = "warning.cancelled" if about.kind == "Cancel" else "warning.issued"
+    return json.dumps(
+        {"type": kind, "timestamp": now.isoformat(), "data": data}, ensure_ascii=False, separators=(",", ":")
+    )

@@ -1,0 +1,1 @@
+"""Text messages: one file per provider."""

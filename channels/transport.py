@@ -1,0 +1,231 @@
+"""One HTTP way out for all providers: time limit, status → outcome, guard of addresses, trace with secrets blotted.
+
+It must survive peers that refuse, hang, trickle, cut the line, redirect or answer without end, and must never confuse
+"it did not leave" with "it may have left". Every provider has a line of its own (connections, names, time limit), so a
+dead gateway cannot eat the slots of the SMS.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from typing import Final
+
+from aiohttp import (
+    ClientConnectorCertificateError,
+    ClientConnectorDNSError,
+    ClientConnectorError,
+    ClientConnectorSSLError,
+    ClientError,
+    ClientResponse,
+    ClientSession,
+    ClientTimeout,
+    ConnectionTimeoutError,
+    DummyCookieJar,
+    InvalidURL,
+    TCPConnector,
+)
+
+from channels.addresses import Forbidden, Guard, Network, Resolver
+from channels.contract import Blame, NotKnown, Refused, TryAgain
+
+Failure = TryAgain | NotKnown | Refused
+
+BODY_LIMIT: Final = 256 * 1024
+TRACE_LIMIT: Final = 8 * 1024
+LONGEST_WAIT_S: Final = 3600.0
+KEEP_ALIVE_S: Final = 15.0
+"""Shorter than servers use, so that we seldom write into a connection its owner is just closing."""
+
+BLOT: Final = "•••"
+NOT_SENT: Final[tuple[tuple[tuple[type[Exception], ...], Failure], ...]] = (
+    ((InvalidURL,), Refused(code="bad_url", reason="网址写法有误，请改正", blame=Blame.ADDRESS)),
+    ((ConnectionTimeoutError,), TryAgain(code="connect_timeout", reason="连接对方超时，请检查网络")),
+    (
+        # TLS is never given up for plain text: slow retries and an alarm.
+        (ClientConnectorCertificateError, ClientConnectorSSLError),
+        TryAgain(code="tls_config", reason="对方证书有误或过期，没有发出，请检查证书", after_s=60.0),
+    ),
+    ((ClientConnectorDNSError,), TryAgain(code="name_unknown", reason="域名解析不出，请检查网址和域名服务")),
+    ((ClientConnectorError,), TryAgain(code="no_connection", reason="连不上对方，请检查网址和网络")),
+)
+"""Faults that come before the first byte of a request; the first that fits."""
+
+_MESSAGE_STATES: Final = frozenset({400, 413, 414, 415, 422, 431})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What the peer said. `whole` is False where its body was cut, too slow or too long: the state is known anyway."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    whole: bool = True
+
+    @property
+    def text(self) -> str:
+        return self.body.decode("utf-8", "replace")
+
+
+class Line:
+    """The connections of one provider. One request has one total limit; of it, at most half is for connecting."""
+
+    def __init__(self, *, guard: Guard, tls: ssl.SSLContext | None, in_flight: int, timeout_s: float) -> None:
+        self._guard = guard
+        self._tls = tls
+        self._in_flight = in_flight
+        # Connecting ends before the total does: a total that runs out has written bytes, and is NotKnown.
+        self._limit = ClientTimeout(total=timeout_s, connect=timeout_s / 2, ceil_threshold=float("inf"))
+        self._session: ClientSession | None = None
+
+    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer | Failure:
+        return await self.request("POST", url, body, headers)
+
+    async def request(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> Answer | Failure:
+        """The answer whatever its state (see `judge`), or why there is none. Redirects are not followed."""
+        try:
+            self._guard.check_url(url)
+            async with self._open().request(
+                method, url, data=body, headers=headers, allow_redirects=False, timeout=self._limit
+            ) as response:
+                return await _read(response)
+        except (ClientError, OSError) as error:
+            return _without_answer(error)
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    def _open(self) -> ClientSession:
+        """Made at the first request, because a session belongs to the loop that runs."""
+        if self._session is None:
+            connector = TCPConnector(
+                limit=self._in_flight,
+                resolver=Resolver(self._guard),
+                ttl_dns_cache=30,
+                keepalive_timeout=KEEP_ALIVE_S,
+                ssl=self._tls or True,
+            )
+            self._session = ClientSession(
+                connector=connector, trust_env=False, cookie_jar=DummyCookieJar(), headers={"User-Agent": "mingluo"}
+            )
+        return self._session
+
+
+class Transport:
+    """Gives every provider its line, and closes them all.
+
+    `loopback_only`: nothing but this machine is ever called (demo, tests). `loopback`: this machine may be called too
+    (profile test). `allow`: networks that a third party's address may lie in although they are private.
+    """
+
+    def __init__(
+        self,
+        *,
+        loopback_only: bool = False,
+        loopback: bool = False,
+        allow: tuple[Network, ...] = (),
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self._loopback_only = loopback_only
+        self._loopback = loopback
+        self._allow = allow
+        self._tls = tls
+        self._lines: list[Line] = []
+
+    def line(self, *, in_flight: int, timeout_s: float, stranger: bool = False) -> Line:
+        """`stranger`: the addresses come from a third party, so they are watched more closely."""
+        guard = Guard(loopback_only=self._loopback_only, loopback=self._loopback, stranger=stranger, allow=self._allow)
+        line = Line(guard=guard, tls=self._tls, in_flight=in_flight, timeout_s=timeout_s)
+        self._lines.append(line)
+        return line
+
+    async def close(self) -> None:
+        for line in self._lines:
+            await line.close()
+        self._lines.clear()
+
+
+def judge(answer: Answer, now: datetime, *, blame: Blame) -> Failure | None:
+    """HTTP state → outcome, once for all providers; None for 2xx. `blame`: who errs where the state names nobody."""
+    status = answer.status
+    if 200 <= status < 300:
+        return None
+    code = f"http_{status}"
+    if status == 429:
+        return TryAgain(code=code, reason="对方限流", after_s=retry_after(answer, now), throttled=True)
+    if status == 408 or status >= 500:
+        return TryAgain(code=code, reason=f"对方故障（HTTP {status}）", after_s=retry_after(answer, now))
+    if status in _MESSAGE_STATES:
+        return Refused(code=code, reason=f"对方不接受这条内容（HTTP {status}）", blame=Blame.MESSAGE)
+    if 300 <= status < 400:
+        return Refused(code="redirect", reason="对方要求改道，不予跟随，请改正网址", blame=blame)
+    return Refused(code=code, reason=f"对方拒绝（HTTP {status}），请核对网址和凭据", blame=blame)
+
+
+def retry_after(answer: Answer, now: datetime) -> float | None:
+    """Seconds to wait as the peer asks, in seconds or as a date; at most an hour, whatever it says."""
+    value = answer.headers.get("Retry-After", "").strip()
+    if value.isdigit() and len(value) < 10:
+        return min(float(value), LONGEST_WAIT_S)
+    try:
+        at = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    return min(max((at - now).total_seconds(), 0.0), LONGEST_WAIT_S) if at.tzinfo is not None else None
+
+
+def located(base_url: str, to: str) -> str:
+    """A gateway's or endpoint's address: as the register has it, or, where that is a path, under the base URL."""
+    return base_url.rstrip("/") + to if to.startswith("/") else to
+
+
+def trace(request: str, answer: Answer | None, blot: tuple[str, ...] = ()) -> str:
+    """What went over the wire, for the ledger: shortened, with secrets and numbers blotted."""
+    said = "（没有应答）" if answer is None else f"HTTP {answer.status}\n{answer.text}"
+    return f"{blotted(_short(request), blot)}\n\n{blotted(_short(said), blot)}".replace("\x00", "")
+
+
+def blotted(text: str, blot: tuple[str, ...]) -> str:
+    """The text without any of the secrets."""
+    for secret in blot:
+        if secret:
+            text = text.replace(secret, BLOT)
+    return text
+
+
+async def _read(response: ClientResponse) -> Answer:
+    """A body that is cut, trickles or never ends does not undo the state that came before it."""
+    body, whole = b"", True
+    try:
+        async for piece in response.content.iter_any():
+            body += piece
+            if len(body) > BODY_LIMIT:
+                response.close()
+                body, whole = body[:BODY_LIMIT], False
+                break
+    except (TimeoutError, ClientError, OSError):
+        whole = False
+    return Answer(status=response.status, headers=response.headers, body=body, whole=whole)
+
+
+def _without_answer(error: ClientError | OSError) -> Failure:
+    """Whether it left. What is not in the table happened after bytes were written."""
+    cause = error.os_error if isinstance(error, ClientConnectorError) else error
+    if isinstance(cause, Forbidden):
+        return Refused(code="forbidden_address", reason=str(cause), blame=Blame.ADDRESS)
+    for kinds, failure in NOT_SENT:
+        if isinstance(error, kinds):
+            return failure
+    if isinstance(error, TimeoutError):
+        return NotKnown(code="timeout", reason="已发出请求，对方未在时限内应答")
+    return NotKnown(code="cut", reason=f"已发出请求，连接中断（{type(error).__name__}）")
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= TRACE_LIMIT else text[:TRACE_LIMIT] + "…（已截短）"

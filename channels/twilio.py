@@ -1,0 +1,176 @@
+"""What SMS and voice by Twilio share: the account, its error codes, its signature, and the SDK on our own line.
+
+The SDK is used where it helps (signatures, look-ups); a message goes out by our own request, because the SDK doubles
+its cost, ignores time limits and loses Retry-After. Twilio reports by callbacks that may come late, twice, or forged.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from functools import cached_property
+from typing import Any, Final
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from aiohttp import encode_basic_auth
+from twilio.http import AsyncHttpClient
+from twilio.http.response import Response
+from twilio.request_validator import RequestValidator, add_port, remove_port
+from twilio.rest import Client
+
+from channels.contract import Accepted, Blame, Callback, Forged, Malformed, NotKnown, Outcome, Refused, TryAgain
+from channels.transport import Answer, Failure, Line, blotted, judge
+
+HOME: Final = "https://api.twilio.com"
+
+AGAIN: Final = {
+    20429: "请求过于频繁",
+    21611: "该发送号码的队列已满",
+    30001: "队列已满",
+    30003: "对方手机关机或不在服务区",
+    30008: "运营商未说明原因",
+    30017: "运营商拥塞",
+}
+THROTTLED: Final = frozenset({20429, 21611, 30001})
+"""Of these the provider is only busy: they cost no attempt."""
+
+REFUSED: Final[dict[int, tuple[Blame, str]]] = {
+    21211: (Blame.ADDRESS, "号码有误"),
+    21408: (Blame.ADDRESS, "账户未开通该地区"),
+    21610: (Blame.ADDRESS, "对方已退订"),
+    21612: (Blame.ADDRESS, "没有到该号码的路由"),
+    21614: (Blame.ADDRESS, "不是手机号码"),
+    21635: (Blame.ADDRESS, "是固定电话"),
+    30004: (Blame.ADDRESS, "对方拒收"),
+    30005: (Blame.ADDRESS, "空号"),
+    30006: (Blame.ADDRESS, "固定电话或运营商不通"),
+    21602: (Blame.MESSAGE, "内容为空"),
+    21617: (Blame.MESSAGE, "内容超过 1600 字"),
+    30007: (Blame.MESSAGE, "内容被拦截，请改写后再发"),
+    20003: (Blame.ACCOUNT, "账户或密钥有误"),
+    20404: (Blame.ACCOUNT, "账户不存在，请核对 account_sid 和 base_url"),
+    21606: (Blame.ACCOUNT, "发送号码不能发短信"),
+    30002: (Blame.ACCOUNT, "账户已停用"),
+}
+
+
+def explain(code: str) -> str:
+    """The Chinese of an error code in a receipt; '' for one we do not know."""
+    number = int(code) if code.isdigit() else 0
+    return AGAIN.get(number) or REFUSED.get(number, (None, ""))[1]
+
+
+class Account:
+    """One Twilio account reached over one line."""
+
+    def __init__(self, line: Line, base_url: str, sid: str, token: str) -> None:
+        self._line = line
+        self._base_url = base_url.rstrip("/") or HOME
+        self._token = token
+        self._validator = RequestValidator(token)
+        self._root = f"{self._base_url}/2010-04-01/Accounts/{sid}"
+        self._headers = {
+            "Authorization": encode_basic_auth(sid, token),
+            "Content-Type": "application/x-www-form-urlencoded",
+            "Accept": "application/json",
+        }
+        self.sid = sid
+
+    async def post(self, resource: str, form: bytes) -> Answer | Failure:
+        return await self._line.post(f"{self._root}/{resource}.json", form, self._headers)
+
+    def outcome(self, answer: Answer, now: datetime, to: str) -> Outcome:
+        """What Twilio's answer to a POST means: its own error code first, then the HTTP state."""
+        data = _object(answer.body)
+        by_state = judge(answer, now, blame=Blame.ACCOUNT)
+        if by_state is None:
+            sid = data.get("sid")
+            if isinstance(sid, str) and sid:
+                return Accepted(ref=sid)
+            return NotKnown(code="garbage" if answer.whole else "cut", reason="应答无法读懂，可能已发出")
+        code = data.get("code")
+        if not isinstance(code, int):
+            return by_state
+        said = blotted(str(data.get("message", ""))[:200], (to, to.removeprefix("+")))
+        if code in AGAIN:
+            after_s = by_state.after_s if isinstance(by_state, TryAgain) else None
+            return TryAgain(code=str(code), reason=AGAIN[code], after_s=after_s, throttled=code in THROTTLED)
+        if code in REFUSED:
+            blame, meaning = REFUSED[code]
+            return Refused(code=str(code), reason=meaning, blame=blame)
+        return replace(by_state, code=str(code), reason=f"{by_state.reason}：{said}")
+
+    def genuine(self, callback: Callback) -> dict[str, str]:
+        """The form of a callback Twilio signed; raises Forged or Malformed. Times and order are not ours to trust."""
+        try:
+            form = _Form.read(callback.body.decode("utf-8"))
+        except ValueError as error:
+            raise Malformed("回执不是表单") from error
+        given = callback.headers.get("x-twilio-signature", "").encode()
+        url = urlsplit(callback.url)
+        expected = [self._validator.compute_signature(address, form) for address in (remove_port(url), add_port(url))]
+        if not any(hmac.compare_digest(one.encode(), given) for one in expected):
+            raise Forged("回执签名缺失或不符")
+        fields = {name: values[-1] for name, values in form.items()}
+        if fields.get("AccountSid", self.sid) != self.sid:
+            raise Forged("回执来自别的账户")
+        return fields
+
+    @cached_property
+    def client(self) -> Client:
+        """Twilio's SDK on our line, for look-ups."""
+        return Client(self.sid, self._token, http_client=_OnOurLine(self._line, self._base_url, self._headers))
+
+
+class _OnOurLine(AsyncHttpClient):
+    """The SDK's requests go through our connections, limits and guard, to the base URL we were given."""
+
+    def __init__(self, line: Line, base_url: str, headers: Mapping[str, str]) -> None:
+        super().__init__(logging.getLogger("twilio"), True)
+        self._line = line
+        self._base_url = base_url
+        self._headers = headers
+
+    async def request(  # type: ignore[override]  # as the SDK's own asynchronous client does
+        self, method: str, uri: str, params: Any = None, data: Any = None, *_: Any, **__: Any
+    ) -> Response:
+        """Raises TimeoutError or OSError where there is no answer that can be read."""
+        asked = urlsplit(uri)
+        query = urlencode(params or {}) or asked.query
+        url = f"{self._base_url}{asked.path}" + (f"?{query}" if query else "")
+        body = urlencode(data).encode() if data else None
+        answer = await self._line.request(method, url, body, self._headers)
+        if isinstance(answer, NotKnown):
+            raise TimeoutError(answer.reason)
+        if not isinstance(answer, Answer):
+            raise OSError(answer.reason)
+        if answer.status >= 400 or not _object(answer.body):
+            raise OSError(f"查询失败（HTTP {answer.status}）")
+        return Response(answer.status, answer.text, answer.headers)
+
+
+class _Form(dict[str, list[str]]):
+    """A form whose names may repeat, as the SDK's validator wants it."""
+
+    @staticmethod
+    def read(text: str) -> _Form:
+        form = _Form()
+        for name, value in parse_qsl(text, keep_blank_values=True, strict_parsing=bool(text)):
+            form.setdefault(name, []).append(value)
+        return form
+
+    def getall(self, name: str) -> list[str]:
+        return self[name]
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    """The JSON object in a body, or an empty one: a provider that talks nonsense is judged by its state."""
+    try:
+        data = json.loads(body)
+    except ValueError:
+        return {}
+    return data if isinstance(data, dict) else {}

@@ -1,0 +1,114 @@
+"""The whole list of a warning, in sending order; and the list of those who must hear that it is called off.
+
+It must be the same for the same register, area and message, so that an approved list can be made again and compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+import numpy as np
+
+from dispatcher.audience import machines
+from dispatcher.audience.listing import ground, in_turn, members, officers, residents
+from dispatcher.audience.roll import POST_RANK, Mask, Roll, roll_of
+from dispatcher.geofence import Resolved
+from dispatcher.model import (
+    Audience,
+    Channel,
+    Member,
+    Post,
+    ResidentHits,
+    Scope,
+    Target,
+    TargetKind,
+    WarningMessage,
+    Why,
+)
+from dispatcher.registry.register import Register
+
+Reached = tuple[Target, Channel, str, tuple[str, ...]]
+"""What a delivery that went out says of itself: target, channel, township, areas."""
+
+
+def gather(register: Register, resolved: Resolved, message: WarningMessage) -> Audience:
+    """Everybody the rule names, each once, in sending order."""
+    roll = roll_of(register)
+    over = ground(roll, resolved, message.areas)
+    told = officers(roll, over, message.narrowing)
+    phones = roll.phone[told.rows].tolist()
+    offices = machines.offices(roll, over, message, phones)
+    people = members(roll, told)
+    first = [*(one for one in people if one.order == 0), *offices]
+    others = [one for one in people if one.order]
+    if message.scope is not Scope.PUBLIC:
+        return Audience(
+            members=(*first, *others),
+            residents=_NO_RESIDENTS,
+            left_out=told.left_out,
+            unreachable=machines.unreachable(roll, over, told.posted, public=False),
+        )
+    phones += [register.offices[office.target.id].phone_index for office in offices]
+    homes = residents(roll, over, message.narrowing, phones)
+    return Audience(
+        members=(*machines.gateways(roll, over), *machines.endpoints(roll, over), *first, *others),
+        residents=homes.hits,
+        left_out=told.left_out + homes.left_out,
+        unreachable=machines.unreachable(roll, over, told.posted | homes.posted, public=True),
+    )
+
+
+def reached_again(register: Register, reached: Iterable[Reached]) -> Audience:
+    """Who hears that a warning is called off: exactly those it went out to, whoever holds which post by now."""
+    roll = roll_of(register)
+    answering = {roll.officers[row].id for row in roll.post_officer[_first_posts(roll)].tolist()}
+    sent: dict[tuple[Target, Channel], tuple[str, set[str]]] = {}
+    for target, channel, township, areas in reached:
+        sent.setdefault((target, channel), (township, set()))[1].update(areas)
+    people: list[Member] = []
+    homes: list[tuple[int, str]] = []
+    for (target, channel), (township, villages) in sent.items():
+        if target.kind is TargetKind.RESIDENT:
+            homes.append((int(target.id), township))
+            continue
+        officer = register.officers.get(target.id) if target.kind is TargetKind.OFFICER else None
+        people.append(
+            Member(
+                target=target,
+                channel=channel,
+                why=Why.REACHED_BEFORE,
+                township=township,
+                roles=officer.roles if officer else 0,
+                order=int(target.kind is TargetKind.OFFICER and target.id not in answering),
+                areas=tuple(sorted(villages)),
+            )
+        )
+    places = {township: number for number, township in enumerate(sorted({one.township for one in people}))}
+    later = np.array([one.order for one in people], bool)
+    turn = in_turn(later, np.array([places[one.township] for one in people], np.intp))
+    return Audience(members=tuple([people[at] for at in turn.tolist()]), residents=_residents(homes))
+
+
+def homes_beside(register: Register, resolved: Resolved, message: WarningMessage) -> tuple[str, ...]:
+    """Villages outside the area whose officers are told because a known home of theirs lies inside it."""
+    roll = roll_of(register)
+    beside = np.flatnonzero(ground(roll, resolved, message.areas).beside)
+    return tuple([roll.fence.village_codes[village] for village in beside.tolist()])
+
+
+def _first_posts(roll: Roll) -> Mask:
+    return np.isin(roll.post_rank, [POST_RANK[Post.A], POST_RANK[Post.DUTY]])
+
+
+def _residents(homes: list[tuple[int, str]]) -> ResidentHits:
+    townships = tuple(sorted({township for _, township in homes}))
+    places = {township: number for number, township in enumerate(townships)}
+    township = np.array([places[one] for _, one in homes], np.int32)
+    turn = in_turn(np.zeros(len(homes), bool), township.astype(np.intp))
+    return ResidentHits(
+        id=np.array([number for number, _ in homes], np.int64)[turn], township=township[turn], townships=townships
+    )
+
+
+_NO_RESIDENTS: Final = _residents([])

@@ -1,0 +1,149 @@
+"""Which gateways, party endpoints and township offices are told, and which villages nobody reaches.
+
+A village must never be played to by two gateways: the lowest that answers speaks for it, one above it only in its place.
+An office hears exactly what it subscribed to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import numpy as np
+
+from dispatcher.audience.listing import Ground
+from dispatcher.audience.roll import Mask, Roll
+from dispatcher.model import (
+    Channel,
+    Level,
+    Member,
+    Office,
+    Subscription,
+    Target,
+    TargetKind,
+    Unreachable,
+    WarningMessage,
+    Why,
+    short_code,
+    township_of,
+)
+
+_NO_ONE_NO_SPEAKER = "村内无人可通知，也没有在线的播发网关：请派人上门告知"
+_NO_ONE = "村内无人可通知，只有喇叭：请派人核实"
+_NO_ONE_AT_ALL = "村内无人可通知：请派人上门告知"
+_SPEAKER_LOST = "播发网关及其上级均失联，喇叭不响：只通知到人"
+_NO_SPEAKER = "没有播发网关，喇叭不响：只通知到人"
+
+
+def gateways(roll: Roll, over: Ground) -> list[Member]:
+    """One member a gateway: its villages, and those it stands in for."""
+    every = list(roll.register.gateways.values())
+    villages = np.flatnonzero(over.hit & (roll.serving >= 0))
+    villages = villages[np.argsort(roll.serving[villages], kind="stable")]
+    serving = roll.serving[villages]
+    starts = np.flatnonzero(np.diff(serving, prepend=-1))
+    codes = [roll.fence.village_codes[village] for village in villages.tolist()]
+    only_standing_in = np.logical_and.reduceat(roll.stands_in[villages], starts) if len(starts) else starts
+    bounds = [*starts.tolist(), len(codes)]
+    return [
+        Member(
+            target=Target(kind=TargetKind.GATEWAY, id=every[number].id),
+            channel=Channel.BROADCAST,
+            why=Why.GATEWAY_STANDS_IN if only_standing_in[turn] else Why.GATEWAY_COVERS,
+            township=unit_of(every[number].area_code),
+            order=0,
+            areas=tuple(codes[bounds[turn] : bounds[turn + 1]]),
+        )
+        for turn, number in enumerate(serving[starts].tolist())
+    ]
+
+
+def endpoints(roll: Roll, over: Ground) -> list[Member]:
+    found = []
+    for endpoint in roll.register.endpoints.values():
+        branches = roll.branches[endpoint.id]
+        inside = branches[over.hit[branches]].tolist()
+        if inside:
+            found.append(
+                Member(
+                    target=Target(kind=TargetKind.ENDPOINT, id=endpoint.id),
+                    channel=Channel.PARTY,
+                    why=Why.BRANCHES_INSIDE,
+                    township=unit_of(endpoint.area_code),
+                    order=0,
+                    areas=tuple([roll.fence.village_codes[village] for village in inside]),
+                )
+            )
+    return found
+
+
+def offices(roll: Roll, over: Ground, message: WarningMessage, phones_told: Collection[int]) -> list[Member]:
+    """Offices with a subscription that matches, unless their phone is told already."""
+    found: dict[str, Member] = {}
+    said: set[int] = set(phones_told)
+    before = np.concatenate([[0], np.cumsum(over.hit)])
+    met = before[roll.to_village] > before[roll.from_village]
+    for number in dict.fromkeys(roll.subscribed[met].tolist()):
+        subscription = roll.register.subscriptions[number]
+        office = roll.register.offices.get(subscription.office_id)
+        if office is None or office.id in found or (office.phone_index and office.phone_index in said):
+            continue
+        if mismatch(subscription, message):
+            continue
+        said.add(office.phone_index)
+        found[office.id] = Member(
+            target=Target(kind=TargetKind.OFFICE, id=office.id),
+            channel=Channel.SMS,
+            why=Why.SUBSCRIPTION,
+            township=_place_of(roll, over, office, subscription),
+            order=0,
+        )
+    return list(found.values())
+
+
+def mismatch(subscription: Subscription, message: WarningMessage) -> str:
+    """Why a subscription whose areas are hit does not match all the same; empty where it does."""
+    if Channel.SMS not in subscription.channels:
+        return "订阅未选短信"
+    if subscription.hazards and (message.hazard is None or message.hazard.name not in subscription.hazards):
+        return "未订阅该灾种"
+    if message.level is None or not _at_or_above(message.level, subscription.least_level):
+        return "低于所订阅的最低级别"
+    return ""
+
+
+def unreachable(roll: Roll, over: Ground, person: Mask, *, public: bool) -> tuple[Unreachable, ...]:
+    """Villages in the area that have nobody on the list (`person`), or no loudspeaker that answers."""
+    speaker = (roll.serving >= 0) | (not public)
+    found = []
+    for village in np.flatnonzero(over.hit & ~(person & speaker)).tolist():
+        if speaker[village]:
+            why = _NO_ONE if public else _NO_ONE_AT_ALL
+        elif not person[village]:
+            why = _NO_ONE_NO_SPEAKER
+        else:
+            why = _SPEAKER_LOST if roll.covered[village] else _NO_SPEAKER
+        found.append(Unreachable(area=roll.fence.village_codes[village], why=why))
+    return tuple(found)
+
+
+def span_of(roll: Roll, code: str) -> slice:
+    """The villages under a code, as they stand in every array."""
+    under = roll.fence.under(code)
+    return slice(under.start, under.stop)
+
+
+def unit_of(code: str) -> str:
+    """What a report calls the place: a township's 9 digits, else the 6 of a county or the city."""
+    return township_of(short_code(code))
+
+
+def _at_or_above(level: Level, least: Level) -> bool:
+    return level.rank <= least.rank
+
+
+def _place_of(roll: Roll, over: Ground, office: Office, subscription: Subscription) -> str:
+    """The office's own unit where it is hit, else the first township hit that it asked about: the text names it."""
+    if over.hit[roll.office_span[office.id]].any():
+        return unit_of(office.area_code)
+    hit = (np.flatnonzero(over.hit[span]) + span.start for span in (span_of(roll, c) for c in subscription.area_codes))
+    return township_of(roll.fence.village_codes[next(int(villages[0]) for villages in hit if len(villages))])

@@ -1,0 +1,66 @@
+"""Who is on a warning's list and why: what the audience hands to the plan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dispatcher.model.target import Target
+from dispatcher.model.words import Channel, Why
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """One target on the list. A person with many posts stands here once, with the strongest reason."""
+
+    target: Target
+    channel: Channel
+    why: Why
+    township: str
+    """Where it counts in reports: 9 digits, 6 for a county's own posts or the city's."""
+    roles: int = 0
+    order: int = 1
+    """0: the first answerer of a village, and duty rooms; 1: everybody else."""
+    areas: tuple[str, ...] = ()
+    """Gateways and endpoints: the 12-digit village codes it speaks for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResidentHits:
+    """Residents on the list: `township` indexes `townships` (9-digit codes)."""
+
+    id: NDArray[np.int64]
+    township: NDArray[np.int32]
+    townships: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unreachable:
+    """Who will not get it, said before it is sent."""
+
+    area: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audience:
+    """Frozen: who is told. `members` stand in sending order; residents come after them."""
+
+    members: tuple[Member, ...]
+    residents: ResidentHits
+    left_out: int = 0
+    """How many a narrowing leaves out."""
+    unreachable: tuple[Unreachable, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outside:
+    """An officer just outside the area, and why not told."""
+
+    officer_id: str
+    name: str
+    area_name: str
+    distance_km: float
+    reason: str

@@ -1,0 +1,363 @@
+"""Bytes from a door become a warning, kept once: rejected, held, or approved with audience and plan frozen.
+
+Accepted means committed: whoever sent it is answered only after that. It must survive the same message twice (at the same
+instant, through two doors), the same identity with other content (refused and put on record), hostile bytes, a Cancel that
+comes before what it cancels, and a crash at any line.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import timedelta
+
+import structlog
+from uuid_utils import compat as uuid
+
+from dispatcher.approval import needs_person, sendable
+from dispatcher.geofence import Resolved
+from dispatcher.intake import signature
+from dispatcher.intake.canonical import digest, to_json
+from dispatcher.intake.decode import decode
+from dispatcher.intake.findings import Decoded
+from dispatcher.intake.judge import Circumstances, judge, verdict_of
+from dispatcher.model import Code, Finding, Kind, Reference, Verdict, WarningMessage
+from dispatcher.pipeline.context import Context
+from dispatcher.pipeline.freeze import Frozen, freeze, freeze_cancel, resolve_area
+from dispatcher.pipeline.withdraw import end, told
+from dispatcher.settings import Source
+from dispatcher.states import LIVE, WarningState
+from dispatcher.store import chunks, events, rejects, warnings
+from dispatcher.store.engine import AlreadyThere, Tx, unique
+from dispatcher.store.events import Event
+from dispatcher.store.rejects import Reject
+from dispatcher.store.warnings import WarningRow
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incoming:
+    """What a door handed over. `source` is the routing key, the token's owner or the name on the command line."""
+
+    door: str
+    source: str
+    content_type: str
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+    user_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What became of it. `warning_id` is empty where it was rejected; `repeated`: we had it already, nothing was done."""
+
+    verdict: Verdict
+    code: Code | None
+    reason: str
+    warning_id: str = ""
+    state: WarningState = WarningState.REJECTED
+    repeated: bool = False
+    findings: tuple[Finding, ...] = ()
+    content_conflict: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Case:
+    """A readable message on its way to a verdict."""
+
+    incoming: Incoming
+    source: Source
+    message: WarningMessage
+    digest: str
+    findings: tuple[Finding, ...]
+    resolved: Resolved
+
+
+async def accept(context: Context, incoming: Incoming) -> Answer:
+    """Judges and keeps a message; raises only where the database is away (the door then asks to come again)."""
+    source, strangers = _source(context, incoming)
+    if source is None:
+        return await _reject(context, incoming, strangers)
+    decoded = decode(incoming.body, incoming.content_type, context.settings.hazards)
+    if decoded.message is None or _refused(decoded):
+        return await _reject(context, incoming, decoded.findings)
+    message = _with_expiry(context, decoded.message)
+    resolved = await resolve_area(context, message, source)
+    case = _Case(
+        incoming=incoming,
+        source=source,
+        message=message,
+        digest=digest(message),
+        findings=decoded.findings,
+        resolved=resolved,
+    )
+    known = await _known(context, case)
+    if known is not None:
+        return known
+    try:
+        return await _keep(context, case)
+    except AlreadyThere:  # somebody kept the same message between our look and our commit
+        again = await _known(context, case)
+        if again is None:
+            raise
+        return again
+
+
+def _source(context: Context, incoming: Incoming) -> tuple[Source | None, tuple[Finding, ...]]:
+    source = context.settings.sources.get(incoming.source)
+    if source is None:
+        return None, (_not_him(f"不认识的来源“{incoming.source[:64]}”：请在 sources.yaml 登记"),)
+    if incoming.door not in source.doors:
+        return None, (_not_him(f"来源“{source.name}”不允许从 {incoming.door} 进入"),)
+    if incoming.door == "amqp" and source.amqp_user and incoming.user_id != source.amqp_user:
+        return None, (_not_him(f"来源“{source.name}”的消息须由 RabbitMQ 用户 {source.amqp_user} 发布"),)
+    forged = signature.check(incoming.body, incoming.headers, source, context.now())
+    return (None, (forged,)) if forged else (source, ())
+
+
+def _not_him(reason: str) -> Finding:
+    return Finding(code=Code.SIGNATURE, verdict=Verdict.REJECT, reason=reason)
+
+
+def _refused(decoded: Decoded) -> bool:
+    return any(finding.verdict is Verdict.REJECT for finding in decoded.findings)
+
+
+def _with_expiry(context: Context, message: WarningMessage) -> WarningMessage:
+    """Where the issuer gave no expiry, the city's policy does; a Cancel needs none."""
+    if message.expires is not None or message.kind is Kind.CANCEL:
+        return message
+    hours = context.settings.policy.default_validity_hours
+    return replace(message, expires=(message.effective or message.sent) + timedelta(hours=hours))
+
+
+async def _known(context: Context, case: _Case) -> Answer | None:
+    """The same message again: the same answer. The same identity with other content: refused, and put on record."""
+    async with context.store.read() as tx:
+        before = await warnings.by_identity(tx, _identity(case.message))
+    if before is None:
+        return None
+    if before.digest == case.digest:
+        verdict, code, reason = verdict_of(_findings(before))
+        return Answer(
+            verdict=verdict,
+            code=code,
+            reason=reason,
+            warning_id=before.id,
+            state=WarningState(before.state),
+            repeated=True,
+        )
+    conflict = Finding(
+        code=Code.DUPLICATE_CONFLICT,
+        verdict=Verdict.REJECT,
+        reason=f"编号 {case.message.identifier} 已收过，内容与先前不同：先前的不变，这一份拒收",
+    )
+    answer = await _reject(context, case.incoming, (conflict,))
+    return replace(answer, content_conflict=True)
+
+
+async def _keep(context: Context, case: _Case) -> Answer:
+    """One transaction: references, verdict, plan, release. What has to stop in memory stops after the commit."""
+    now = context.now()
+    async with context.store.begin() as tx:
+        chain = await warnings.referenced(tx, case.message.references)
+        later = await warnings.referring_to(tx, _identity(case.message))
+        findings = case.findings + judge(
+            case.message,
+            Circumstances(
+                source=case.source,
+                now=now,
+                tolerance_s=context.settings.policy.future_tolerance_s,
+                resolved=case.resolved,
+                references_known=bool(chain) or not case.message.references,
+            ),
+        )
+        verdict, _, _ = verdict_of(findings)
+        if verdict is Verdict.ACCEPT and (person := needs_person(case.message, case.source)):
+            findings = (*findings, person)
+        verdict, code, reason = verdict_of(findings)
+        if verdict is Verdict.REJECT:
+            return await _reject_in(context, tx, case.incoming, findings)
+        state, frozen = await _decide(context, tx, case, verdict, chain, later)
+        row = _row(context, case, findings, state, frozen, chain)
+        async with unique():
+            await warnings.keep(tx, row, case.message.references)
+        await _store_plan(tx, row, frozen)
+        superseded = await _overtake(context, tx, row, chain, state)
+        await _record(context, tx, row, verdict, code, reason)
+    for warning_id, ended in superseded:
+        told(context, warning_id, ended)
+    if state is WarningState.APPROVED:
+        context.wake()
+    return Answer(verdict=verdict, code=code, reason=reason, warning_id=row.id, state=state, findings=findings)
+
+
+async def _decide(
+    context: Context,
+    tx: Tx,
+    case: _Case,
+    verdict: Verdict,
+    chain: Sequence[WarningRow],
+    later: Sequence[WarningRow],
+) -> tuple[WarningState, Frozen | None]:
+    """Which state a message not refused is born in, and its plan where it goes out."""
+    if verdict is Verdict.HOLD:
+        return WarningState.HELD, None
+    if not sendable(case.message) or case.message.kind in (Kind.ACK, Kind.ERROR):
+        return WarningState.RECEIVED, None
+    overtaken = _overtaken_on_arrival(later)
+    if overtaken is not None:
+        return overtaken, None
+    if case.message.kind is Kind.CANCEL:
+        if not chain:
+            return WarningState.RECEIVED, None  # a tombstone: should what it cancels still come, it is not sent
+        for row in chain:  # first nothing more may leave, then whoever was reached is counted
+            await chunks.end(tx, row.id)
+        return WarningState.APPROVED, await freeze_cancel(context, tx, case.message, chain)
+    return WarningState.APPROVED, await freeze(context, tx, case.message, case.resolved)
+
+
+def _overtaken_on_arrival(later: Sequence[WarningRow]) -> WarningState | None:
+    """An Update or Cancel of this message came before it: it is kept and not sent."""
+    kinds = {row.kind for row in later if WarningState(row.state) is not WarningState.REJECTED}
+    if Kind.CANCEL in kinds:
+        return WarningState.CANCELLED
+    if Kind.UPDATE in kinds:
+        return WarningState.SUPERSEDED
+    return None
+
+
+def _row(
+    context: Context,
+    case: _Case,
+    findings: Sequence[Finding],
+    state: WarningState,
+    frozen: Frozen | None,
+    chain: Sequence[WarningRow],
+) -> WarningRow:
+    now, message, incoming = context.now(), frozen.message if frozen else case.message, case.incoming
+    warning_id = uuid.uuid7().hex
+    return WarningRow(
+        id=warning_id,
+        chain_id=chain[0].chain_id if chain else warning_id,
+        source=incoming.source,
+        door=incoming.door,
+        source_format=message.source_format,
+        content_type=incoming.content_type,
+        raw=incoming.body,
+        digest=case.digest,
+        sender=message.sender,
+        identifier=message.identifier,
+        sent=message.sent,
+        kind=message.kind,
+        status=message.status,
+        scope=message.scope,
+        drill=message.drill,
+        trusted=case.source.trusted,
+        event=message.hazard.name if message.hazard else message.event,
+        level=message.level,
+        headline=message.headline,
+        expires=message.expires,
+        message=to_json(message),
+        findings=[asdict(finding) for finding in findings],
+        state=state,
+        area=_area(frozen.resolved if frozen else case.resolved),
+        plan=frozen.summary if frozen else {"channels": {}},
+        plan_hash=frozen.plan.hash if frozen else "",
+        header_hash=frozen.plan.header_hash if frozen else "",
+        rows_planned=frozen.plan.rows if frozen else 0,
+        broadcast_id=frozen.broadcast_id if frozen else "",
+        received_at=now,
+        released_at=now if state is WarningState.APPROVED else None,
+    )
+
+
+def _area(resolved: Resolved) -> dict[str, list[str]]:
+    return {"villages": list(resolved.villages), "touched": list(resolved.touched), "counties": list(resolved.counties)}
+
+
+async def _store_plan(tx: Tx, row: WarningRow, frozen: Frozen | None) -> None:
+    if frozen is None:
+        return
+    await warnings.keep_texts(tx, row.id, frozen.plan.texts)
+    await chunks.freeze(tx, row.id, frozen.plan.chunks)
+    await chunks.release(tx, row.id)
+
+
+async def _overtake(
+    context: Context, tx: Tx, row: WarningRow, chain: Sequence[WarningRow], state: WarningState
+) -> list[tuple[str, WarningState]]:
+    """An Update supersedes, a Cancel cancels what is in force of its chain."""
+    if state is not WarningState.APPROVED:
+        return []
+    ended = WarningState.CANCELLED if row.kind == Kind.CANCEL else WarningState.SUPERSEDED
+    done = []
+    for before in chain:
+        in_force = WarningState(before.state) in LIVE or before.state == WarningState.HELD
+        if in_force and await end(context, tx, before.id, ended, by=row.id):
+            done.append((before.id, ended))
+    return done
+
+
+async def _record(context: Context, tx: Tx, row: WarningRow, verdict: Verdict, code: Code | None, reason: str) -> None:
+    detail = {
+        "identifier": row.identifier,
+        "source": row.source,
+        "level": row.level or "",
+        "event": row.event,
+        "drill": row.drill,
+        "state": row.state,
+        "rows": row.rows_planned,
+        "code": int(code) if code else 0,
+        "reason": reason,
+    }
+    kind = "warning.held" if verdict is Verdict.HOLD else "warning.accepted"
+    now = context.now()
+    await events.record(tx, now, Event(kind=kind, subject=row.id, warning_id=row.id, detail=detail), outward=True)
+    if row.state == WarningState.APPROVED:
+        approved = Event(
+            kind="warning.approved", subject=row.id, warning_id=row.id, detail={"by": f"直通：{row.source}"}
+        )
+        await events.record(tx, now, approved, outward=True)
+
+
+async def _reject(context: Context, incoming: Incoming, findings: tuple[Finding, ...]) -> Answer:
+    async with context.store.begin() as tx:
+        return await _reject_in(context, tx, incoming, findings)
+
+
+async def _reject_in(context: Context, tx: Tx, incoming: Incoming, findings: tuple[Finding, ...]) -> Answer:
+    verdict, code, reason = verdict_of(findings)
+    now, reject_id = context.now(), uuid.uuid7().hex
+    await rejects.keep(
+        tx,
+        Reject(
+            id=reject_id,
+            at=now,
+            source=incoming.source[:64],
+            door=incoming.door,
+            content_type=incoming.content_type,
+            raw=incoming.body,
+            digest=hashlib.sha256(incoming.body).hexdigest(),
+            code=int(code or 0),
+            reason=reason,
+            findings=[asdict(finding) for finding in findings],
+        ),
+    )
+    detail = {"source": incoming.source[:64], "door": incoming.door, "code": int(code or 0), "reason": reason}
+    await events.record(tx, now, Event(kind="warning.rejected", subject=reject_id, detail=detail), outward=True)
+    log.info("拒收一份报文，原文已留存", reject=reject_id, code=int(code or 0), source=incoming.source[:64])
+    return Answer(verdict=verdict, code=code, reason=reason, findings=findings)
+
+
+def _identity(message: WarningMessage) -> Reference:
+    return Reference(sender=message.sender, identifier=message.identifier, sent=message.sent)
+
+
+def _findings(row: WarningRow) -> tuple[Finding, ...]:
+    return tuple(
+        Finding(code=Code(found["code"]), verdict=Verdict(found["verdict"]), reason=str(found["reason"]))
+        for found in row.findings
+    )

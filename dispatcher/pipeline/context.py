@@ -1,0 +1,35 @@
+"""What every verb works with: settings, database, register in memory, clock, and a way to wake the sender."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from dispatcher.registry import register as registers
+from dispatcher.registry.register import Register
+from dispatcher.settings import Settings
+from dispatcher.states import DeliveryState
+from dispatcher.store.engine import Store
+from dispatcher.store.sealed import Seal
+
+
+@dataclass(slots=True, kw_only=True)
+class Context:
+    """One for the process. `now` is the only clock; `wake` and `ended` reach the sender, and do nothing without one."""
+
+    settings: Settings
+    store: Store
+    seal: Seal
+    now: Callable[[], datetime]
+    wake: Callable[[], None] = lambda: None
+    ended: Callable[[str, DeliveryState], None] = lambda _id, _state: None
+    _register: Register | None = None
+    _loading: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def register(self) -> Register:
+        """The register as it stands; read again when its version in the database has moved."""
+        async with self._loading:
+            self._register = await registers.current(self.store, self._register)
+            return self._register

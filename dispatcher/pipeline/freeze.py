@@ -1,0 +1,135 @@
+"""Audience and plan of a message, frozen: who is told what, hashed, before anybody approves it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from dispatcher.audience import Reached, gather, reached_again
+from dispatcher.geofence import Resolved
+from dispatcher.intake.canonical import from_json
+from dispatcher.model import BEIJING, Audience, Channel, Kind, Target, WarningMessage
+from dispatcher.pipeline.context import Context
+from dispatcher.planning import Frame, Plan, make_plan
+from dispatcher.registry.register import Register
+from dispatcher.settings import Source
+from dispatcher.store import deliveries, nodes
+from dispatcher.store.deliveries import Row
+from dispatcher.store.engine import Tx
+from dispatcher.store.warnings import WarningRow
+
+UNREACHABLE_SHOWN = 200
+MANDATORY_A_DAY = 9999
+"""EBMID has four digits a day; 0000 means that a receiver may ignore it."""
+
+
+class NumbersUsedUp(Exception):
+    """All 9,999 mandatory broadcast numbers of the day are taken."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frozen:
+    """What is stored with the warning. `message` is what the texts speak of (a Cancel borrows level and hazard)."""
+
+    message: WarningMessage
+    resolved: Resolved
+    plan: Plan
+    broadcast_id: str
+    summary: Mapping[str, Any]
+
+
+async def resolve_area(context: Context, message: WarningMessage, source: Source | None) -> Resolved:
+    """The area of a message, in memory; a source may only speak for its prefixes."""
+    register = await context.register()
+    prefixes = source.area_prefixes if source else (register.city,)
+    text = "\n".join([message.headline, message.description, *(area.description for area in message.areas)])
+    return register.geofence.resolve(message.areas, text=text, prefixes=prefixes)
+
+
+async def freeze(context: Context, tx: Tx, message: WarningMessage, resolved: Resolved) -> Frozen:
+    """Everyone in the area."""
+    register = await context.register()
+    audience = gather(register, resolved, message)
+    return await _frozen(context, tx, register, audience, (message, resolved, ""))
+
+
+async def freeze_cancel(context: Context, tx: Tx, message: WarningMessage, chain: Sequence[WarningRow]) -> Frozen:
+    """Whoever may have heard of the chain, over the channel they heard it on."""
+    register = await context.register()
+    last = chain[-1]
+    before = from_json(last.message)
+    spoken = replace(
+        message, level=before.level, hazard=message.hazard or before.hazard, event=message.event or before.event
+    )
+    rows = await deliveries.reached(tx, [row.id for row in chain])
+    victim = next((row.broadcast_id for row in reversed(chain) if row.broadcast_id), "")
+    area: dict[str, tuple[str, ...]] = {name: tuple(last.area[name]) for name in ("villages", "touched", "counties")}
+    resolved = Resolved(villages=area["villages"], touched=area["touched"], counties=area["counties"])
+    again = reached_again(register, [_reached(row) for row in rows])
+    return await _frozen(context, tx, register, again, (spoken, resolved, victim))
+
+
+def _reached(row: Row) -> Reached:
+    areas = tuple(row.areas.split(",")) if row.areas else ()
+    return Target.parse(row.target), Channel(row.channel), row.township, areas
+
+
+def frame(context: Context, register: Register, resolved: Resolved, broadcast_id: str) -> Frame:
+    return Frame(
+        policy=context.settings.policy,
+        wording=context.settings.wording,
+        places=places(register),
+        villages=resolved.villages,
+        broadcast_id=broadcast_id,
+        now=context.now(),
+    )
+
+
+def places(register: Register) -> dict[str, str]:
+    """What a text calls a unit: 遂川县碧洲镇, 遂川县, 吉安市."""
+    names = {}
+    for code, area in register.areas.items():
+        if area.level == "township":
+            county = register.areas.get(area.parent)
+            names[code] = (county.name if county else "") + area.name
+        elif area.level in ("county", "city"):
+            names[code] = area.name
+    return names
+
+
+async def _frozen(
+    context: Context,
+    tx: Tx,
+    register: Register,
+    audience: Audience,
+    spoken: tuple[WarningMessage, Resolved, str],
+) -> Frozen:
+    message, resolved, victim = spoken
+    sounds = any(member.channel is Channel.BROADCAST for member in audience.members)
+    broadcast_id = await _broadcast_id(tx, context.settings.service.platform_ebrid, context.now()) if sounds else ""
+    plan = make_plan(message, audience, frame(context, register, resolved, broadcast_id))
+    summary = {**summary_of(plan, audience), "cancels_broadcast_id": victim if message.kind is Kind.CANCEL else ""}
+    return Frozen(message=message, resolved=resolved, plan=plan, broadcast_id=broadcast_id, summary=summary)
+
+
+def summary_of(plan: Plan, audience: Audience) -> dict[str, Any]:
+    """What is shown of a plan, and kept with it."""
+    return {
+        "channels": dict(plan.channels),
+        "reasons": dict(plan.reasons),
+        "suppressed": dict(plan.suppressed),
+        "left_out": audience.left_out,
+        "unreachable": [asdict(place) for place in audience.unreachable[:UNREACHABLE_SHOWN]],
+        "unreachable_count": len(audience.unreachable),
+    }
+
+
+async def _broadcast_id(tx: Tx, platform: str, now: datetime) -> str:
+    """EBMID: platform code (23 digits), Beijing date, a number never used twice that day."""
+    day = now.astimezone(BEIJING).strftime("%Y%m%d")
+    number = await nodes.reserve(tx, f"ebm-{day}", 1)
+    if number > MANDATORY_A_DAY:
+        raise NumbersUsedUp(f"今天的 {MANDATORY_A_DAY} 个应急广播消息编号已用完，请联系省平台")
+    return f"{platform}{day}{number:04d}"

@@ -1,0 +1,37 @@
+"""The flow of a warning, in the order it happens: read this first.
+
+    accept      bytes from a door → judged → kept once: rejected, held, or approved with its audience and plan frozen
+    release     an approved plan's chunks become ready; the sender is woken
+    (sending)   chunks → slices → providers → results, by `dispatcher/sending/`
+    settle      receipts move deliveries forward; what is finished is called finished
+    follow      providers that can be asked are asked what became of what they took
+    withdraw    cancelled, superseded or expired: one statement, nothing more leaves the house
+    preview     who would be told, and who would not; writes nothing
+    explain     told or not, by which rule, which attempts, which text
+
+`FLOW` is the same in data: documentation and the house test are made from it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One verb: which step modules it brings together, and what it leaves behind."""
+
+    verb: str
+    steps: tuple[str, ...]
+    leaves: str
+
+
+FLOW = (
+    Step(verb="accept", steps=("intake", "audience", "planning", "approval"), leaves="一条预警：拒收、待核或已批准"),
+    Step(verb="release", steps=("approval",), leaves="可发送的分块"),
+    Step(verb="settle", steps=("receipts",), leaves="每一行的状态，只进不退"),
+    Step(verb="follow", steps=("receipts",), leaves="问来的回执"),
+    Step(verb="withdraw", steps=("sending",), leaves="撤回或过期的行"),
+    Step(verb="preview", steps=("intake", "audience", "planning"), leaves="什么也不留下"),
+    Step(verb="explain", steps=("audience", "reporting"), leaves="什么也不留下"),
+)

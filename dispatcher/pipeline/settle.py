@@ -1,0 +1,91 @@
+"""Receipts move deliveries forward, and what is finished is called finished."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from channels.contract import Receipt
+from dispatcher.model import Channel, DeliveryKey, Level, Target, TargetKind
+from dispatcher.pipeline.context import Context
+from dispatcher.receipts import ReceiptBook, report_of
+from dispatcher.states import WarningState
+from dispatcher.store import chunks, deliveries, events, ledger, warnings
+from dispatcher.store.deliveries import Report
+from dispatcher.store.engine import Tx
+from dispatcher.store.events import Event
+from dispatcher.store.warnings import WarningRow
+
+UNDER_WAY = (WarningState.APPROVED, WarningState.DISPATCHING, WarningState.DISPATCHED)
+ENDED = (WarningState.CANCELLED, WarningState.SUPERSEDED, WarningState.EXPIRED)
+
+
+async def take_receipts(context: Context, book: ReceiptBook, channel: Channel, receipts: Sequence[Receipt]) -> int:
+    """Enters receipts that name a delivery; returns how many named none. Returns after the commit."""
+    reports: list[Report] = []
+    strangers = 0
+    for receipt in receipts:
+        key = await _key(context, channel, receipt)
+        if key is None:
+            strangers += 1
+        else:
+            reports.append(report_of(receipt, key))
+    await book.enter(reports)
+    return strangers
+
+
+async def _key(context: Context, channel: Channel, receipt: Receipt) -> DeliveryKey | None:
+    """The delivery a receipt speaks of: by our key, else by (EBMID, gateway's resource code)."""
+    if receipt.id:
+        try:
+            return DeliveryKey.parse(receipt.id)
+        except ValueError:
+            return None
+    register = await context.register()
+    gateway = next((gateway for gateway in register.gateways.values() if gateway.ebrid == receipt.peer), None)
+    async with context.store.read() as tx:
+        warning_id = await warnings.by_broadcast(tx, receipt.ref)
+    if gateway is None or warning_id is None:
+        return None
+    target = Target(kind=TargetKind.GATEWAY, id=gateway.id)
+    return DeliveryKey(warning_id=warning_id, target=target, channel=channel)
+
+
+async def finish(context: Context) -> None:
+    """Gives up waiting for receipts past their deadline, and moves warnings to dispatched and completed."""
+    async with context.store.read() as tx:
+        under_way = await warnings.in_states(tx, UNDER_WAY)
+    for row in under_way:
+        async with context.store.begin() as tx:
+            await _give_up(context, tx, row)
+            await _advance(context, tx, row)
+
+
+async def _give_up(context: Context, tx: Tx, row: WarningRow) -> None:
+    now = context.now()
+    deadline = context.settings.policy.levels[Level(row.level or Level.RED)].receipt_deadline_s
+    for channel in row.plan["channels"]:
+        await deliveries.give_up_waiting(tx, row.id, channel, now - timedelta(seconds=deadline), now)
+
+
+async def _advance(context: Context, tx: Tx, row: WarningRow) -> None:
+    now = context.now()
+    unopened, unclosed = await chunks.unfinished(tx, row.id)
+    if unopened:
+        return
+    if row.state != WarningState.DISPATCHED:
+        await warnings.move(tx, row.id, WarningState.DISPATCHING)
+        if await warnings.move(tx, row.id, WarningState.DISPATCHED, dispatched_at=now):
+            await _say(context, tx, row, "warning.dispatched")
+    if unclosed or await ledger.open_rows(tx, row.id):
+        return
+    if await warnings.move(tx, row.id, WarningState.COMPLETED, completed_at=now):
+        await _say(context, tx, row, "warning.completed")
+
+
+async def _say(context: Context, tx: Tx, row: WarningRow, kind: str) -> None:
+    counted = await ledger.counts(tx, row.id)
+    detail = {f"{count.channel}.{count.state.label}": count.rows for count in counted}
+    await events.record(
+        tx, context.now(), Event(kind=kind, subject=row.id, warning_id=row.id, detail=detail), outward=True
+    )

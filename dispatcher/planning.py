@@ -1,0 +1,206 @@
+"""Which channel, which text, in which order, by when: the audience becomes frozen, hashed chunks.
+
+Nothing here sends or stores. The plan is a pure function of the warning, the audience and the configuration, so that what
+was approved can be proven to be what was sent.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from dispatcher.model import (
+    BEIJING,
+    Audience,
+    Channel,
+    Kind,
+    Lane,
+    Level,
+    Member,
+    Target,
+    TargetKind,
+    WarningMessage,
+    Why,
+)
+from dispatcher.settings import LevelPolicy, Policy, Wording
+from dispatcher.store.chunks import NewChunk
+from dispatcher.store.packing import FrozenRow, Header, digest, header_hash, pack, plan_hash, stamp
+from dispatcher.store.warnings import TextRow
+from dispatcher.wording import Wordsmith
+
+FIRST_CHUNK = 256
+"""Small, so that the first message leaves at once."""
+CHUNK = 1000
+
+QUIET_HOURS = "quiet_hours"
+CHANNEL_OFF = "channel_not_in_policy"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Everything `store` needs to freeze a warning."""
+
+    texts: tuple[TextRow, ...]
+    chunks: tuple[NewChunk, ...]
+    header_hash: str
+    hash: str
+    rows: int
+    channels: Mapping[str, int]
+    reasons: Mapping[str, int]
+    """Rows by Why, as its number in text."""
+    suppressed: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
+    """What a plan depends on besides the warning and its audience."""
+
+    policy: Policy
+    wording: Wording
+    places: Mapping[str, str]
+    """What a text calls a unit: 6- or 9-digit code → name."""
+    villages: tuple[str, ...]
+    broadcast_id: str
+    now: datetime
+
+
+def make_plan(message: WarningMessage, audience: Audience, frame: Frame) -> Plan:
+    """Freezes who is told what, over which channel, in which order."""
+    desk = _Desk(message, frame)
+    by_channel: dict[Channel, list[FrozenRow]] = {}
+    reasons: Counter[str] = Counter()
+    for member in audience.members:
+        by_channel.setdefault(member.channel, []).append(desk.row(member))
+        reasons[str(int(member.why))] += 1
+    if len(audience.residents.id):
+        by_channel.setdefault(Channel.SMS, []).extend(desk.residents(audience))
+        reasons[str(int(desk.resident_why))] += len(audience.residents.id)
+    lane = lane_of(message)
+    chunks = tuple(
+        _chunk(channel, lane, seq, rows)
+        for channel, every in by_channel.items()
+        for seq, rows in enumerate(_cut(every))
+    )
+    texts = tuple(desk.texts)
+    head = header_hash(header_of(message, frame.villages, [str(c) for c in by_channel], frame.broadcast_id, texts))
+    suppressed = Counter(row.suppressed for rows in by_channel.values() for row in rows if row.suppressed)
+    return Plan(
+        texts=texts,
+        chunks=chunks,
+        header_hash=head,
+        hash=plan_hash(head, [chunk.hash for chunk in chunks]),
+        rows=sum(chunk.size for chunk in chunks),
+        channels={str(channel): len(rows) for channel, rows in by_channel.items()},
+        reasons=dict(reasons),
+        suppressed=dict(suppressed),
+    )
+
+
+def header_of(
+    message: WarningMessage,
+    villages: Sequence[str],
+    channels: Sequence[str],
+    broadcast_id: str,
+    texts: Sequence[TextRow],
+) -> Header:
+    """What is hashed of a warning besides its rows; the sender makes it again from the database and compares."""
+    return Header(
+        kind=message.kind,
+        status=message.status,
+        level=message.level or "",
+        drill=message.drill,
+        villages=list(villages),
+        channels=sorted(channels),
+        expires=stamp(message.expires),
+        broadcast_id=broadcast_id,
+        texts=[text.body for text in texts],
+    )
+
+
+def lane_of(message: WarningMessage) -> Lane:
+    """Priority: a correction or cancel overtakes everything, a drill comes after all that is real."""
+    if message.drill or message.status is not message.status.ACTUAL:
+        return Lane.DRILL
+    if message.kind is Kind.CANCEL:
+        return Lane.CORRECTION
+    match message.level:
+        case Level.RED:
+            return Lane.RED
+        case Level.ORANGE:
+            return Lane.ORANGE
+        case Level.YELLOW:
+            return Lane.YELLOW
+        case Level.BLUE | None:
+            return Lane.BLUE
+
+
+def level_policy(message: WarningMessage, policy: Policy) -> LevelPolicy:
+    """A Cancel without a level is treated as what it calls off may have been: the most urgent."""
+    return policy.levels[message.level or Level.RED]
+
+
+class _Desk:
+    """Words each distinct text once and remembers its number."""
+
+    def __init__(self, message: WarningMessage, frame: Frame) -> None:
+        self._message = message
+        self._frame = frame
+        self._smith = Wordsmith(frame.wording, message)
+        self._numbers: dict[tuple[Channel, str, str], int] = {}
+        self._suppressed = {channel: _suppressed(message, channel, frame) for channel in Channel}
+        self.texts: list[TextRow] = []
+        self.resident_why = Why.REACHED_BEFORE if message.kind is Kind.CANCEL else Why.RESIDENT_HOME
+
+    def row(self, member: Member) -> FrozenRow:
+        line = self._smith.line(member.roles) if member.target.kind is TargetKind.OFFICER else ""
+        return FrozenRow(
+            str(member.target),
+            int(member.why),
+            self._number(member.channel, member.township, line),
+            member.township,
+            ",".join(member.areas),
+            self._suppressed[member.channel],
+        )
+
+    def residents(self, audience: Audience) -> Iterator[FrozenRow]:
+        hits = audience.residents
+        numbers = [self._number(Channel.SMS, township, "") for township in hits.townships]
+        why, suppressed = int(self.resident_why), self._suppressed[Channel.SMS]
+        for number, township in zip(hits.id.tolist(), hits.township.tolist(), strict=True):
+            target = str(Target(kind=TargetKind.RESIDENT, id=str(number)))
+            yield FrozenRow(target, why, numbers[township], hits.townships[township], "", suppressed)
+
+    def _number(self, channel: Channel, township: str, line: str) -> int:
+        key = (channel, township, line)
+        if key not in self._numbers:
+            place = self._frame.places.get(township) or self._frame.places.get(township[:6], "本辖区")
+            text = self._smith.word(channel, place, line)
+            self._numbers[key] = len(self.texts)
+            self.texts.append(TextRow(no=len(self.texts), channel=channel, body=text.body, segments=text.segments))
+        return self._numbers[key]
+
+
+def _suppressed(message: WarningMessage, channel: Channel, frame: Frame) -> str:
+    """Why a channel is not used for this warning, or ''."""
+    rules = level_policy(message, frame.policy)
+    if channel not in rules.channels:
+        return CHANNEL_OFF
+    if channel is not Channel.BROADCAST or rules.loudspeakers_at_night or message.sound_at_night:
+        return ""
+    hour = frame.now.astimezone(BEIJING).hour
+    first, last = frame.policy.quiet_from_hour, frame.policy.quiet_to_hour
+    quiet = hour >= first or hour < last if first > last else first <= hour < last
+    return QUIET_HOURS if quiet else ""
+
+
+def _cut(rows: list[FrozenRow]) -> Iterator[list[FrozenRow]]:
+    yield rows[:FIRST_CHUNK]
+    for start in range(FIRST_CHUNK, len(rows), CHUNK):
+        yield rows[start : start + CHUNK]
+
+
+def _chunk(channel: Channel, lane: Lane, seq: int, rows: list[FrozenRow]) -> NewChunk:
+    blob = pack(rows)
+    return NewChunk(channel=channel, lane=lane, seq=seq, size=len(rows), packed=blob, hash=digest(blob))

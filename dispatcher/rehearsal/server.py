@@ -1,0 +1,160 @@
+"""Starts all players on loopback, each on a port of its own, says where, and ends with whoever started it.
+
+It must leave no orphan: it ends on SIGTERM, and when its standard input closes if that is a pipe from its parent.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import signal
+import stat
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final
+
+from aiohttp import web
+
+from dispatcher.rehearsal.faults import Faults
+from dispatcher.rehearsal.gateway import Gateways
+from dispatcher.rehearsal.platform import Platforms
+from dispatcher.rehearsal.player import Player
+from dispatcher.rehearsal.reports import Reports
+from dispatcher.rehearsal.sms import Twilio
+
+HOST: Final = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """`folder` gets sms.jsonl, gateway.jsonl and platform.jsonl. `port`: 0 = any; else the first of three."""
+
+    folder: Path
+    account: str
+    token: str
+    port: int = 0
+    secrets: Mapping[str, list[str]] = field(default_factory=dict)
+    faults: Mapping[str, Faults] = field(default_factory=dict)
+    """Player (sms, gateway, platform) → what it does wrong from the start."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class City:
+    """Where the players stand: base URLs, and the players themselves for tests in the same process."""
+
+    sms: Twilio
+    gateway: Gateways
+    platform: Platforms
+    ports: Mapping[str, int]
+
+    def url(self, player: str) -> str:
+        return f"http://{HOST}:{self.ports[player]}"
+
+
+@asynccontextmanager
+async def playing(options: Options, clock: Callable[[], float] = time.time) -> AsyncIterator[City]:
+    """The city, for as long as the block lasts."""
+    reports = Reports()
+    common = (reports, clock)
+    city = City(
+        sms=Twilio(options.folder, _faults(options, "sms"), *common, (options.account, options.token)),
+        gateway=Gateways(options.folder, _faults(options, "gateway"), *common),
+        platform=Platforms(options.folder, _faults(options, "platform"), *common),
+        ports={},
+    )
+    city.platform.know(options.secrets)
+    players: tuple[Player, ...] = (city.sms, city.gateway, city.platform)
+    async with AsyncExitStack() as stack:
+        ports = {}
+        for number, player in enumerate(players):
+            stack.callback(player.close)
+            ports[player.name] = await _open(player, options.port + number if options.port else 0, stack)
+        try:
+            async with asyncio.TaskGroup() as group:
+                sending = group.create_task(reports.run())
+                yield replace(city, ports=ports)
+                sending.cancel()
+        except BaseExceptionGroup as group_error:
+            raise group_error.exceptions[0] from None  # what went wrong inside the block, as it was
+
+
+async def _open(player: Player, port: int, stack: AsyncExitStack) -> int:
+    server = web.Server(player.handle, access_log=None)
+    runner = web.ServerRunner(server, handler_cancellation=True, shutdown_timeout=0.1)
+    stack.push_async_callback(runner.cleanup)
+    await runner.setup()
+    await web.TCPSite(runner, HOST, port, backlog=1024).start()
+    return int(runner.addresses[0][1])
+
+
+async def run(options: Options) -> None:
+    """Plays until SIGTERM, SIGINT or the end of a piped standard input; prints one JSON line when ready."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    _watch_parent(stop)
+    async with playing(options) as city:
+        print(json.dumps({"ports": city.ports, "pid": os.getpid(), "dir": str(options.folder)}), flush=True)
+        await stop.wait()
+
+
+def main(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m dispatcher.rehearsal", description="本机上的“城市”：扮演短信、网关和党建平台"
+    )
+    parser.add_argument(
+        "--dir", type=Path, required=True, help="记录写在这个文件夹：sms.jsonl、gateway.jsonl、platform.jsonl"
+    )
+    parser.add_argument("--port", type=int, default=0, help="三个端口中的第一个；0 为任意空闲端口")
+    parser.add_argument("--account", default="ACrehearsal", help="短信账户")
+    parser.add_argument("--token", default="rehearsal", help="短信账户的密钥")
+    parser.add_argument("--secrets", type=Path, help="党建平台密钥文件，JSON：{端点: [密钥, …]}")
+    parser.add_argument("--faults", default="{}", help='故障，JSON：{"sms": {"refuse": 0.01, "delay_s": 0.05}}')
+    given = parser.parse_args(arguments)
+    try:
+        faults = _read_faults(given.faults)
+        secrets = json.loads(given.secrets.read_text("utf-8")) if given.secrets else {}
+    except (OSError, ValueError) as error:
+        print(f"参数有误，请改正：{error}", file=sys.stderr)
+        return 2
+    options = Options(
+        folder=given.dir, account=given.account, token=given.token, port=given.port, secrets=secrets, faults=faults
+    )
+    asyncio.run(run(options))
+    return 0
+
+
+def _read_faults(text: str) -> dict[str, Faults]:
+    faults = {name: Faults.read(json.dumps(one)) for name, one in json.loads(text).items()}
+    if unknown := faults.keys() - {"sms", "gateway", "platform"}:
+        raise ValueError(f"没有这个角色：{'、'.join(sorted(unknown))}")
+    return faults
+
+
+def _faults(options: Options, player: str) -> Faults:
+    return options.faults.get(player, Faults())
+
+
+def _watch_parent(stop: asyncio.Event) -> None:
+    """A pipe closes when its other end dies, even by kill -9; a terminal or /dev/null says nothing about a parent."""
+    try:
+        mode = os.fstat(0).st_mode
+    except OSError:
+        return
+    if not (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)):
+        return
+    loop = asyncio.get_running_loop()
+
+    def heard() -> None:
+        if not os.read(0, 4096):
+            loop.remove_reader(0)
+            stop.set()
+
+    loop.add_reader(0, heard)

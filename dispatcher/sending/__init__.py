@@ -1,0 +1,11 @@
+"""From frozen chunks to the wire and back into the ledger.
+
+    dispatch.py   takes chunks, plans their rows, gathers what is due again, takes back what a crash left
+    outlet.py     one channel: the heap of open chunks, the window, the long-lived sender loops
+    writer.py     its one writer: results, then marks, then plans, in group commits
+    outcome.py    what a provider's answer means for a delivery (pure)
+    live.py       a warning being sent: its bulletin, its texts, and whether it is still in force
+
+What it must survive: kill -9 at any instant (rows below `opened_to` without a result are exactly the doubtful ones), a
+database that goes away (results wait in memory), a provider that hangs or lies, a warning called off in the middle.
+"""

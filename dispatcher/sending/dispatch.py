@@ -1,0 +1,272 @@
+"""Takes chunks, plans their rows, gathers what is due again, takes back what a crash left: all through the writer.
+
+One Dispatcher a process. It sleeps until it is woken (a release, a result that is due again) and looks by itself once a
+second, so that work another process left behind is found within two.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+
+import structlog
+
+from dispatcher.model import Channel, Lane
+from dispatcher.sending.live import Desk, Live
+from dispatcher.sending.outcome import Jitter
+from dispatcher.sending.outlet import Lookup, OpenChunk, Outlet, Wire
+from dispatcher.sending.writer import Writer
+from dispatcher.states import DeliveryState, WarningState
+from dispatcher.store import chunks, deliveries, events, nodes, warnings
+from dispatcher.store.chunks import Chunk, ChunkState, Holder, NewChunk
+from dispatcher.store.deliveries import Due, Row
+from dispatcher.store.engine import Store, Tx
+from dispatcher.store.events import Event
+from dispatcher.store.packing import digest, unpack
+
+LEASE = timedelta(seconds=6)
+RENEW_S = 2.0
+LOOK_S = 1.0
+BACKLOG = 2000
+"""Rows in memory per channel before only more urgent lanes are taken."""
+RETRIES = 1000
+PLAN_CHANGED = "plan_changed"
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """This process: its node's name and the epoch it entered under."""
+
+    node: str
+    epoch: int
+
+
+class Dispatcher:
+    """Run it; `wake` it after a release; `end` a warning that was called off; `drain` it before it is cancelled."""
+
+    def __init__(
+        self,
+        store: Store,
+        identity: Identity,
+        desk: Desk,
+        now: Callable[[], datetime],
+        jitter: Jitter,
+    ) -> None:
+        self._store = store
+        self._identity = identity
+        self._desk = desk
+        self._now = now
+        self._jitter = jitter
+        self._writer = Writer(store, self._holder, now)
+        self._outlets: dict[str, Outlet] = {}
+        self._wakes: list[asyncio.Event] = []
+        self._draining = False
+
+    def connect(self, wires: Mapping[Channel, Wire], lookup: Lookup) -> None:
+        """Gives each channel its provider; before `run`."""
+        for channel, wire in wires.items():
+            self._outlets[channel] = Outlet(wire, self._writer, lookup, self._now, self._jitter)
+
+    @property
+    def unsettled(self) -> int:
+        """Rows opened whose result is not durable yet, over all channels."""
+        return sum(outlet.unsettled for outlet in self._outlets.values())
+
+    def wake(self) -> None:
+        """Something was released, or is due."""
+        for event in self._wakes:
+            event.set()
+
+    def end(self, warning_id: str, state: DeliveryState) -> None:
+        """Nothing more of this warning leaves the house."""
+        self._desk.end(warning_id, state)
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._writer.run(), name="writer")
+            await self._take_back()
+            for channel, outlet in self._outlets.items():
+                tasks.create_task(outlet.run(), name=f"{channel}: outlet")
+                tasks.create_task(self._repeat(partial(self._feed, channel)), name=f"{channel}: planner")
+            tasks.create_task(self._repeat(self._retry), name="retries")
+            tasks.create_task(self._repeat(self._take_back), name="sweeper")
+            if self._store.dialect != "sqlite":  # there one process holds the lock file, so nothing can be taken over
+                tasks.create_task(self._renew(), name="leases")
+
+    async def drain(self, limit_s: float = 8.0) -> bool:
+        """Opens nothing more and waits for what is under way; True where nothing is left in doubt."""
+        self._draining = True
+        for outlet in self._outlets.values():
+            outlet.pause()
+        try:
+            async with asyncio.timeout(limit_s):
+                while self.unsettled or not self._writer.idle:
+                    await asyncio.sleep(0.02)
+        except TimeoutError:
+            return False
+        return True
+
+    def _holder(self) -> Holder:
+        return Holder(node=self._identity.node, epoch=self._identity.epoch, lease_until=self._now() + LEASE)
+
+    async def _repeat(self, step: Callable[[], Awaitable[None]]) -> None:
+        """Runs `step` whenever woken, and once a LOOK_S by itself."""
+        event = asyncio.Event()
+        self._wakes.append(event)
+        while True:
+            await step()
+            try:
+                async with asyncio.timeout(LOOK_S):
+                    await event.wait()
+            except TimeoutError:
+                pass
+            event.clear()
+
+    # ── new chunks ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _feed(self, channel: str) -> None:
+        outlet = self._outlets[channel]
+        while not self._draining:
+            above = outlet.lane if outlet.backlog >= BACKLOG else None
+            opened = await self._writer.within(partial(self._plan, channel, above))
+            if opened is None:
+                return
+            outlet.add(opened)
+
+    async def _plan(self, channel: str, above: int | None, tx: Tx) -> OpenChunk | None:
+        """Takes the most urgent chunk and inserts its rows, in one transaction."""
+        chunk = await chunks.take(tx, channel, self._holder(), above)
+        if chunk is None:
+            return None
+        live = await self._desk.load(tx, chunk.warning_id)
+        born = live.ended
+        if born is None and not (live.genuine and digest(chunk.packed) == chunk.hash):
+            born = (DeliveryState.FAILED, PLAN_CHANGED)
+            await self._refuse(tx, chunk)
+        serial = await nodes.reserve(tx, "ebd", chunk.size) if channel == Channel.BROADCAST else 0
+        rows = await deliveries.plan(tx, chunk, unpack(chunk.packed), serial, born)
+        await warnings.move(tx, chunk.warning_id, WarningState.DISPATCHING)
+        return OpenChunk(id=chunk.id, live=live, lane=chunk.lane, rows=rows)
+
+    async def _refuse(self, tx: Tx, chunk: Chunk) -> None:
+        """What was approved is not what stands in the database: nothing of it is sent, and somebody is told."""
+        log.error("冻结的方案被改动，拒绝发送", warning_id=chunk.warning_id, chunk=chunk.id)
+        await events.record(
+            tx,
+            self._now(),
+            Event(
+                kind="warning.plan_changed",
+                subject=chunk.warning_id,
+                warning_id=chunk.warning_id,
+                detail={"chunk": chunk.id, "channel": chunk.channel, "rows": chunk.size},
+            ),
+            outward=True,
+        )
+
+    # ── retries ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _retry(self) -> None:
+        while not self._draining:
+            gathered = await self._writer.within(self._gather)
+            for channel, opened in gathered:
+                self._outlets[channel].add(opened)
+            if not gathered:
+                break
+        await self._sleep_until_due()
+
+    async def _sleep_until_due(self) -> None:
+        """Retries of a second or less must not wait for the next look."""
+        async with self._store.read() as tx:
+            first = await deliveries.next_due(tx)
+        if first is not None:
+            wait = (first - self._now()).total_seconds()
+            if 0 < wait < LOOK_S:
+                await asyncio.sleep(wait)
+                self.wake()
+
+    async def _gather(self, tx: Tx) -> list[tuple[str, OpenChunk]]:
+        found = []
+        for group in await deliveries.due(tx, self._now(), RETRIES):
+            live = await self._desk.load(tx, group.warning_id)
+            if live.ended is not None:
+                await deliveries.withdraw(tx, group.warning_id, live.ended[0], self._now())
+            elif group.channel in self._outlets:
+                found.append((group.channel, await self._regroup(tx, group, live)))
+        return found
+
+    async def _regroup(self, tx: Tx, group: Due, live: Live) -> OpenChunk:
+        lane = _lane(live)
+        new = NewChunk(channel=group.channel, lane=lane, seq=-1, size=len(group.targets), packed=b"", hash="")
+        chunk_id = await chunks.gather(tx, new, group.warning_id, self._holder())
+        rows = await deliveries.regroup(tx, group, chunk_id)
+        return OpenChunk(id=chunk_id, live=live, lane=lane, rows=rows)
+
+    # ── after a crash ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _take_back(self) -> None:
+        while not self._draining:
+            found = await self._writer.within(self._reclaim)
+            if found is None:
+                return
+            channel, opened = found
+            if opened is not None:
+                self._outlets[channel].add(opened)
+
+    async def _reclaim(self, tx: Tx) -> tuple[str, OpenChunk | None] | None:
+        """One orphaned chunk becomes ours: its doubtful rows are flagged and sent again before the untouched ones."""
+        now = self._now()
+        chunk = await chunks.reclaim(tx, self._holder(), now)
+        if chunk is None:
+            return None
+        rows = await deliveries.in_chunk(tx, chunk.id, chunk.opened_to)
+        doubtful = [row for row in rows if row.in_doubt]
+        await deliveries.mark_doubt(tx, chunk, doubtful, now)
+        if doubtful:
+            await self._tell_doubt(tx, chunk, len(doubtful))
+        if chunk.state == ChunkState.ENDED:
+            await self._settle_ended(tx, chunk, doubtful, now)
+            return chunk.channel, None
+        live = await self._desk.load(tx, chunk.warning_id)
+        return chunk.channel, OpenChunk(id=chunk.id, live=live, lane=chunk.lane, rows=rows)
+
+    async def _tell_doubt(self, tx: Tx, chunk: Chunk, count: int) -> None:
+        log.warning("上次中断时有正在发送的行，逐行标记后处理", chunk=chunk.id, rows=count)
+        await events.record(
+            tx,
+            self._now(),
+            Event(
+                kind="chunk.in_doubt",
+                subject=chunk.warning_id,
+                warning_id=chunk.warning_id,
+                detail={"chunk": chunk.id, "channel": chunk.channel, "rows": count},
+            ),
+        )
+
+    async def _settle_ended(self, tx: Tx, chunk: Chunk, doubtful: list[Row], now: datetime) -> None:
+        """Its warning was called off: the doubtful rows may have been sent, and are not sent again."""
+        results = [
+            deliveries.Settled(chunk_id=chunk.id, row=row, state=DeliveryState.UNKNOWN, code="in_doubt", at=now)
+            for row in doubtful
+        ]
+        await deliveries.settle(tx, results)
+        await chunks.close(tx, [chunk.id])
+
+    async def _renew(self) -> None:
+        while True:
+            await self._writer.within(lambda tx: chunks.renew(tx, self._holder()))
+            await asyncio.sleep(RENEW_S)
+
+
+def _lane(live: Live) -> int:
+    """A retry keeps the lane its warning has."""
+    if live.bulletin.drill or live.bulletin.test:
+        return Lane.DRILL
+    if live.bulletin.kind == "Cancel":
+        return Lane.CORRECTION
+    return {1: Lane.RED, 2: Lane.ORANGE, 3: Lane.YELLOW}.get(live.bulletin.rank, Lane.BLUE)

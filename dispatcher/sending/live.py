@@ -1,0 +1,125 @@
+"""A warning being sent: everything its messages share, loaded once, and whether it is still in force.
+
+The header is hashed again from the database and compared with what was approved: if they differ, nothing is sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from channels.contract import Bulletin
+from dispatcher.model import Level
+from dispatcher.settings import LevelPolicy, Policy
+from dispatcher.states import SENDING, DeliveryState, WarningState
+from dispatcher.store import warnings
+from dispatcher.store.engine import Tx
+from dispatcher.store.packing import Header, header_hash, stamp
+from dispatcher.store.warnings import TextRow, WarningRow
+
+NEVER = timedelta(hours=24)
+"""For a warning without expiry (a Cancel): how long its messages are tried and kept by a provider."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Live:
+    """One warning version. Mutable in one thing only: `ended`, set when it is called off, raised or runs out."""
+
+    bulletin: Bulletin
+    texts: Mapping[int, TextRow]
+    policy: LevelPolicy
+    genuine: bool
+    """Whether header and plan still are what was approved."""
+    ended: tuple[DeliveryState, str] | None
+
+    @property
+    def expires(self) -> datetime:
+        return self.bulletin.expires
+
+
+class Desk:
+    """Loads and keeps the warnings under way. `event_code` maps a stored message to the code its packets carry."""
+
+    def __init__(self, policy: Policy, sender_name: str, event_code: Callable[[Mapping[str, Any]], str]) -> None:
+        self._policy = policy
+        self._sender_name = sender_name
+        self._event_code = event_code
+        self._live: dict[str, Live] = {}
+
+    async def load(self, tx: Tx, warning_id: str) -> Live:
+        """From memory, else from the database; `ended` is read anew every time."""
+        row = await warnings.one(tx, warning_id)
+        if row is None:
+            raise LookupError(f"warning {warning_id} has chunks but does not exist")
+        live = self._live.get(warning_id)
+        if live is None:
+            live = self._live[warning_id] = await self._build(tx, row)
+        live.ended = live.ended or ended_state(row)
+        return live
+
+    def end(self, warning_id: str, state: DeliveryState) -> None:
+        """Nothing more of this warning leaves the house, from this instant."""
+        if warning_id in self._live:
+            self._live[warning_id].ended = (state, "")
+
+    def forget(self, warning_id: str) -> None:
+        self._live.pop(warning_id, None)
+
+    async def _build(self, tx: Tx, row: WarningRow) -> Live:
+        texts = await warnings.texts_of(tx, row.id)
+        header = Header(
+            kind=row.kind,
+            status=row.status,
+            level=row.level or "",
+            drill=row.drill,
+            villages=list(row.area["villages"]),
+            channels=sorted(row.plan["channels"]),
+            expires=stamp(row.expires),
+            broadcast_id=row.broadcast_id,
+            texts=[text.body for text in texts.values()],
+        )
+        return Live(
+            bulletin=self._bulletin(row),
+            texts=texts,
+            policy=self._policy.levels[Level(row.level or Level.RED)],
+            genuine=header_hash(header) == row.header_hash,
+            ended=ended_state(row),
+        )
+
+    def _bulletin(self, row: WarningRow) -> Bulletin:
+        starts = row.sent
+        return Bulletin(
+            warning_id=row.id,
+            identifier=row.identifier,
+            kind=row.kind,
+            drill=row.drill,
+            test=row.status in ("Test", "System", "Draft"),
+            level=row.level or "",
+            rank=Level(row.level).rank if row.level else 0,
+            event=row.event,
+            event_code=self._event_code(row.message),
+            headline=row.headline,
+            sender=row.sender,
+            sender_name=row.message.get("sender_name") or self._sender_name,
+            sent=row.sent,
+            starts=starts,
+            expires=row.expires or row.received_at + NEVER,
+            broadcast_id=row.broadcast_id,
+            cancels_broadcast_id=str(row.plan.get("cancels_broadcast_id", "")),
+        )
+
+
+def ended_state(row: WarningRow) -> tuple[DeliveryState, str] | None:
+    """In which state a delivery of this warning is born or left, if it may no longer be sent."""
+    state = WarningState(row.state)
+    if state in SENDING:
+        return None
+    match state:
+        case WarningState.EXPIRED:
+            return DeliveryState.EXPIRED, ""
+        case WarningState.COMPLETED:
+            return None
+        case _:
+            return DeliveryState.WITHDRAWN, ""

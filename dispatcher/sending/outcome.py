@@ -1,0 +1,122 @@
+"""What a provider's answer means for a delivery: pure, so that every row of it can be tested.
+
+Retries are due times in rows. 429 costs no try; time run out after the bytes were written is not known: it is repeated and
+flagged where the level says so, because for life safety a duplicate is better than silence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import assert_never
+
+from channels.contract import Accepted, NotKnown, Outcome, Refused, TryAgain
+from dispatcher.sending.live import Live
+from dispatcher.states import DeliveryState
+from dispatcher.store.deliveries import Attempt, Row, Settled
+
+THROTTLED_S = 1.0
+"""How long to wait after a 429 that does not say."""
+
+Jitter = Callable[[], float]
+"""0 ≤ x < 1."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One call that was made for a row."""
+
+    chunk_id: int
+    row: Row
+    live: Live
+    provider: str
+    started_at: datetime
+    ended_at: datetime
+
+
+def settle(call: Call, outcome: Outcome, jitter: Jitter) -> Settled:
+    """Counts the call on the row and says in which state it leaves it."""
+    row = call.row
+    row.calls += 1
+    match outcome:
+        case Accepted():
+            row.tries += 1
+            state = DeliveryState.DELIVERED if outcome.delivered else DeliveryState.SENT
+            return _settled(call, state, _attempt(call, "accepted", ref=outcome.ref, trace=outcome.trace))
+        case TryAgain():
+            row.tries += 0 if outcome.throttled else 1
+            attempt = _attempt(call, "try_again", outcome.code, outcome.reason, trace=outcome.trace)
+            return _again(call, attempt, jitter, outcome.after_s, outcome.throttled)
+        case NotKnown():
+            row.tries += 1
+            row.possible_duplicate = True
+            attempt = _attempt(call, "not_known", outcome.code, outcome.reason, trace=outcome.trace)
+            if call.live.policy.resend_unknown:
+                return _again(call, attempt, jitter, None, False)
+            return _settled(call, DeliveryState.UNKNOWN, attempt)
+        case Refused():
+            row.tries += 1
+            attempt = _attempt(call, "refused", outcome.code, outcome.reason, trace=outcome.trace)
+            return _settled(call, DeliveryState.FAILED, attempt)
+        case _:
+            assert_never(outcome)
+
+
+def not_sent(chunk_id: int, row: Row, state: DeliveryState, at: datetime, code: str = "") -> Settled:
+    """A row that was never handed to a provider: expired, withdrawn, or nowhere to send it."""
+    return Settled(chunk_id=chunk_id, row=row, state=state, code=code, at=at)
+
+
+def _again(call: Call, attempt: Attempt, jitter: Jitter, after_s: float | None, throttled: bool) -> Settled:
+    delay = next_delay(call, jitter, after_s, throttled)
+    if delay is None:
+        state = DeliveryState.UNKNOWN if call.row.possible_duplicate else DeliveryState.FAILED
+        return _settled(call, state, attempt)
+    if call.live.ended is not None:
+        state = DeliveryState.UNKNOWN if call.row.possible_duplicate else call.live.ended[0]
+        return _settled(call, state, attempt)
+    due = call.ended_at + timedelta(seconds=delay)
+    if due >= call.live.expires:
+        state = DeliveryState.UNKNOWN if call.row.possible_duplicate else DeliveryState.EXPIRED
+        return _settled(call, state, attempt)
+    return Settled(
+        chunk_id=call.chunk_id,
+        row=call.row,
+        state=DeliveryState.PLANNED,
+        code=attempt.code,
+        due_at=due,
+        at=call.ended_at,
+        attempt=attempt,
+    )
+
+
+def next_delay(call: Call, jitter: Jitter, after_s: float | None, throttled: bool) -> float | None:
+    """Seconds until the next try, ±50 %; None where the plan has no more. Retry-After is a floor, never shortened."""
+    policy, tries = call.live.policy, call.row.tries
+    if throttled:
+        return (THROTTLED_S if after_s is None else after_s) * (1 + jitter() / 2)
+    planned = policy.retry_s[tries] if tries < len(policy.retry_s) else policy.then_every_s
+    if planned is None:
+        return None
+    return max(planned * (0.5 + jitter()), after_s or 0.0)
+
+
+def _settled(call: Call, state: DeliveryState, attempt: Attempt) -> Settled:
+    return Settled(
+        chunk_id=call.chunk_id, row=call.row, state=state, code=attempt.code, at=call.ended_at, attempt=attempt
+    )
+
+
+def _attempt(call: Call, outcome: str, code: str = "", reason: str = "", *, ref: str = "", trace: str = "") -> Attempt:
+    return Attempt(
+        no=call.row.calls,
+        provider=call.provider,
+        started_at=call.started_at,
+        ended_at=call.ended_at,
+        outcome=outcome,
+        code=code[:32],
+        reason=reason,
+        provider_ref=ref,
+        trace=trace,
+    )

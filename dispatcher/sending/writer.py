@@ -1,0 +1,166 @@
+"""The sender's one writer: results first, then the marks that let the next slice go, then new plans, in group commits.
+
+It must survive a database that goes away: results wait in memory and are written when it is back; a commit that was answered
+by silence is written again (guarded updates and natural keys make that harmless). Results of a chunk that is no longer ours
+are dropped: whoever took it over will settle its rows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeVar
+
+import structlog
+
+from dispatcher.store import chunks, deliveries
+from dispatcher.store.chunks import Holder
+from dispatcher.store.deliveries import Settled
+from dispatcher.store.engine import Store, Tx, database_is_away
+
+GROUP_S = 0.025
+"""How long a result may wait for company."""
+PAUSES_S = (0.1, 0.2, 0.5, 1.0, 2.0)
+
+T = TypeVar("T")
+log = structlog.get_logger()
+
+
+@dataclass(slots=True, kw_only=True)
+class _Mark:
+    chunk_id: int
+    position: int
+    done: asyncio.Future[bool]
+
+
+@dataclass(slots=True, kw_only=True)
+class _Work:
+    run: Callable[[Tx], Awaitable[Any]]
+    done: asyncio.Future[Any]
+
+
+@dataclass(slots=True)
+class _Batch:
+    results: list[Settled] = field(default_factory=list)
+    closed: list[int] = field(default_factory=list)
+    marks: list[_Mark] = field(default_factory=list)
+    after: list[Callable[[], None]] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.results or self.closed or self.marks)
+
+
+class Writer:
+    """Run it in a task of its own; every method may be called from any other task of the loop."""
+
+    def __init__(self, store: Store, holder: Callable[[], Holder], now: Callable[[], datetime]) -> None:
+        self._store = store
+        self._holder = holder
+        self._now = now
+        self._waiting = _Batch()
+        self._work: list[_Work] = []
+        self._wake = asyncio.Event()
+        self._enough = 64
+
+    def settle(self, results: list[Settled], closed: list[int], committed: Callable[[], None]) -> None:
+        """Takes results and the chunks they complete; `committed` is called once they are durable (or no longer ours)."""
+        self._waiting.results += results
+        self._waiting.closed += closed
+        self._waiting.after.append(committed)
+        self._wake.set()
+
+    async def open(self, chunk_id: int, position: int) -> bool:
+        """Durably moves a chunk's mark; False where it is no longer ours or its warning was called off."""
+        done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._waiting.marks.append(_Mark(chunk_id=chunk_id, position=position, done=done))
+        self._wake.set()
+        return await done
+
+    async def within(self, work: Callable[[Tx], Awaitable[T]]) -> T:
+        """Runs `work` in a transaction of its own, after the results that came before it. It may run more than once."""
+        done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._work.append(_Work(run=work, done=done))
+        self._wake.set()
+        return await done
+
+    @property
+    def idle(self) -> bool:
+        return not (self._waiting or self._work)
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            await self._wake.wait()
+            if not self._work and not self._waiting.marks and len(self._waiting.results) < self._enough:
+                await self._company()
+            self._wake.clear()
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Writes everything that waits; returns when it is durable."""
+        batch, self._waiting = self._waiting, _Batch()
+        if batch:
+            opened = await self._persist(lambda tx: self._write(tx, batch))
+            for mark in batch.marks:
+                if not mark.done.done():
+                    mark.done.set_result(opened[mark.chunk_id])
+        for committed in batch.after:
+            committed()
+        work, self._work = self._work, []
+        for item in work:
+            await self._do(item)
+
+    async def _company(self) -> None:
+        """Waits a moment for more results; a mark or a plan ends the wait."""
+        self._wake.clear()
+        try:
+            async with asyncio.timeout(GROUP_S):
+                while not self._work and not self._waiting.marks and len(self._waiting.results) < self._enough:
+                    await self._wake.wait()
+                    self._wake.clear()
+        except TimeoutError:
+            return
+
+    async def _write(self, tx: Tx, batch: _Batch) -> dict[int, bool]:
+        holder = self._holder()
+        touched = sorted({result.chunk_id for result in batch.results} | set(batch.closed))
+        ours = await chunks.still_ours(tx, touched, holder) if touched else set()
+        await deliveries.settle(tx, [result for result in batch.results if result.chunk_id in ours])
+        await chunks.close(tx, [chunk_id for chunk_id in batch.closed if chunk_id in ours])
+        furthest: dict[int, int] = {}
+        for mark in batch.marks:
+            furthest[mark.chunk_id] = max(mark.position, furthest.get(mark.chunk_id, 0))
+        return {no: await chunks.open_to(tx, no, holder.epoch, position) for no, position in furthest.items()}
+
+    async def _do(self, item: _Work) -> None:
+        if item.done.done():
+            return
+        try:
+            result = await self._persist(item.run)
+        except Exception as error:  # noqa: BLE001 - handed to whoever asked for the work
+            if not item.done.done():
+                item.done.set_exception(error)
+            return
+        if not item.done.done():
+            item.done.set_result(result)
+
+    async def _persist(self, work: Callable[[Tx], Awaitable[T]]) -> T:
+        """Runs `work` in a transaction, again and again while the database is away."""
+        for pause in _pauses():
+            try:
+                async with self._store.begin() as tx:
+                    return await work(tx)
+            except Exception as error:
+                if not database_is_away(error):
+                    raise
+                log.warning("数据库暂时写不进去，结果留在内存里重试", error=type(error).__name__, retry_s=pause)
+                await asyncio.sleep(pause)
+        raise AssertionError("the pauses never end")
+
+
+def _pauses() -> Iterator[float]:
+    yield from PAUSES_S
+    while True:
+        yield PAUSES_S[-1]

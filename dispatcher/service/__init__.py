@@ -1,0 +1,9 @@
+"""Everything wired in one place; started in order, stopped in reverse.
+
+    assembly.py    settings → store, seal, register, providers, sender, doors
+    running.py     `Service`: the tasks, the ticks, readiness, the drain
+    addressing.py  where a target is reached, looked up at sending
+    keys.py        the sealing key and the lock file
+
+The only place that knows which provider stands behind a channel, and that reads the clock.
+"""

@@ -1,0 +1,37 @@
+"""Where a target is reached, looked up at sending: a changed phone does not void an approval."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dispatcher.model import Target, TargetKind
+from dispatcher.sending.outlet import Address
+from dispatcher.store.deliveries import Row
+from dispatcher.store.engine import Store
+from dispatcher.store.registry import opening
+from dispatcher.store.sealed import Seal
+
+
+class AddressBook:
+    """`find` is the sender's Lookup: a target that is gone, or an endpoint switched off, is missing from the answer."""
+
+    def __init__(self, store: Store, seal: Seal) -> None:
+        self._store = store
+        self._seal = seal
+
+    async def find(self, rows: Sequence[Row]) -> dict[str, Address]:
+        targets = [Target.parse(row.target) for row in rows]
+        gateways = [target.id for target in targets if target.kind is TargetKind.GATEWAY]
+        endpoints = [target.id for target in targets if target.kind is TargetKind.ENDPOINT]
+        async with self._store.read() as tx:
+            phones = await opening.phones_of(tx, self._seal, targets)
+            commands = await opening.gateway_addresses(tx, gateways) if gateways else {}
+            platforms = await opening.endpoint_addresses(tx, self._seal, endpoints) if endpoints else {}
+        found = {target: Address(to=phone) for target, phone in phones.items()}
+        for number, gateway in commands.items():
+            found[f"{TargetKind.GATEWAY}-{number}"] = Address(to=gateway.url, peer=gateway.ebrid)
+        for number, platform in platforms.items():
+            if not platform.disabled_reason:
+                name = f"{TargetKind.ENDPOINT}-{number}"
+                found[name] = Address(to=platform.url, peer=number, secrets=platform.secrets)
+        return found

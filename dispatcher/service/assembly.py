@@ -1,0 +1,170 @@
+"""Settings → the parts of a running service, each made once."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+
+from channels.catalog import BadSettings, build
+from channels.contract import Asks, NotConfigured
+from channels.pacing import Paced
+from channels.transport import Transport
+from dispatcher import wording
+from dispatcher.broker.contract import Broker, Node
+from dispatcher.broker.embedded import EmbeddedBroker
+from dispatcher.broker.rabbit import RabbitBroker
+from dispatcher.model import Channel
+from dispatcher.pipeline.context import Context
+from dispatcher.sending.dispatch import Dispatcher, Identity
+from dispatcher.sending.live import Desk
+from dispatcher.sending.outlet import Wire
+from dispatcher.service.addressing import AddressBook
+from dispatcher.service.keys import prove, seal_of
+from dispatcher.settings import BadConfiguration, Settings
+from dispatcher.store import nodes
+from dispatcher.store.engine import Store, open_store
+
+CALLBACKS = "/api/v1/callbacks"
+EBM_SCHEME = "NERP"
+ANY_EVENT = "00000"
+
+log = structlog.get_logger()
+
+
+def clock() -> datetime:
+    """The only place that reads it."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Providers:
+    """Those switched on, by channel and name; why the others are off."""
+
+    on: Mapping[tuple[Channel, str], Paced]
+    off: Mapping[tuple[Channel, str], str]
+
+    def wires(self) -> dict[Channel, Wire]:
+        """The first provider of each channel is the one that sends."""
+        found: dict[Channel, Wire] = {}
+        for (channel, name), paced in self.on.items():
+            settings = paced.settings
+            wire = Wire(
+                name=name,
+                provider=paced,
+                in_flight=settings.in_flight,
+                window=settings.window,
+                timeout_s=settings.timeout_s,
+            )
+            found.setdefault(channel, wire)
+        return found
+
+    def askers(self) -> dict[Channel, Asks]:
+        found: dict[Channel, Asks] = {}
+        for (channel, _), paced in self.on.items():
+            if paced.asks is not None:
+                found.setdefault(channel, paced.asks)
+        return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What `Service` runs."""
+
+    settings: Settings
+    context: Context
+    broker: Broker
+    dispatcher: Dispatcher
+    desk: Desk
+    book: AddressBook
+    providers: Providers
+    transport: Transport
+
+
+async def open_context(settings: Settings, now: Callable[[], datetime] = clock) -> Context:
+    """Database, seal and register: enough for every command that does not send."""
+    wording.check(settings.wording)
+    store = open_store(settings.service.database_url)
+    seal = seal_of(settings)
+    await prove(store, seal)
+    return Context(settings=settings, store=store, seal=seal, now=now)
+
+
+async def assemble(context: Context, public_url: str, loopback_only: bool) -> Parts:
+    """Everything that sends, not started yet. Raises BadConfiguration with every fault in channels.yaml."""
+    settings, store = context.settings, context.store
+    await _refuse_synthetic(context)
+    transport = Transport(loopback_only=loopback_only, loopback=not settings.production)
+    providers = _providers(settings, transport, public_url)
+    async with store.begin() as tx:
+        epoch = await nodes.enter(tx, settings.service.node, context.now())
+    desk = Desk(settings.policy, settings.service.sender_name, event_code_of)
+    identity = Identity(node=settings.service.node, epoch=epoch)
+    dispatcher = Dispatcher(store, identity, desk, context.now, random.SystemRandom().random)
+    book = AddressBook(store, context.seal)
+    dispatcher.connect(providers.wires(), book.find)
+    context.wake, context.ended = dispatcher.wake, dispatcher.end
+    return Parts(
+        settings=settings,
+        context=context,
+        broker=_broker(context),
+        dispatcher=dispatcher,
+        desk=desk,
+        book=book,
+        providers=providers,
+        transport=transport,
+    )
+
+
+def event_code_of(message: Mapping[str, Any]) -> str:
+    """The five characters an emergency-broadcasting packet carries, from a stored message."""
+    hazard = message.get("hazard") or {}
+    return str(hazard.get("code") or ANY_EVENT) if hazard.get("scheme") == EBM_SCHEME else ANY_EVENT
+
+
+def _providers(settings: Settings, transport: Transport, public_url: str) -> Providers:
+    on: dict[tuple[Channel, str], Paced] = {}
+    off: dict[tuple[Channel, str], str] = {}
+    faults = []
+    for channel, named in settings.channels.items():
+        for name, given in named.items():
+            try:
+                on[channel, name] = build(channel, name, given, transport, public_url + CALLBACKS)
+            except NotConfigured as why:
+                off[channel, name] = str(why)
+                log.warning("一个发送接口没有启用", channel=channel, provider=name, why=str(why))
+            except BadSettings as error:
+                faults.append(f"channels.yaml: {error}")
+    if faults:
+        raise BadConfiguration("\n".join(faults))
+    return Providers(on=on, off=off)
+
+
+def _broker(context: Context) -> Broker:
+    async def seen(name: str) -> None:
+        async with context.store.begin() as tx:
+            await nodes.canary_seen(tx, name, context.now())
+
+    service = context.settings.service
+    node = Node(name=service.node, clock=context.now, seen=seen)
+    if service.broker_url.startswith("embedded:"):
+        return EmbeddedBroker(context.store, node)
+    if service.broker_url.startswith(("amqp://", "amqps://")):
+        return RabbitBroker(service.broker_url, node)
+    raise BadConfiguration(
+        f"service.yaml: broker_url: {service.broker_url.partition(':')[0]} 不支持，用 embedded:// 或 amqp://"
+    )
+
+
+async def _refuse_synthetic(context: Context) -> None:
+    if context.settings.production and (await context.register()).synthetic:
+        raise BadConfiguration("正式环境里不能用合成数据：请用 mingluo registry import 导入真实的登记册")
+
+
+async def close(store: Store, transport: Transport) -> None:
+    await transport.close()
+    await store.close()

@@ -1,0 +1,86 @@
+"""The sealing key, and the lock that keeps a second process off an SQLite database."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from dispatcher.settings import BadConfiguration, Settings
+from dispatcher.store import nodes
+from dispatcher.store.engine import Store
+from dispatcher.store.sealed import Seal, WrongKey
+
+_CHECK = "seal_check"
+_CHECK_TEXT = "mingluo"
+
+
+class Occupied(Exception):
+    """Another process serves this database."""
+
+
+def seal_of(settings: Settings) -> Seal:
+    """The key of the environment; in profile test, one made once beside the database with mode 0600."""
+    given = settings.service.seal_key
+    if given is not None:
+        return Seal(_bytes(given.get_secret_value(), "MINGLUO_SEAL_KEY"))
+    if settings.production:
+        raise BadConfiguration("正式环境必须由环境变量 MINGLUO_SEAL_KEY 给出密封密钥（64 位十六进制）")
+    path = key_file(settings)
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "w", encoding="ascii") as file:
+            file.write(secrets.token_hex(32))
+    if path.stat().st_mode & 0o077:
+        raise BadConfiguration(f"{path} 别人也能读：请运行 chmod 600 '{path}'")
+    return Seal(_bytes(path.read_text(encoding="ascii").strip(), str(path)))
+
+
+def key_file(settings: Settings) -> Path:
+    """Where the test profile keeps its key: beside an SQLite database, else in var/ of the project."""
+    database = sqlite_file(settings.service.database_url)
+    return (database.with_suffix(".key")) if database else settings.home / "var" / "seal.key"
+
+
+def sqlite_file(database_url: str) -> Path | None:
+    head, _, path = database_url.partition(":///")
+    return Path(path) if head.startswith("sqlite") and path else None
+
+
+async def prove(store: Store, seal: Seal) -> None:
+    """Refuses a key that does not open this database, before anything is sealed with the wrong one."""
+    async with store.begin() as tx:
+        sealed = await nodes.fact(tx, _CHECK)
+        if sealed is None:
+            await nodes.set_fact(tx, _CHECK, seal.seal(_CHECK_TEXT).hex())
+        elif seal.open(bytes.fromhex(sealed)) != _CHECK_TEXT:
+            raise WrongKey("密封密钥打不开这个数据库")
+
+
+@contextmanager
+def sole_process(settings: Settings) -> Iterator[None]:
+    """On SQLite one process serves a database; a second one is told so instead of waiting or harming it."""
+    database = sqlite_file(settings.service.database_url)
+    if database is None:
+        yield
+        return
+    database.parent.mkdir(parents=True, exist_ok=True)
+    with open(database.with_suffix(".lock"), "w", encoding="ascii") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise Occupied(
+                f"数据库 {database} 已有一个 mingluo serve 在用：先停掉它，或用 MINGLUO_DATABASE_URL 另指一个"
+            ) from error
+        yield
+
+
+def _bytes(text: str, where: str) -> bytes:
+    try:
+        return bytes.fromhex(text)
+    except ValueError as error:
+        raise BadConfiguration(f"{where}: 密封密钥应为 64 位十六进制") from error

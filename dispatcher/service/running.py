@@ -1,0 +1,214 @@
+"""The running service: its tasks, its ticks, its readiness, and how it stops.
+
+It must survive any of its ticks failing (said, counted, tried again at the next), the broker or database away at start, and
+SIGTERM in the middle of a fan-out: it opens nothing more, waits for what is under way, and leaves no row in doubt.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import structlog
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+
+from dispatcher import outbox
+from dispatcher.broker.contract import ACK, BrokerUnavailable, Handled, Health, Inbound, NotNow, Reject
+from dispatcher.model import Verdict
+from dispatcher.pipeline.accept import Answer, Incoming, accept
+from dispatcher.pipeline.follow import Follower
+from dispatcher.pipeline.settle import finish
+from dispatcher.pipeline.withdraw import expire_due
+from dispatcher.receipts import ReceiptBook
+from dispatcher.service.assembly import Parts, close
+from dispatcher.store import nodes
+from dispatcher.store.engine import database_is_away
+from dispatcher.telemetry import ACCEPT_SECONDS, ACCEPTED, CANARY_AGE, REJECTED, UNSETTLED
+
+log = structlog.get_logger()
+
+ROLES = frozenset({"web", "intake", "send", "timers"})
+CANARY_EVERY_S = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readiness:
+    """`problems` is empty when the service may be relied on; one Chinese sentence each."""
+
+    problems: tuple[str, ...]
+    broker: Health
+    database_ms: float
+    clock_skew_s: float
+    providers_off: dict[str, str]
+    synthetic: bool
+
+
+class Service:
+    """`run` until `stop` is set. `book` and `parts` are for the web."""
+
+    def __init__(self, parts: Parts, roles: frozenset[str] = ROLES) -> None:
+        self.parts = parts
+        self.context = parts.context
+        self.book = ReceiptBook(parts.context.store, parts.context.now)
+        self._roles = roles
+        self._follower = Follower(
+            context=parts.context,
+            book=self.book,
+            desk=parts.desk,
+            lookup=parts.book.find,
+            askers=parts.providers.askers(),
+            now=parts.context.now,
+        )
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[Service]:
+        """Everything this process does, while the block lasts; drained at its end."""
+        scheduler = self._scheduler()
+        await self.parts.broker.start()
+        tasks = asyncio.TaskGroup()
+        try:
+            async with tasks:
+                running = [
+                    tasks.create_task(work(), name=name)
+                    for role, name, work in self._work()
+                    if role in self._roles or role == "always"
+                ]
+                if "timers" in self._roles:
+                    scheduler.start()
+                try:
+                    yield self
+                finally:
+                    if scheduler.running:
+                        scheduler.shutdown(wait=False)
+                    await self._drain()
+                    for task in running:
+                        task.cancel()
+        finally:
+            await self.parts.broker.close()
+            await close(self.context.store, self.parts.transport)
+
+    def _work(self) -> list[tuple[str, str, Callable[[], Coroutine[None, None, None]]]]:
+        return [
+            ("always", "receipts", self.book.run),
+            ("send", "dispatcher", self.parts.dispatcher.run),
+            ("intake", "consumer", lambda: self.parts.broker.consume(self.handle)),
+        ]
+
+    async def _drain(self) -> None:
+        if "send" in self._roles and not await self.parts.dispatcher.drain():
+            log.warning("停机时仍有发送没有结果，下次启动会逐行标记后处理", rows=self.parts.dispatcher.unsettled)
+
+    async def handle(self, inbound: Inbound) -> Handled:
+        """The broker's handler: acknowledged right after the intake transaction."""
+        incoming = Incoming(
+            door="cli" if inbound.headers.get("x-mingluo-door") == "cli" else "amqp",
+            source=inbound.routing_key,
+            content_type=inbound.content_type,
+            body=inbound.body,
+            headers=inbound.headers,
+            user_id=inbound.user_id,
+        )
+        try:
+            answer = await self.accept(incoming)
+        except Exception as error:
+            if database_is_away(error):
+                raise NotNow("数据库暂时不可用") from error
+            raise
+        if answer.verdict is Verdict.REJECT:
+            return Reject(code=int(answer.code or 0), reason=answer.reason, source=incoming.source)
+        return ACK
+
+    async def accept(self, incoming: Incoming) -> Answer:
+        """The one way in, for every door."""
+        with ACCEPT_SECONDS.time():
+            answer = await accept(self.context, incoming)
+        ACCEPTED.labels(incoming.door, answer.verdict).inc()
+        if answer.verdict is Verdict.REJECT:
+            REJECTED.labels(str(int(answer.code or 0))).inc()
+        return answer
+
+    # ── ticks ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _scheduler(self) -> AsyncIOScheduler:
+        """APScheduler only ticks: what is due stands in tables, so a missed tick costs nothing but its period."""
+        scheduler = AsyncIOScheduler(
+            timezone=UTC, job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
+        )
+        ticks: list[tuple[str, float, Callable[[], Awaitable[object]]]] = [
+            ("过期检查", 1.0, lambda: expire_due(self.context)),
+            ("完成检查", 0.5, lambda: finish(self.context)),
+            ("追问结果", 0.5, self._follower.look),
+            ("事件外发", 0.5, lambda: outbox.relay(self.context.store, self.parts.broker, self.context.now)),
+            ("链路自检", CANARY_EVERY_S, self._canary),
+        ]
+        for name, every_s, work in ticks:
+            scheduler.add_job(self._tick, "interval", seconds=every_s, args=(name, work), id=name)
+        scheduler.add_job(self._tick, args=("链路自检", self._canary), id="首次链路自检")
+        return scheduler
+
+    async def _tick(self, name: str, work: Callable[[], Awaitable[object]]) -> None:
+        try:
+            await work()
+        except BrokerUnavailable as error:
+            log.warning("消息代理暂时不可用，稍后再试", tick=name, error=str(error))
+        except Exception as error:
+            if not database_is_away(error):
+                log.exception("定时任务出错，下一次再试", tick=name)
+            else:
+                log.warning("数据库暂时不可用，稍后再试", tick=name, error=type(error).__name__)
+
+    async def _canary(self) -> None:
+        now = self.context.now()
+        await self.parts.broker.canary(now)
+        health = await self._broker_health(now)
+        if health.canary_age_s is not None:
+            CANARY_AGE.labels(health.name).set(health.canary_age_s)
+        UNSETTLED.set(self.parts.dispatcher.unsettled)
+
+    # ── readiness ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def readiness(self) -> Readiness:
+        """Each dependency by name, with how old its proof is."""
+        problems: list[str] = []
+        now, skew, took = self.context.now(), 0.0, 0.0
+        try:
+            async with asyncio.timeout(3), self.context.store.read() as tx:
+                skew = (now - (await nodes.database_now(tx)).astimezone(UTC)).total_seconds()
+            took = (self.context.now() - now).total_seconds() * 1000
+        except Exception as error:  # noqa: BLE001 - whatever keeps the database from answering is what we report
+            problems.append(f"数据库没有应答（{type(error).__name__}）")
+        broker = await self._broker_health(now)
+        if broker.problem:
+            problems.append(f"消息代理：{broker.problem}")
+        if abs(skew) > 2:
+            problems.append(f"本机时钟与数据库相差 {skew:.1f} 秒")
+        problems += [f"{channel} 没有可用的发送接口" for channel in self._dumb_channels()]
+        register = await self.context.register() if not problems else None
+        if register is not None and not register.officers:
+            problems.append("登记册是空的：请先 mingluo registry sample 或 import")
+        return Readiness(
+            problems=tuple(problems),
+            broker=broker,
+            database_ms=round(took, 1),
+            clock_skew_s=round(skew, 3),
+            providers_off={f"{channel}.{name}": why for (channel, name), why in self.parts.providers.off.items()},
+            synthetic=register.synthetic if register else False,
+        )
+
+    def _dumb_channels(self) -> list[str]:
+        wired = self.parts.providers.wires()
+        used = {channel for policy in self.parts.settings.policy.levels.values() for channel in policy.channels}
+        return sorted(str(channel) for channel in used if channel not in wired)
+
+    async def _broker_health(self, now: datetime) -> Health:
+        try:
+            async with asyncio.timeout(3), self.context.store.read() as tx:
+                seen = (await nodes.canary_times(tx)).get(self.parts.settings.service.node)
+        except Exception as error:
+            if not database_is_away(error):
+                raise
+            seen = None
+        return await self.parts.broker.ready(now, seen)

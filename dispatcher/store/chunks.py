@@ -1,0 +1,262 @@
+"""Chunks: up to 1,000 ordered rows of one warning on one channel, with an owner, an epoch and a lease.
+
+The protocol that makes a crash harmless (DESIGN 3.1, 6.10): before a slice goes out, `open_to` durably moves past it, so
+that after a crash the rows below `opened_to` without a result are exactly the doubtful ones. Every write names the owner's
+epoch: whoever was taken for dead cannot write any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import IntEnum
+
+from sqlalchemy import ColumnElement, and_, insert, or_, select, update
+
+from dispatcher.states import SENDING
+from dispatcher.store.engine import Tx
+from dispatcher.store.tables import chunks, warnings
+
+
+class ChunkState(IntEnum):
+    FROZEN = 0
+    """Part of a plan nobody has released yet."""
+    READY = 1
+    """Released; no rows in the ledger yet."""
+    OPEN = 2
+    """Its rows stand in the ledger and its owner sends them."""
+    ENDED = 3
+    """Its warning was called off: nothing more is opened, what is under way still gets its result."""
+    CLOSED = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chunk:
+    id: int
+    warning_id: str
+    channel: str
+    lane: int
+    seq: int
+    size: int
+    packed: bytes
+    hash: str
+    state: int
+    owner: str | None
+    epoch: int
+    lease_until: datetime | None
+    opened_to: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewChunk:
+    channel: str
+    lane: int
+    seq: int
+    size: int
+    packed: bytes
+    hash: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holder:
+    """A node in one epoch, and until when what it takes is its own."""
+
+    node: str
+    epoch: int
+    lease_until: datetime
+
+
+async def freeze(tx: Tx, warning_id: str, new: Sequence[NewChunk]) -> None:
+    if new:
+        await tx.execute(
+            insert(chunks),
+            [
+                {
+                    "warning_id": warning_id,
+                    "channel": chunk.channel,
+                    "lane": chunk.lane,
+                    "seq": chunk.seq,
+                    "size": chunk.size,
+                    "packed": chunk.packed,
+                    "hash": chunk.hash,
+                    "state": ChunkState.FROZEN,
+                    "epoch": 0,
+                    "opened_to": 0,
+                }
+                for chunk in new
+            ],
+        )
+
+
+async def release(tx: Tx, warning_id: str) -> None:
+    await tx.execute(
+        update(chunks)
+        .where(chunks.c.warning_id == warning_id, chunks.c.state == ChunkState.FROZEN)
+        .values(state=ChunkState.READY)
+    )
+
+
+async def hashes(tx: Tx, warning_id: str) -> list[str]:
+    """Of the frozen plan, in the order that was signed."""
+    rows = await tx.execute(
+        select(chunks.c.hash).where(chunks.c.warning_id == warning_id, chunks.c.seq >= 0).order_by(chunks.c.id)
+    )
+    return [row.hash for row in rows]
+
+
+async def take(tx: Tx, channel: str, holder: Holder, above_lane: int | None = None) -> Chunk | None:
+    """The most urgent released chunk of a channel becomes the holder's; its rows are to be planned in this transaction.
+
+    `above_lane`: only one that overtakes this lane.
+    """
+    ready = and_(chunks.c.state == ChunkState.READY, chunks.c.channel == channel)
+    if above_lane is not None:
+        ready = and_(ready, chunks.c.lane < above_lane)
+    wanted = (
+        select(chunks.c.id)
+        .where(ready)
+        .order_by(chunks.c.lane, chunks.c.id)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+        .scalar_subquery()
+    )
+    return await _seize(tx, and_(chunks.c.id == wanted, chunks.c.state == ChunkState.READY), holder)
+
+
+async def reclaim(tx: Tx, holder: Holder, now: datetime) -> Chunk | None:
+    """A chunk whose owner died: our own of an older epoch at once, another's when its lease has run out."""
+    orphaned = or_(
+        and_(chunks.c.owner == holder.node, chunks.c.epoch < holder.epoch),
+        and_(chunks.c.owner != holder.node, chunks.c.lease_until < now),
+    )
+    wanted = (
+        select(chunks.c.id)
+        .where(chunks.c.state.in_([ChunkState.OPEN, ChunkState.ENDED]), orphaned)
+        .order_by(chunks.c.lane, chunks.c.id)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+        .scalar_subquery()
+    )
+    row = (await tx.execute(select(chunks).where(chunks.c.id == wanted))).mappings().one_or_none()
+    if row is None:
+        return None
+    await tx.execute(
+        update(chunks)
+        .where(chunks.c.id == row["id"])
+        .values(owner=holder.node, epoch=holder.epoch, lease_until=holder.lease_until)
+    )
+    return Chunk(**{**row, "owner": holder.node, "epoch": holder.epoch, "lease_until": holder.lease_until})
+
+
+async def gather(tx: Tx, new: NewChunk, warning_id: str, holder: Holder) -> int:
+    """A chunk of retries, open from the start and the holder's; returns its id."""
+    result = await tx.execute(
+        insert(chunks)
+        .values(
+            warning_id=warning_id,
+            channel=new.channel,
+            lane=new.lane,
+            seq=new.seq,
+            size=new.size,
+            packed=new.packed,
+            hash=new.hash,
+            state=ChunkState.OPEN,
+            owner=holder.node,
+            epoch=holder.epoch,
+            lease_until=holder.lease_until,
+            opened_to=0,
+        )
+        .returning(chunks.c.id)
+    )
+    return int(result.scalar_one())
+
+
+async def open_to(tx: Tx, chunk_id: int, epoch: int, position: int) -> bool:
+    """Moves the mark past the rows about to be sent. False: the chunk is no longer ours, or its warning was called off."""
+    in_force = select(warnings.c.id).where(
+        warnings.c.id == chunks.c.warning_id, warnings.c.state.in_([state.value for state in SENDING])
+    )
+    result = await tx.execute(
+        update(chunks)
+        .where(
+            chunks.c.id == chunk_id,
+            chunks.c.epoch == epoch,
+            chunks.c.state == ChunkState.OPEN,
+            chunks.c.opened_to <= position,
+            in_force.exists(),
+        )
+        .values(opened_to=position)
+    )
+    return result.rowcount == 1
+
+
+async def still_ours(tx: Tx, ids: Sequence[int], holder: Holder) -> set[int]:
+    """Of these chunks, those that we still own, locked until this transaction ends: the fence against zombies."""
+    rows = await tx.execute(
+        select(chunks.c.id)
+        .where(chunks.c.id.in_(ids), chunks.c.owner == holder.node, chunks.c.epoch == holder.epoch)
+        .with_for_update()
+    )
+    return {row.id for row in rows}
+
+
+async def renew(tx: Tx, holder: Holder) -> None:
+    await tx.execute(
+        update(chunks)
+        .where(
+            chunks.c.owner == holder.node,
+            chunks.c.epoch == holder.epoch,
+            chunks.c.state.in_([ChunkState.OPEN, ChunkState.ENDED]),
+        )
+        .values(lease_until=holder.lease_until)
+    )
+
+
+async def close(tx: Tx, ids: Sequence[int]) -> None:
+    if ids:
+        await tx.execute(update(chunks).where(chunks.c.id.in_(ids)).values(state=ChunkState.CLOSED))
+
+
+async def end(tx: Tx, warning_id: str) -> None:
+    """Nothing more of this warning is opened. Waits for whoever is planning or opening one of its chunks right now.
+
+    Chunks not planned yet stay ready: they are still planned, straight into the state the warning ended in, so that the
+    ledger names everybody who was on the list.
+    """
+    await tx.execute(select(chunks.c.id).where(chunks.c.warning_id == warning_id).with_for_update())
+    await tx.execute(
+        update(chunks)
+        .where(chunks.c.warning_id == warning_id, chunks.c.state == ChunkState.OPEN)
+        .values(state=ChunkState.ENDED)
+    )
+    await release(tx, warning_id)
+
+
+async def unfinished(tx: Tx, warning_id: str) -> tuple[int, int]:
+    """(chunks of the plan not wholly opened, chunks not closed) of a warning."""
+    rows = (
+        await tx.execute(
+            select(chunks.c.state, chunks.c.size, chunks.c.opened_to, chunks.c.seq).where(
+                chunks.c.warning_id == warning_id, chunks.c.state != ChunkState.CLOSED
+            )
+        )
+    ).all()
+    unopened = [row for row in rows if row.seq >= 0 and row.state != ChunkState.ENDED and row.opened_to < row.size]
+    return len(unopened), len(rows)
+
+
+async def _seize(tx: Tx, which: ColumnElement[bool], holder: Holder) -> Chunk | None:
+    row = (
+        (
+            await tx.execute(
+                update(chunks)
+                .where(which)
+                .values(state=ChunkState.OPEN, owner=holder.node, epoch=holder.epoch, lease_until=holder.lease_until)
+                .returning(chunks)
+            )
+        )
+        .mappings()
+        .one_or_none()
+    )
+    return Chunk(**row) if row else None

@@ -1,0 +1,142 @@
+"""The database: one engine, and `begin()`, the only place a transaction begins.
+
+SQLite (WAL, synchronous FULL, BEGIN IMMEDIATE, one writer at a time in this process) and PostgreSQL (asyncpg, connect and
+command time limits, because `pool_pre_ping` alone hangs on a half-open line) behave alike to everything above.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Table, event, make_url
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+Tx = AsyncConnection
+"""A connection inside a transaction begun by `Store.begin()`, or a reading one of `Store.read()`."""
+
+COMMAND_TIMEOUT_S = 10.0
+CONNECT_TIMEOUT_S = 3.0
+SQLITE_BUSY_MS = 5_000
+
+
+class Store:
+    """An open database. `close()` it in the loop that opened it."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self._one_writer = asyncio.Lock() if engine.dialect.name == "sqlite" else None
+
+    @property
+    def dialect(self) -> str:
+        """`sqlite` or `postgresql`."""
+        return self._engine.dialect.name
+
+    @property
+    def engine(self) -> AsyncEngine:
+        """For migrations, which know their own transactions."""
+        return self._engine
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[Tx]:
+        """A write transaction: committed at the end of the block, rolled back if it raises."""
+        if self._one_writer is None:
+            async with self._engine.begin() as tx:
+                yield tx
+            return
+        async with self._one_writer, self._engine.begin() as tx:
+            yield tx
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[Tx]:
+        """A reading connection with a consistent view; writes through it are a bug and are rolled back."""
+        async with self._engine.connect() as tx:
+            if self._one_writer is not None:
+                await tx.execution_options(mingluo_read=True)
+            yield tx
+            await tx.rollback()
+
+    async def close(self) -> None:
+        await self._engine.dispose()
+
+
+def open_store(url: str) -> Store:
+    """`sqlite+aiosqlite:///path` or `postgresql+asyncpg://…` → an open Store; ValueError for any other kind."""
+    parsed = make_url(url)
+    match parsed.get_backend_name():
+        case "sqlite":
+            return Store(_sqlite(parsed))
+        case "postgresql":
+            return Store(_postgresql(parsed))
+        case other:
+            raise ValueError(f"数据库类型 {other} 不支持：请用 sqlite+aiosqlite 或 postgresql+asyncpg")
+
+
+def _sqlite(url: URL) -> AsyncEngine:
+    if url.database:
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_async_engine(url, connect_args={"timeout": SQLITE_BUSY_MS / 1000}, pool_size=8, max_overflow=8)
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def connect(connection: Any, _record: object) -> None:
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={SQLITE_BUSY_MS}", "foreign_keys=ON"):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def begin(connection: Any) -> None:
+        reading = connection.get_execution_options().get("mingluo_read")
+        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _postgresql(url: URL) -> AsyncEngine:
+    return create_async_engine(
+        url,
+        pool_size=12,
+        max_overflow=12,
+        pool_timeout=COMMAND_TIMEOUT_S,
+        pool_pre_ping=True,
+        pool_recycle=300,
+        connect_args={
+            "command_timeout": COMMAND_TIMEOUT_S,
+            "timeout": CONNECT_TIMEOUT_S,
+            "server_settings": {"application_name": "mingluo", "idle_in_transaction_session_timeout": "30000"},
+        },
+    )
+
+
+def upsert(tx: Tx, table: Table) -> sqlite.Insert:
+    """INSERT … ON CONFLICT: both dialects' have one shape; SQLite's type stands for both."""
+    if tx.dialect.name == "sqlite":
+        return sqlite.insert(table)
+    return postgresql.insert(table)  # type: ignore[return-value]
+
+
+def database_is_away(error: Exception) -> bool:
+    """Whether waiting helps: the line is cut, the server restarts, the disk is full. A wrong statement is not that."""
+    if isinstance(error, IntegrityError | ProgrammingError | DataError):
+        return False
+    return isinstance(error, DBAPIError | PoolTimeout | OSError | TimeoutError)
+
+
+class AlreadyThere(Exception):
+    """A unique key is taken: somebody else kept the same thing first."""
+
+
+@asynccontextmanager
+async def unique() -> AsyncIterator[None]:
+    """Inside, a broken unique key raises AlreadyThere, so that no caller needs to know the database's errors."""
+    try:
+        yield
+    except IntegrityError as error:
+        raise AlreadyThere(str(error.orig)) from error

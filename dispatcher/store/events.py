@@ -1,0 +1,74 @@
+"""What happened (append-only), and what other systems hear of it (the outbox): written in the transaction of the change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import insert, select, update
+
+from dispatcher.store.engine import Tx
+from dispatcher.store.tables import events, outbox
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """`kind` is `warning.accepted`, `chunk.in_doubt`, …; `subject` names what it is about (warning id, source, node)."""
+
+    kind: str
+    subject: str
+    warning_id: str | None = None
+    detail: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    id: int
+    at: datetime
+    kind: str
+    subject: str
+    warning_id: str | None
+    detail: Mapping[str, Any]
+
+
+async def record(tx: Tx, now: datetime, event: Event, *, outward: bool = False) -> None:
+    """Appends an event; `outward` ones are also put in the outbox for `dispatch.events`."""
+    await tx.execute(
+        insert(events).values(
+            at=now, kind=event.kind, warning_id=event.warning_id, subject=event.subject, detail=dict(event.detail)
+        )
+    )
+    if outward:
+        await tx.execute(
+            insert(outbox).values(
+                at=now, kind=event.kind, subject=event.subject, data=dict(event.detail), relayed_at=None
+            )
+        )
+
+
+async def of_warning(tx: Tx, warning_id: str) -> list[Recorded]:
+    rows = await tx.execute(select(events).where(events.c.warning_id == warning_id).order_by(events.c.id))
+    return [Recorded(**row) for row in rows.mappings()]
+
+
+async def since(tx: Tx, last_id: int, limit: int = 200) -> list[Recorded]:
+    """Events after `last_id`, oldest first: what the live stream resumes from."""
+    rows = await tx.execute(select(events).where(events.c.id > last_id).order_by(events.c.id).limit(limit))
+    return [Recorded(**row) for row in rows.mappings()]
+
+
+async def waiting(tx: Tx, limit: int = 100) -> list[Recorded]:
+    """Outbox rows not yet relayed, oldest first."""
+    rows = await tx.execute(select(outbox).where(outbox.c.relayed_at.is_(None)).order_by(outbox.c.id).limit(limit))
+    return [
+        Recorded(
+            id=row["id"], at=row["at"], kind=row["kind"], subject=row["subject"], warning_id=None, detail=row["data"]
+        )
+        for row in rows.mappings()
+    ]
+
+
+async def relayed(tx: Tx, ids: list[int], now: datetime) -> None:
+    await tx.execute(update(outbox).where(outbox.c.id.in_(ids)).values(relayed_at=now))

@@ -1,0 +1,210 @@
+"""Reading the ledger: counts, one person's story, the rows of a warning page by page. Writes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, and_, func, or_, select
+
+from dispatcher.states import DeliveryState
+from dispatcher.store.engine import Tx
+from dispatcher.store.tables import attempts, chunks, deliveries, receipts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Count:
+    """How many rows of a channel stand in a state. Rows of chunks not planned yet count as planned."""
+
+    channel: str
+    state: DeliveryState
+    rows: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One delivery as it stands now."""
+
+    warning_id: str
+    channel: str
+    target: str
+    round: int
+    why: int
+    text_no: int
+    township: str
+    areas: str
+    state: DeliveryState
+    state_code: str
+    tries: int
+    due_at: datetime | None
+    provider: str
+    provider_ref: str
+    possible_duplicate: bool
+    sent_at: datetime | None
+    ended_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Try:
+    target: str
+    channel: str
+    round: int
+    no: int
+    provider: str
+    started_at: datetime
+    ended_at: datetime
+    outcome: str
+    code: str
+    reason: str
+    provider_ref: str
+    possible_duplicate: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Push:
+    """A packet pushed to a gateway and what it answered."""
+
+    warning_id: str
+    target: str
+    no: int
+    started_at: datetime
+    ended_at: datetime
+    outcome: str
+    code: str
+    reason: str
+    provider_ref: str
+    trace: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """A receipt as it came."""
+
+    target: str
+    channel: str
+    at: datetime
+    state: str
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Times:
+    first_sent: datetime | None
+    last_sent: datetime | None
+
+
+_ENTRY = [deliveries.c[name] for name in Entry.__dataclass_fields__]
+
+
+async def counts(tx: Tx, warning_id: str) -> list[Count]:
+    """By channel and state, the unplanned chunks included: nothing is in no state."""
+    rows = await tx.execute(
+        select(deliveries.c.channel, deliveries.c.state, func.count())
+        .where(deliveries.c.warning_id == warning_id)
+        .group_by(deliveries.c.channel, deliveries.c.state)
+    )
+    found = {(channel, DeliveryState(state)): number for channel, state, number in rows}
+    unplanned = await tx.execute(
+        select(chunks.c.channel, func.sum(chunks.c.size))
+        .where(chunks.c.warning_id == warning_id, chunks.c.state < 2)
+        .group_by(chunks.c.channel)
+    )
+    for channel, number in unplanned:
+        key = (channel, DeliveryState.PLANNED)
+        found[key] = found.get(key, 0) + int(number)
+    return [Count(channel=channel, state=state, rows=number) for (channel, state), number in sorted(found.items())]
+
+
+async def flagged(tx: Tx, warning_id: str) -> int:
+    """Rows that may have arrived twice."""
+    statement = select(func.count()).where(deliveries.c.warning_id == warning_id, deliveries.c.possible_duplicate)
+    return int((await tx.execute(statement)).scalar_one())
+
+
+async def times(tx: Tx, warning_id: str) -> Times:
+    """Of the first and the last accepted try."""
+    statement = select(func.min(deliveries.c.sent_at), func.max(deliveries.c.sent_at)).where(
+        deliveries.c.warning_id == warning_id
+    )
+    first, last = (await tx.execute(statement)).one()
+    return Times(first_sent=first, last_sent=last)
+
+
+async def open_rows(tx: Tx, warning_id: str) -> int:
+    """Rows not terminal."""
+    statement = select(func.count()).where(
+        deliveries.c.warning_id == warning_id,
+        deliveries.c.state.in_([DeliveryState.PLANNED, DeliveryState.SENT]),
+    )
+    return int((await tx.execute(statement)).scalar_one())
+
+
+async def by_township(tx: Tx, warning_id: str) -> list[tuple[str, str, DeliveryState, int]]:
+    """(township, channel, state, rows)."""
+    rows = await tx.execute(
+        select(deliveries.c.township, deliveries.c.channel, deliveries.c.state, func.count())
+        .where(deliveries.c.warning_id == warning_id)
+        .group_by(deliveries.c.township, deliveries.c.channel, deliveries.c.state)
+    )
+    return [(township, channel, DeliveryState(state), number) for township, channel, state, number in rows]
+
+
+async def page(tx: Tx, warning_id: str, after: tuple[str, str, int] | None, limit: int = 1000) -> list[Entry]:
+    """Entries in key order (channel, target, round) behind `after`."""
+    statement = select(*_ENTRY).where(deliveries.c.warning_id == warning_id)
+    if after is not None:
+        statement = statement.where(_behind(after))
+    statement = statement.order_by(deliveries.c.channel, deliveries.c.target, deliveries.c.round).limit(limit)
+    rows = await tx.execute(statement)
+    return [Entry(**{**row, "state": DeliveryState(row["state"])}) for row in rows.mappings()]
+
+
+def _behind(after: tuple[str, str, int]) -> ColumnElement[bool]:
+    """A cursor both databases walk along the primary key."""
+    channel, target, number = after
+    return or_(
+        deliveries.c.channel > channel,
+        and_(deliveries.c.channel == channel, deliveries.c.target > target),
+        and_(deliveries.c.channel == channel, deliveries.c.target == target, deliveries.c.round > number),
+    )
+
+
+async def tries_of(tx: Tx, warning_id: str, targets: Sequence[str]) -> dict[tuple[str, str, int], list[Try]]:
+    """All tries of these targets, by (channel, target, round), oldest first."""
+    names = [name for name in Try.__dataclass_fields__]
+    rows = await tx.execute(
+        select(*(attempts.c[name] for name in names))
+        .where(attempts.c.warning_id == warning_id, attempts.c.target.in_(targets))
+        .order_by(attempts.c.no)
+    )
+    found: dict[tuple[str, str, int], list[Try]] = {}
+    for row in rows.mappings():
+        found.setdefault((row["channel"], row["target"], row["round"]), []).append(Try(**row))
+    return found
+
+
+async def receipts_of(tx: Tx, warning_id: str, target: str) -> list[Heard]:
+    names = [name for name in Heard.__dataclass_fields__]
+    rows = await tx.execute(
+        select(*(receipts.c[name] for name in names))
+        .where(receipts.c.warning_id == warning_id, receipts.c.target == target)
+        .order_by(receipts.c.id)
+    )
+    return [Heard(**row) for row in rows.mappings()]
+
+
+async def of_target(tx: Tx, warning_id: str, target: str) -> list[Entry]:
+    rows = await tx.execute(select(*_ENTRY).where(deliveries.c.warning_id == warning_id, deliveries.c.target == target))
+    return [Entry(**{**row, "state": DeliveryState(row["state"])}) for row in rows.mappings()]
+
+
+async def pushes(tx: Tx, target: str, after: datetime | None, limit: int = 500) -> list[Push]:
+    """Everything pushed to one target since `after`, oldest first: a gateway operator's record."""
+    names = [name for name in Push.__dataclass_fields__]
+    statement = select(*(attempts.c[name] for name in names)).where(attempts.c.target == target)
+    if after is not None:
+        statement = statement.where(attempts.c.started_at > after)
+    rows = await tx.execute(statement.order_by(attempts.c.started_at).limit(limit))
+    return [Push(**row) for row in rows.mappings()]

@@ -1,0 +1,171 @@
+"""Where phones and secrets are opened: for those who are to be told now, for one person asked about, for an export.
+
+It must survive a target that is gone since the plan was frozen: it is missing from the answer, and the sender says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Final
+
+from sqlalchemy import Select, Table, select
+
+from dispatcher.model import Channel, Level, Post, Target, TargetKind
+from dispatcher.states import GatewayState
+from dispatcher.store import tables as t
+from dispatcher.store.engine import Tx
+from dispatcher.store.registry.rows import TABLE_OF, ResidentRow, Row
+from dispatcher.store.sealed import Seal
+
+_BATCH = 1_000
+_PAGE = 20_000
+_WITH_PHONE: Final = {TargetKind.OFFICER: t.officers, TargetKind.OFFICE: t.offices, TargetKind.RESIDENT: t.residents}
+_HOME: Final = {
+    TargetKind.OFFICER: t.officers.c.home_code,
+    TargetKind.OFFICE: t.offices.c.area_code,
+    TargetKind.RESIDENT: t.residents.c.village_code,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewayAddress:
+    url: str
+    ebrid: str
+    protocol: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointAddress:
+    url: str
+    secrets: tuple[str, ...]
+    """`whsec_…`, the newest first: two while one replaces the other."""
+    disabled_reason: str
+    """Empty where the endpoint is in use."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    target: Target
+    name: str
+    area_code: str
+
+
+async def phones_of(tx: Tx, seal: Seal, targets: Iterable[Target]) -> dict[str, str]:
+    """`str(target)` → E.164 phone. Gateways, endpoints and whoever is not in the register (any more) are missing."""
+    ids: dict[TargetKind, list[str]] = {kind: [] for kind in _WITH_PHONE}
+    for target in targets:
+        if target.kind in ids:
+            ids[target.kind].append(target.id)
+    phones: dict[str, str] = {}
+    for kind, wanted in ids.items():
+        table = _WITH_PHONE[kind]
+        for batch in _batches(_keys(kind, wanted)):
+            for number, phone in await tx.execute(select(table.c.id, table.c.phone).where(table.c.id.in_(batch))):
+                phones[f"{kind}-{number}"] = seal.open(phone)
+    return phones
+
+
+async def gateway_addresses(tx: Tx, ids: Iterable[str]) -> dict[str, GatewayAddress]:
+    c = t.gateways.c
+    found: dict[str, GatewayAddress] = {}
+    for batch in _batches(ids):
+        for row in await tx.execute(select(c.id, c.url, c.ebrid, c.protocol).where(c.id.in_(batch))):
+            found[row.id] = GatewayAddress(url=row.url, ebrid=row.ebrid, protocol=row.protocol)
+    return found
+
+
+async def endpoint_addresses(tx: Tx, seal: Seal, ids: Iterable[str]) -> dict[str, EndpointAddress]:
+    c = t.endpoints.c
+    found: dict[str, EndpointAddress] = {}
+    for batch in _batches(ids):
+        for row in await tx.execute(select(c.id, c.url, c.secrets, c.disabled_reason).where(c.id.in_(batch))):
+            found[row.id] = EndpointAddress(
+                url=row.url,
+                secrets=_read_secrets(row.secrets, seal),
+                disabled_reason=row.disabled_reason,
+            )
+    return found
+
+
+async def people_named(tx: Tx, text: str) -> list[Person]:
+    """Officers, offices and residents whose name is `text`, or whose id or target (`officer-JA00001`) it is."""
+    kind_of, dash, rest = text.partition("-")
+    people: list[Person] = []
+    for kind, table in _WITH_PHONE.items():
+        ids = _keys(kind, [text, rest] if dash and kind_of == kind else [text])
+        match = (table.c.name == text) | table.c.id.in_(ids) if ids else table.c.name == text
+        people += await _people(tx, kind, table, _select_people(kind, table).where(match))
+    return people
+
+
+async def people_with_phone(tx: Tx, seal: Seal, phone: str) -> list[Person]:
+    """Whose phone it is (E.164), found by the blind index: nothing is opened."""
+    index = seal.index(phone)
+    people: list[Person] = []
+    for kind, table in _WITH_PHONE.items():
+        people += await _people(tx, kind, table, _select_people(kind, table).where(table.c.phone_index == index))
+    return people
+
+
+async def exported(tx: Tx, seal: Seal, kind: type[Row]) -> list[Row]:
+    """Every row of one small table, by key, phones and secrets opened."""
+    table = TABLE_OF[kind]
+    columns = [table.c[name] for name in kind._fields]
+    found = await tx.execute(select(*columns).order_by(*table.primary_key.columns))
+    readers = [_READERS.get(name) for name in kind._fields]
+    return [
+        kind._make(read(value, seal) if read else value for read, value in zip(readers, row, strict=True))
+        for row in found
+    ]
+
+
+async def resident_rows(tx: Tx, seal: Seal) -> AsyncIterator[list[ResidentRow]]:
+    """Everybody, by id, phones opened, a page at a time."""
+    c = t.residents.c
+    columns = [c[name] for name in ResidentRow._fields]
+    last = -1
+    while rows := (await tx.execute(select(*columns).where(c.id > last).order_by(c.id).limit(_PAGE))).all():
+        yield [ResidentRow(*row)._replace(phone=seal.open(row.phone)) for row in rows]
+        last = rows[-1].id
+
+
+def _select_people(kind: TargetKind, table: Table) -> Select[Any]:
+    return select(table.c.id, table.c.name, _HOME[kind].label("home")).order_by(table.c.id).limit(_BATCH)
+
+
+async def _people(tx: Tx, kind: TargetKind, table: Table, wanted: Select[Any]) -> list[Person]:
+    return [
+        Person(target=Target(kind=kind, id=str(row.id)), name=row.name, area_code=row.home)
+        for row in await tx.execute(wanted)
+    ]
+
+
+def _keys(kind: TargetKind, ids: Sequence[str]) -> list[Any]:
+    """Ids as their column has them; what cannot be a resident's number is no resident."""
+    if kind is not TargetKind.RESIDENT:
+        return list(ids)
+    return [int(number) for number in ids if number.isascii() and number.isdigit() and len(number) < 19]
+
+
+def _batches(ids: Iterable[Any]) -> Iterable[list[Any]]:
+    left = iter(ids)
+    while batch := list(islice(left, _BATCH)):
+        yield batch
+
+
+def _read_secrets(sealed: Any, seal: Seal) -> tuple[str, ...]:
+    return tuple(seal.open(sealed).split("\n"))
+
+
+_READERS: Final[dict[str, Callable[[Any, Seal], object]]] = {
+    "phone": lambda value, seal: seal.open(value),
+    "secrets": _read_secrets,
+    "post": lambda value, _seal: Post(value),
+    "state": lambda value, _seal: GatewayState(value),
+    "least_level": lambda value, _seal: Level(value),
+    "area_codes": lambda value, _seal: tuple(value),
+    "hazards": lambda value, _seal: tuple(value),
+    "channels": lambda value, _seal: tuple(map(Channel, value)),
+}

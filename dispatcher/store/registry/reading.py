@@ -1,0 +1,198 @@
+"""The register as memory wants it: the words of `model.py`, no phone opened, residents by page as columns.
+
+It must stay fast with a million residents (keyset pages, no offset) and never hand out half an import: the caller reads
+all of it inside one `store.read()` and calls `hold_still` first.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import ColumnElement, exists, false, func, or_, select, text
+
+from dispatcher.model import (
+    AdminArea,
+    Channel,
+    Endpoint,
+    Gateway,
+    Level,
+    Office,
+    Officer,
+    Point,
+    Post,
+    PostHeld,
+    Subscription,
+)
+from dispatcher.states import GatewayState
+from dispatcher.store import tables as t
+from dispatcher.store.engine import Tx
+
+_PAGE = 50_000
+_REACHABLE: Final = frozenset({GatewayState.ONLINE, GatewayState.DEGRADED})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResidentPage:
+    """Residents who may be told, as columns of one length, by id."""
+
+    id: tuple[int, ...]
+    village_code: tuple[str, ...]
+    lat: tuple[float, ...]
+    lon: tuple[float, ...]
+    phone_index: tuple[int, ...]
+    groups: tuple[int, ...]
+    risk_tags: tuple[int, ...]
+
+
+async def hold_still(tx: Tx) -> None:
+    """First statement of a reading: an import that commits meanwhile stays unseen, as it does by nature on SQLite."""
+    if tx.dialect.name == "postgresql":
+        await tx.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
+
+
+async def version(tx: Tx) -> int:
+    """0 where nothing was ever loaded."""
+    found = (await tx.execute(select(t.facts.c.value).where(t.facts.c.name == "register_version"))).scalar()
+    return int(found or 0)
+
+
+async def any_synthetic(tx: Tx) -> bool:
+    """Is any area, person or device invented?"""
+    marked = (t.areas, t.officers, t.residents, t.offices, t.gateways, t.terminals, t.endpoints)
+    found: list[ColumnElement[bool]] = [exists().where(table.c.synthetic) for table in marked]
+    return bool((await tx.execute(select(or_(false(), *found)))).scalar())
+
+
+async def areas(tx: Tx) -> list[AdminArea]:
+    return [
+        AdminArea(
+            code=row.code,
+            name=row.name,
+            short_name=row.short_name,
+            level=row.level,
+            kind=row.kind,
+            parent=row.parent,
+            point=Point(row.lat, row.lon),
+            population=row.population,
+            boundary=row.boundary,
+            synthetic=row.synthetic,
+        )
+        for row in await tx.execute(select(t.areas).order_by(t.areas.c.code))
+    ]
+
+
+async def officers(tx: Tx) -> list[Officer]:
+    c = t.officers.c
+    wanted = select(c.id, c.name, c.home_code, c.lat, c.lon, c.roles, c.phone_index).order_by(c.id)
+    return [
+        Officer(
+            id=row.id,
+            name=row.name,
+            home_code=row.home_code,
+            home=Point(row.lat, row.lon),
+            roles=row.roles,
+            phone_index=row.phone_index,
+        )
+        for row in await tx.execute(wanted)
+    ]
+
+
+async def posts(tx: Tx) -> list[PostHeld]:
+    c = t.posts.c
+    found = await tx.execute(select(c.area_code, c.post, c.officer_id).order_by(c.area_code, c.post, c.officer_id))
+    return [PostHeld(area_code=row.area_code, post=Post(row.post), officer_id=row.officer_id) for row in found]
+
+
+async def offices(tx: Tx) -> list[Office]:
+    c = t.offices.c
+    found = await tx.execute(select(c.id, c.area_code, c.name, c.phone_index).order_by(c.id))
+    return [Office(id=row.id, area_code=row.area_code, name=row.name, phone_index=row.phone_index) for row in found]
+
+
+async def subscriptions(tx: Tx) -> list[Subscription]:
+    return [
+        Subscription(
+            id=row.id,
+            office_id=row.office_id,
+            area_codes=tuple(row.area_codes),
+            hazards=tuple(row.hazards),
+            least_level=Level(row.least_level),
+            channels=tuple(map(Channel, row.channels)),
+        )
+        for row in await tx.execute(select(t.subscriptions).order_by(t.subscriptions.c.id))
+    ]
+
+
+async def gateways(tx: Tx) -> list[Gateway]:
+    found = list(await tx.execute(select(t.gateways).order_by(t.gateways.c.id)))
+    villages = await _villages_below(tx, {row.id: row.parent for row in found})
+    return [
+        Gateway(
+            id=row.id,
+            ebrid=row.ebrid,
+            area_code=row.area_code,
+            name=row.name,
+            level=row.level,
+            parent=row.parent,
+            point=Point(row.lat, row.lon),
+            url=row.url,
+            online=row.state in _REACHABLE,
+            villages=tuple(sorted(villages[row.id])),
+        )
+        for row in found
+    ]
+
+
+async def _villages_below(tx: Tx, parent_of: dict[str, str]) -> dict[str, set[str]]:
+    """Gateway → villages with a terminal on it or on a gateway below it."""
+    c = t.terminals.c
+    below: dict[str, set[str]] = defaultdict(set)
+    for gateway_id, village in await tx.execute(select(c.gateway_id, c.village_code).distinct()):
+        at, seen = gateway_id, set[str]()  # a ring of parents, which an import refuses, must not hang the start
+        while at and at not in seen:
+            below[at].add(village)
+            seen.add(at)
+            at = parent_of.get(at, "")
+    return below
+
+
+async def endpoints(tx: Tx) -> list[Endpoint]:
+    branches: dict[str, set[str]] = defaultdict(set)
+    c = t.branches.c
+    for endpoint_id, village in await tx.execute(select(c.endpoint_id, c.village_code).distinct()):
+        branches[endpoint_id].add(village)
+    e = t.endpoints.c
+    return [
+        Endpoint(
+            id=row.id, area_code=row.area_code, name=row.name, url=row.url, branches=tuple(sorted(branches[row.id]))
+        )
+        for row in await tx.execute(select(e.id, e.area_code, e.name, e.url).order_by(e.id))
+    ]
+
+
+async def count_told_residents(tx: Tx) -> int:
+    """Those who have not opted out."""
+    return int(
+        (await tx.execute(select(func.count()).select_from(t.residents).where(t.residents.c.opt_in))).scalar_one()
+    )
+
+
+async def resident_pages(tx: Tx) -> AsyncIterator[ResidentPage]:
+    c = t.residents.c
+    wanted = select(c.id, c.village_code, c.lat, c.lon, c.phone_index, c.groups, c.risk_tags).where(c.opt_in)
+    last = -1
+    while rows := (await tx.execute(wanted.where(c.id > last).order_by(c.id).limit(_PAGE))).all():
+        columns = tuple(zip(*rows, strict=True))
+        yield ResidentPage(
+            id=columns[0],
+            village_code=columns[1],
+            lat=columns[2],
+            lon=columns[3],
+            phone_index=columns[4],
+            groups=columns[5],
+            risk_tags=columns[6],
+        )
+        last = columns[0][-1]

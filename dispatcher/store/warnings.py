@@ -1,0 +1,197 @@
+"""Warnings: kept once, moved only as `states.py` allows, and what they refer to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, and_, insert, or_, select, update
+
+from dispatcher.model import Reference
+from dispatcher.states import WarningState, warning_may_become
+from dispatcher.store.engine import Tx
+from dispatcher.store.tables import texts, warning_references, warnings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WarningRow:
+    """A warning as the database holds it; JSON columns as plain data."""
+
+    id: str
+    chain_id: str
+    source: str
+    door: str
+    source_format: str
+    content_type: str
+    raw: bytes
+    digest: str
+    sender: str
+    identifier: str
+    sent: datetime
+    kind: str
+    status: str
+    scope: str
+    drill: bool
+    trusted: bool
+    event: str
+    level: str | None
+    headline: str
+    expires: datetime | None
+    message: Mapping[str, Any]
+    findings: Sequence[Mapping[str, Any]]
+    state: str
+    area: Mapping[str, Any]
+    plan: Mapping[str, Any]
+    plan_hash: str
+    header_hash: str
+    rows_planned: int
+    broadcast_id: str
+    received_at: datetime
+    released_at: datetime | None = None
+    dispatched_at: datetime | None = None
+    completed_at: datetime | None = None
+    ended_at: datetime | None = None
+    ended_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextRow:
+    """One wording of a warning; deliveries name it by `no`."""
+
+    no: int
+    channel: str
+    body: str
+    segments: int
+
+
+async def keep(tx: Tx, row: WarningRow, references: Sequence[Reference]) -> None:
+    """Inserts a warning; IntegrityError where its identity is already there."""
+    values = asdict(row)
+    values["message"], values["area"], values["plan"] = dict(row.message), dict(row.area), dict(row.plan)
+    values["findings"] = list(row.findings)
+    await tx.execute(insert(warnings).values(**values))
+    if references:
+        await tx.execute(
+            insert(warning_references),
+            [
+                {"warning_id": row.id, "sender": ref.sender, "identifier": ref.identifier, "sent": ref.sent}
+                for ref in dict.fromkeys(references)
+            ],
+        )
+
+
+async def keep_texts(tx: Tx, warning_id: str, rows: Sequence[TextRow]) -> None:
+    if rows:
+        await tx.execute(insert(texts), [{"warning_id": warning_id, **asdict(row)} for row in rows])
+
+
+async def texts_of(tx: Tx, warning_id: str) -> dict[int, TextRow]:
+    rows = await tx.execute(select(texts).where(texts.c.warning_id == warning_id).order_by(texts.c.no))
+    return {
+        row["no"]: TextRow(no=row["no"], channel=row["channel"], body=row["body"], segments=row["segments"])
+        for row in rows.mappings()
+    }
+
+
+async def one(tx: Tx, warning_id: str) -> WarningRow | None:
+    return await _one(tx, select(warnings).where(warnings.c.id == warning_id))
+
+
+async def by_identity(tx: Tx, reference: Reference) -> WarningRow | None:
+    return await _one(
+        tx,
+        select(warnings).where(
+            warnings.c.sender == reference.sender,
+            warnings.c.identifier == reference.identifier,
+            warnings.c.sent == reference.sent,
+        ),
+    )
+
+
+async def referenced(tx: Tx, references: Sequence[Reference]) -> list[WarningRow]:
+    """The warnings these references name that we have, and those that share a chain with them."""
+    if not references:
+        return []
+    named = or_(
+        *(
+            and_(warnings.c.sender == ref.sender, warnings.c.identifier == ref.identifier, warnings.c.sent == ref.sent)
+            for ref in references
+        )
+    )
+    chains = select(warnings.c.chain_id).where(named)
+    rows = await tx.execute(select(warnings).where(warnings.c.chain_id.in_(chains)).order_by(warnings.c.received_at))
+    return [WarningRow(**row) for row in rows.mappings()]
+
+
+async def referring_to(tx: Tx, reference: Reference) -> list[WarningRow]:
+    """Updates and cancels that came before the warning they name."""
+    ids = select(warning_references.c.warning_id).where(
+        warning_references.c.sender == reference.sender,
+        warning_references.c.identifier == reference.identifier,
+        warning_references.c.sent == reference.sent,
+    )
+    rows = await tx.execute(select(warnings).where(warnings.c.id.in_(ids)).order_by(warnings.c.received_at))
+    return [WarningRow(**row) for row in rows.mappings()]
+
+
+async def move(tx: Tx, warning_id: str, state: WarningState, **values: object) -> bool:
+    """Moves a warning to `state` if `states.py` lets it; False where it was not in a state that may become it."""
+    result = await tx.execute(
+        update(warnings)
+        .where(warnings.c.id == warning_id, warnings.c.state.in_([s.value for s in warning_may_become(state)]))
+        .values(state=state.value, **values)
+    )
+    return result.rowcount == 1
+
+
+async def in_states(tx: Tx, states: Sequence[WarningState]) -> list[WarningRow]:
+    rows = await tx.execute(
+        select(warnings).where(warnings.c.state.in_([state.value for state in states])).order_by(warnings.c.received_at)
+    )
+    return [WarningRow(**row) for row in rows.mappings()]
+
+
+async def overdue(tx: Tx, states: Sequence[WarningState], now: datetime) -> list[str]:
+    """Ids of warnings in `states` whose time has run out."""
+    rows = await tx.execute(
+        select(warnings.c.id).where(
+            warnings.c.state.in_([state.value for state in states]),
+            warnings.c.expires.is_not(None),
+            warnings.c.expires <= now,
+        )
+    )
+    return [row.id for row in rows]
+
+
+async def latest(tx: Tx, *, limit: int = 50, state: str = "", level: str = "", before: str = "") -> list[WarningRow]:
+    """Newest first; `before` is the id of the last row of the page before."""
+    statement = select(warnings).order_by(warnings.c.id.desc()).limit(limit)
+    if state:
+        statement = statement.where(warnings.c.state == state)
+    if level:
+        statement = statement.where(warnings.c.level == level)
+    if before:
+        statement = statement.where(warnings.c.id < before)
+    rows = await tx.execute(statement)
+    return [WarningRow(**row) for row in rows.mappings()]
+
+
+async def by_broadcast(tx: Tx, broadcast_id: str) -> str | None:
+    """The warning an EBMID was given to."""
+    if not broadcast_id:
+        return None
+    found = await tx.execute(select(warnings.c.id).where(warnings.c.broadcast_id == broadcast_id))
+    warning_id: str | None = found.scalar_one_or_none()
+    return warning_id
+
+
+async def chain(tx: Tx, chain_id: str) -> list[WarningRow]:
+    rows = await tx.execute(select(warnings).where(warnings.c.chain_id == chain_id).order_by(warnings.c.received_at))
+    return [WarningRow(**row) for row in rows.mappings()]
+
+
+async def _one(tx: Tx, statement: Select[Any]) -> WarningRow | None:
+    row = (await tx.execute(statement)).mappings().one_or_none()
+    return WarningRow(**row) if row else None

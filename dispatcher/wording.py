@@ -1,0 +1,150 @@
+"""The text a person reads or hears, per level, role, channel and place.
+
+It must survive hostile fields: a template knows named fields only and no code, a field's own braces stay text, and an
+SMS never grows past the segments the city has agreed to pay for.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from channels import text as sms
+from dispatcher.model import BEIJING, ROLES, Channel, Kind, Role, Status, WarningMessage
+from dispatcher.settings import BadConfiguration, Template, Wording
+
+FIELDS = (
+    "place",
+    "event",
+    "colour",
+    "level",
+    "sender",
+    "time",
+    "until",
+    "instruction",
+    "line",
+    "headline",
+    "description",
+)
+
+_FIELD = re.compile(r"\{([^{}]*)\}")
+
+SPOKEN_FIRST = (
+    Role.TOWN_CHIEF,
+    Role.DUTY_ROOM,
+    Role.TRANSFER_LEADER,
+    Role.PARK_SAFETY,
+    Role.RESERVOIR_KEEPER,
+    Role.FLOOD_GEO_MONITOR,
+    Role.FOREST_RANGER,
+    Role.FIRE_GRID,
+    Role.DISASTER_INFO,
+)
+"""One person with many roles gets one message: the line of the first of these that has one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Text:
+    body: str
+    segments: int
+    """SMS parts; 0 on other channels."""
+
+
+class Wordsmith:
+    """Words one warning. Build it once a warning; `word` is called once a distinct (channel, place, line)."""
+
+    def __init__(self, wording: Wording, message: WarningMessage) -> None:
+        self._wording = wording
+        self._message = message
+        self._template = _template(wording, message)
+        hazard = message.hazard.name if message.hazard else message.event
+        self._lines = {**self._template.lines, **wording.hazard_lines.get(hazard, {})}
+        self._fields = _fields(message)
+
+    def line(self, roles: int) -> str:
+        """What somebody with these roles (bits of model.ROLES) is to do; '' where nothing special is said."""
+        for role in SPOKEN_FIRST:
+            if roles >> ROLES.index(role) & 1 and role in self._lines:
+                return self._lines[role]
+        return ""
+
+    def word(self, channel: Channel, place: str, line: str = "") -> Text:
+        """The finished text with signature and drill marks."""
+        fields = {**self._fields, "place": place, "line": line}
+        match channel:
+            case Channel.SMS:
+                return self._sms(fields)
+            case Channel.BROADCAST | Channel.VOICE:
+                return Text(body=self._marked(fill(self._template.broadcast, fields)), segments=0)
+            case Channel.PARTY:
+                return Text(body=self._marked(fill(self._template.party, fields)), segments=0)
+
+    def _sms(self, fields: Mapping[str, str]) -> Text:
+        body = fill(self._template.sms, fields)
+        whole = self._marked(sms.signed(body, self._wording.signature))
+        if sms.segments(whole) > self._wording.max_segments:
+            dressing = sms.units(whole) - sms.units(body)
+            body = sms.cut(body, sms.capacity(self._wording.max_segments) - dressing)
+            whole = self._marked(sms.signed(body, self._wording.signature))
+        return Text(body=whole, segments=sms.segments(whole))
+
+    def _marked(self, body: str) -> str:
+        match self._message.status:
+            case Status.EXERCISE:
+                return sms.mark_drill(body)
+            case Status.TEST | Status.SYSTEM | Status.DRAFT:
+                return sms.mark_test(body)
+            case Status.ACTUAL:
+                return body
+
+
+def fill(template: str, fields: Mapping[str, str]) -> str:
+    """Puts the fields in. A name that is not a field stays as it is written; braces inside a field stay text."""
+    return _FIELD.sub(lambda found: fields.get(found[1], found[0]), template)
+
+
+def check(wording: Wording) -> None:
+    """BadConfiguration where a template names a field that does not exist: found at start, not at 02:39."""
+    faults = []
+    named = {**{str(level): template for level, template in wording.levels.items()}, "cancel": wording.cancel}
+    for name, template in named.items():
+        for channel in ("sms", "broadcast", "party"):
+            faults += [
+                f"wording.yaml: {name}.{channel}: 没有 {{{field}}} 这个字段，可用：{'、'.join(FIELDS)}"
+                for field in _FIELD.findall(getattr(template, channel))
+                if field not in FIELDS
+            ]
+    if not sms.is_signed(sms.signed("文", wording.signature)):
+        faults.append(f"wording.yaml: signature: 【{wording.signature}】应为 2–12 个汉字、字母或数字")
+    if faults:
+        raise BadConfiguration("\n".join(faults))
+
+
+def _template(wording: Wording, message: WarningMessage) -> Template:
+    if message.kind is Kind.CANCEL:
+        return wording.cancel
+    if message.level is None:
+        raise ValueError("a warning without a level has no wording")
+    return wording.levels[message.level]
+
+
+def _fields(message: WarningMessage) -> dict[str, str]:
+    return {
+        "event": message.hazard.name if message.hazard else message.event,
+        "colour": message.level.chinese if message.level else "",
+        "level": message.level.roman if message.level else "",
+        "sender": message.sender_name or message.sender,
+        "time": spoken_time(message.sent),
+        "until": spoken_time(message.expires) if message.expires else "另行通知",
+        "headline": message.headline,
+        "description": message.description,
+        "instruction": message.instruction,
+    }
+
+
+def spoken_time(at: datetime) -> str:
+    """4月3日2时39分, Beijing time: as a person says it and a loudspeaker reads it."""
+    local = at.astimezone(BEIJING)
+    return f"{local.month}月{local.day}日{local.hour}时" + (f"{local.minute}分" if local.minute else "")

@@ -1,0 +1,138 @@
+"""Shared ground of all tests: real databases and brokers, each test with its own, and an environment without ours.
+
+Where PostgreSQL or RabbitMQ is absent, what needs it is skipped and said at the end; with `MINGLUO_REQUIRE_SERVICES=1` it
+fails instead.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+from dispatcher.store.engine import Store, open_store
+from dispatcher.store.migrating import migrate
+from tests.services import AMQP_NAME, AMQP_URL, OURS, PG_NAME, PG_URL, SETTLED, postgres, rabbitmq, settling
+
+T = TypeVar("T")
+_KNOWN = OURS | {
+    "MINGLUO_SERVICES", "MINGLUO_REQUIRE_SERVICES", "MINGLUO_REQUIRE_CORPUS", "MINGLUO_CAP_CORPUS"
+}  # fmt: skip
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for name in [name for name in os.environ if name.startswith("MINGLUO_") and name not in _KNOWN]:
+        del os.environ[name]
+    if SETTLED not in os.environ:
+        os.environ.update(settling.answering())
+
+
+def pytest_report_header() -> list[str]:
+    return [
+        f"数据库：SQLite；{os.environ.get(PG_NAME, '没有 PostgreSQL')}",
+        f"消息中间件：内置；{os.environ.get(AMQP_NAME, '没有 RabbitMQ')}",
+    ]
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    missing = [
+        name for name, variable in (("PostgreSQL", PG_URL), ("RabbitMQ", AMQP_URL)) if variable not in os.environ
+    ]
+    if missing:
+        terminalreporter.section("没有运行的测试", red=True, bold=True)
+        terminalreporter.line(
+            f"本次没有 {'、'.join(missing)}，需要它的测试一个也没有运行。请用 make test（root 下会自动安装），"
+            f"或先运行：sudo apt-get install {' '.join((*postgres.PACKAGES, *rabbitmq.PACKAGES))}"
+        )
+
+
+def _needed(variable: str, name: str) -> str:
+    if variable in os.environ:
+        return os.environ[variable]
+    if os.environ.get("MINGLUO_REQUIRE_SERVICES") == "1":
+        pytest.fail(f"MINGLUO_REQUIRE_SERVICES=1，但没有 {name}", pytrace=False)
+    pytest.skip(f"没有 {name}")
+
+
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    """In a thread of its own, so that no test's event loop is touched."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()
+
+
+@pytest.fixture(scope="session")
+def _sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("template") / "mingluo.db"
+    _run(migrate(f"sqlite+aiosqlite:///{path}"))
+    return path
+
+
+@pytest.fixture
+def sqlite_url(_sqlite_template: Path, tmp_path: Path) -> str:
+    """A migrated SQLite file of this test's own."""
+    for source in _sqlite_template.parent.glob(f"{_sqlite_template.name}*"):
+        shutil.copy(source, tmp_path / source.name)
+    return f"sqlite+aiosqlite:///{tmp_path / _sqlite_template.name}"
+
+
+@pytest.fixture(scope="session")
+def _postgres_template() -> Iterator[tuple[str, str]]:
+    server = _needed(PG_URL, "PostgreSQL")
+    url = _run(postgres.create_database(server))
+    _run(migrate(url))
+    yield server, postgres.database_name(url)
+    _run(postgres.drop_database(server, url))
+
+
+@pytest.fixture
+def postgres_url(_postgres_template: tuple[str, str]) -> Iterator[str]:
+    """A migrated, randomly named PostgreSQL database of this test's own, dropped afterwards."""
+    server, template = _postgres_template
+    url = _run(postgres.create_database(server, template))
+    yield url
+    _run(postgres.drop_database(server, url))
+
+
+@pytest.fixture
+async def sqlite_store(sqlite_url: str) -> AsyncIterator[Store]:
+    store = open_store(sqlite_url)
+    yield store
+    await store.close()
+
+
+@pytest.fixture
+async def postgres_store(postgres_url: str) -> AsyncIterator[Store]:
+    store = open_store(postgres_url)
+    yield store
+    await store.close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """Both databases, one after the other."""
+    url: str = request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "postgres_url")
+    return url
+
+
+@pytest.fixture
+async def store(database_url: str) -> AsyncIterator[Store]:
+    """An open store on both databases, one after the other."""
+    opened = open_store(database_url)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def rabbit_url() -> Iterator[str]:
+    """A randomly named virtual host of this test's own, removed afterwards."""
+    _needed(AMQP_URL, "RabbitMQ")
+    environment = {name: os.environ[name] for name in OURS if name in os.environ}
+    url = rabbitmq.create_vhost(environment)
+    yield url
+    rabbitmq.remove_vhost(environment, url)

@@ -1,0 +1,548 @@
+"""One behaviour, three brokers: embedded on SQLite, embedded on PostgreSQL, RabbitMQ."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit, urlunsplit
+
+import aio_pika
+import pytest
+from pamqp.common import FieldTable
+
+from dispatcher import broker as brokers
+from dispatcher.broker.contract import (
+    ACK,
+    GAVE_UP,
+    Broker,
+    BrokerUnavailable,
+    Handled,
+    Inbound,
+    Node,
+    NotNow,
+    OutboundEvent,
+    Parcel,
+    Reject,
+    RetryPlan,
+)
+from dispatcher.broker.embedded import EmbeddedBroker
+from dispatcher.broker.rabbit import RabbitBroker, send_in
+from dispatcher.store import inbox
+from dispatcher.store.engine import Store, open_store
+from tests.services.swallowing import proxy_to
+
+NOW = datetime(2026, 6, 11, 2, 39, tzinfo=UTC)
+QUICK = RetryPlan(tries=3, first_s=0.01, longest_s=0.02)
+PATIENCE_S = 20.0
+CAP_BYTES = "<alert>泰和县 \x00红色</alert>".encode() + bytes(range(256))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejected:
+    body: bytes
+    content_type: str
+    code: int
+    reason: str
+    source: str
+    headers: dict[str, object]
+
+
+@dataclass(slots=True, kw_only=True)
+class World:
+    """A broker kind with its outside: a way in for a source, and a look into `warnings.rejected`."""
+
+    url: str
+    store: Store
+    make: Callable[[], Broker]
+    seen: list[str] = field(default_factory=list)
+
+    async def send(self, body: bytes, **more: str) -> None:
+        headers = {"webhook-id": "msg_1"}
+        parcel = Parcel(
+            routing_key=more.get("source", "jian-met"),
+            content_type="application/cap+xml",
+            headers=headers,
+            body=body,
+            message_id=more.get("message_id", "m-1"),
+        )
+        await brokers.send_in(self.url, parcel, self.store, NOW)
+
+    async def rejected(self) -> list[Rejected]:
+        if self.url == brokers.EMBEDDED:
+            async with self.store.read() as tx:
+                return [_of_row(row) for row in await inbox.refused(tx)]
+        return await _drain(self.url)
+
+
+def _of_row(row: inbox.Refused) -> Rejected:
+    headers = dict(row.headers)
+    return Rejected(
+        body=row.body,
+        content_type=row.content_type,
+        code=int(headers["code"]),
+        reason=str(headers["reason"]),
+        source=str(headers["source"]),
+        headers={**headers},
+    )
+
+
+async def _drain(url: str) -> list[Rejected]:
+    found = []
+    connection = await aio_pika.connect(url)
+    async with connection, connection.channel() as channel:
+        queue = await channel.get_queue("warnings.rejected")
+        while (message := await queue.get(fail=False)) is not None:
+            headers = dict(message.headers)
+            found.append(
+                Rejected(
+                    body=message.body,
+                    content_type=message.content_type or "",
+                    code=int(str(headers["code"])),
+                    reason=str(headers["reason"]),
+                    source=str(headers["source"]),
+                    headers={**headers},
+                )
+            )
+            await message.ack()
+    return found
+
+
+@pytest.fixture(params=["embedded on SQLite", "embedded on PostgreSQL", "RabbitMQ"])
+async def world(request: pytest.FixtureRequest, places: dict[str, str]) -> AsyncIterator[World]:
+    store = open_store(places["database"])
+    seen: list[str] = []
+
+    async def remember(name: str) -> None:
+        seen.append(name)
+
+    node = Node(name="node-1", clock=lambda: NOW, seen=remember)
+    url = places["broker"]
+
+    def make() -> Broker:
+        if url == brokers.EMBEDDED:
+            return EmbeddedBroker(store, node, QUICK)
+        return RabbitBroker(url, node, QUICK)
+
+    yield World(url=url, store=store, make=make, seen=seen)
+    await store.close()
+
+
+@pytest.fixture
+def places(request: pytest.FixtureRequest) -> dict[str, str]:
+    kind = request.node.callspec.params["world"]
+    database = "postgres_url" if "PostgreSQL" in kind else "sqlite_url"
+    broker = request.getfixturevalue("rabbit_url") if kind == "RabbitMQ" else brokers.EMBEDDED
+    return {"database": request.getfixturevalue(database), "broker": broker}
+
+
+class Inbox:
+    """A handler that remembers, answers as it is told, and can be waited for."""
+
+    def __init__(self, answer: Callable[[Inbound], Awaitable[Handled]] | None = None) -> None:
+        self._answer = answer
+        self.got: list[Inbound] = []
+        self._changed = asyncio.Condition()
+
+    async def __call__(self, inbound: Inbound) -> Handled:
+        async with self._changed:
+            self.got.append(inbound)
+            self._changed.notify_all()
+        return ACK if self._answer is None else await self._answer(inbound)
+
+    async def until(self, count: int) -> list[Inbound]:
+        async with asyncio.timeout(PATIENCE_S), self._changed:
+            await self._changed.wait_for(lambda: len(self.got) >= count)
+        return self.got
+
+
+@asynccontextmanager
+async def consuming(broker: Broker, handler: Callable[[Inbound], Awaitable[Handled]]) -> AsyncIterator[None]:
+    await broker.start()
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(broker.consume(handler))
+        yield
+        task.cancel()
+    await broker.close()
+
+
+async def until(true: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        while not await true():
+            await asyncio.sleep(0.02)
+
+
+async def test_what_a_source_sends_arrives_byte_for_byte_with_its_properties(world: World) -> None:
+    handler, broker = Inbox(), world.make()
+    await broker.start()
+    await world.send(CAP_BYTES, message_id="m-77")
+    async with consuming(broker, handler):
+        (inbound,) = await handler.until(1)
+    assert inbound.body == CAP_BYTES
+    assert (inbound.routing_key, inbound.content_type, inbound.message_id) == (
+        "jian-met",
+        "application/cap+xml",
+        "m-77",
+    )
+    assert inbound.headers == {"webhook-id": "msg_1"}
+    assert not inbound.redelivered
+    assert inbound.user_id == ("guest" if world.url != brokers.EMBEDDED else "")
+
+
+async def test_messages_are_handled_in_the_order_they_were_sent(world: World) -> None:
+    handler, broker = Inbox(), world.make()
+    await broker.start()
+    for number in range(12):
+        await world.send(str(number).encode())
+    async with consuming(broker, handler):
+        got = await handler.until(12)
+    assert [inbound.body for inbound in got] == [str(number).encode() for number in range(12)]
+
+
+async def test_five_sources_at_once_lose_nothing(world: World) -> None:
+    handler, broker = Inbox(), world.make()
+    async with consuming(broker, handler):
+        async with asyncio.TaskGroup() as group:
+            for number in range(5):
+                group.create_task(world.send(b"body", message_id=f"m-{number}"))
+        got = await handler.until(5)
+    assert sorted(inbound.message_id for inbound in got) == [f"m-{number}" for number in range(5)]
+
+
+async def test_a_refused_message_keeps_its_bytes_its_code_and_leaves_its_neighbours_alone(world: World) -> None:
+    async def judge(inbound: Inbound) -> Handled:
+        return Reject(code=220, reason="不是 XML") if inbound.body == CAP_BYTES else ACK
+
+    handler, broker = Inbox(judge), world.make()
+    async with consuming(broker, handler):
+        await world.send(b"good 1")
+        await world.send(CAP_BYTES, message_id="bad", source="suichuan")
+        await world.send(b"good 2")
+        got = await handler.until(3)
+        found: list[Rejected] = []
+
+        async def refused() -> bool:
+            found.extend(await world.rejected())
+            return bool(found)
+
+        await until(refused)
+    assert [inbound.body for inbound in got] == [b"good 1", CAP_BYTES, b"good 2"]
+    (rejected,) = found
+    assert (rejected.body, rejected.content_type) == (CAP_BYTES, "application/cap+xml")
+    assert (rejected.code, rejected.reason, rejected.source) == (220, "不是 XML", "suichuan")
+    assert rejected.headers["webhook-id"] == "msg_1"
+
+
+async def test_a_handler_that_fails_once_is_asked_again(world: World) -> None:
+    async def stumble(inbound: Inbound) -> Handled:
+        if len(handler.got) == 1:
+            raise RuntimeError("stumbled")
+        return ACK
+
+    handler, broker = Inbox(stumble), world.make()
+    async with consuming(broker, handler):
+        await world.send(b"once more")
+        first, second = await handler.until(2)
+    assert first.body == second.body == b"once more"
+    assert second.redelivered
+    assert await world.rejected() == []
+
+
+async def test_a_poison_message_is_given_up_after_its_tries_and_blocks_nobody(world: World) -> None:
+    async def choke(inbound: Inbound) -> Handled:
+        if inbound.body == b"poison":
+            raise RuntimeError("choked")
+        return ACK
+
+    handler, broker = Inbox(choke), world.make()
+    async with consuming(broker, handler):
+        await world.send(b"poison")
+        await world.send(b"good")
+        await handler.until(QUICK.tries + 1)
+        found: list[Rejected] = []
+
+        async def refused() -> bool:
+            found.extend(await world.rejected())
+            return bool(found)
+
+        await until(refused)
+    assert [inbound.body for inbound in handler.got].count(b"poison") == QUICK.tries
+    assert [inbound.body for inbound in handler.got].count(b"good") == 1
+    assert [(rejected.code, rejected.body) for rejected in found] == [(GAVE_UP, b"poison")]
+    assert "RuntimeError" in found[0].reason
+
+
+@pytest.mark.parametrize("trouble", [NotNow("no database"), TimeoutError(), ConnectionRefusedError()])
+async def test_while_our_own_ground_is_gone_no_try_is_used_up_and_order_is_kept(
+    world: World, trouble: Exception
+) -> None:
+    async def away(inbound: Inbound) -> Handled:
+        if len(handler.got) <= QUICK.tries * 3:
+            raise trouble
+        return ACK
+
+    handler, broker = Inbox(away), world.make()
+    await broker.start()
+    await world.send(b"first")
+    await world.send(b"second")
+    async with consuming(broker, handler):
+        got = await handler.until(QUICK.tries * 3 + 2)
+    assert [inbound.body for inbound in got] == [b"first"] * (QUICK.tries * 3 + 1) + [b"second"]
+    assert await world.rejected() == []
+
+
+async def test_what_was_not_handled_before_a_stop_comes_after_it(world: World) -> None:
+    async def hang(inbound: Inbound) -> Handled:
+        await asyncio.Event().wait()
+        return ACK
+
+    interrupted, broker = Inbox(hang), world.make()
+    async with consuming(broker, interrupted):
+        await world.send(b"in hand")
+        await interrupted.until(1)
+    handler = Inbox()
+    async with consuming(world.make(), handler):
+        (inbound,) = await handler.until(1)
+    assert (inbound.body, inbound.redelivered) == (b"in hand", True)
+
+
+async def test_what_was_acknowledged_never_comes_again(world: World) -> None:
+    handler, broker = Inbox(), world.make()
+    async with consuming(broker, handler):
+        await world.send(b"acknowledged")
+        await world.send(b"perhaps not yet")
+        await handler.until(2)
+    again = Inbox()
+    async with consuming(world.make(), again):
+        await world.send(b"last")
+        while (await again.until(1))[-1].body != b"last":
+            await again.until(2)
+    assert b"acknowledged" not in [inbound.body for inbound in again.got]
+
+
+async def test_the_canary_proves_the_way_in_and_no_handler_sees_it(world: World) -> None:
+    handler, broker = Inbox(), world.make()
+    assert "探测" in (await broker.ready(NOW)).problem or "RabbitMQ" in (await broker.ready(NOW)).problem
+    async with consuming(broker, handler):
+        await broker.canary(NOW)
+
+        async def ready() -> bool:
+            return (await broker.ready(NOW + timedelta(seconds=3))).ok
+
+        await until(ready)
+        health = await broker.ready(NOW + timedelta(seconds=3))
+        await world.send(b"a warning")
+        got = await handler.until(1)
+    assert health.canary_age_s == 3.0
+    assert world.seen == ["node-1"]
+    assert [inbound.body for inbound in got] == [b"a warning"]
+
+
+async def test_a_canary_nobody_consumes_is_reported_after_fifteen_seconds(world: World) -> None:
+    broker = world.make()
+    await broker.start()
+    await broker.canary(NOW)
+    assert "秒未回" not in (await broker.ready(NOW + timedelta(seconds=15))).problem
+    late = await broker.ready(NOW + timedelta(seconds=16))
+    assert not late.ok
+    assert "16 秒未回" in late.problem
+    elsewhere = await broker.ready(NOW + timedelta(seconds=17), seen_elsewhere=NOW + timedelta(seconds=17))
+    assert elsewhere.ok
+    await broker.close()
+
+
+async def test_a_warning_that_calls_itself_a_canary_is_still_handled(world: World) -> None:
+    handler, broker = Inbox(), world.make()
+    parcel = Parcel(
+        routing_key="jian-met", content_type="application/cap+xml", body=b"<alert/>",
+        headers={"x-mingluo-canary": "node-1", "x-mingluo-sent": "yesterday"},
+    )  # fmt: skip
+    async with consuming(broker, handler):
+        await brokers.send_in(world.url, parcel, world.store, NOW)
+        (inbound,) = await handler.until(1)
+    assert inbound.body == b"<alert/>"
+
+
+def _event(number: int = 1) -> OutboundEvent:
+    return OutboundEvent(
+        id=str(number), at=NOW, kind="warning.accepted", subject="w1", data={"level": "red", "标题": "暴雨"}
+    )
+
+
+async def test_publishing_five_events_at_once_confirms_each(world: World) -> None:
+    broker = world.make()
+    await broker.start()
+    async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as group:
+        tasks = [group.create_task(broker.publish(_event(number))) for number in range(5)]
+    assert [task.exception() for task in tasks] == [None] * 5
+    await broker.close()
+
+
+async def test_an_event_leaves_as_a_cloud_event(rabbit_url: str, node: Node) -> None:
+    broker = RabbitBroker(rabbit_url, node)
+    await broker.start()
+    connection = await aio_pika.connect(rabbit_url)
+    async with connection, connection.channel() as channel:
+        queue = await channel.declare_queue("listener", exclusive=True)
+        await queue.bind("dispatch.events", "warning.*")
+        await broker.publish(_event())
+        message = await queue.get(timeout=5)
+        await message.ack()
+    await broker.close()
+    assert message.routing_key == "warning.accepted"
+    assert message.content_type == "application/cloudevents+json"
+    assert json.loads(message.body) == {
+        "specversion": "1.0",
+        "id": "1",
+        "source": "/mingluo",
+        "type": "warning.accepted",
+        "subject": "w1",
+        "time": "2026-06-11T10:39:00+08:00",
+        "datacontenttype": "application/json",
+        "data": {"level": "red", "标题": "暴雨"},
+    }
+
+
+@pytest.fixture
+def node() -> Node:
+    async def seen(name: str) -> None:
+        assert name
+
+    return Node(name="node-1", clock=lambda: NOW, seen=seen)
+
+
+def _through(url: str, port: int) -> str:
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=f"guest:guest@127.0.0.1:{port}"))
+
+
+async def test_every_call_to_a_hanging_broker_ends_within_its_limit_and_recovers(rabbit_url: str, node: Node) -> None:
+    async with proxy_to("127.0.0.1", urlsplit(rabbit_url).port or 5672) as proxy:
+        broker = RabbitBroker(_through(rabbit_url, proxy.port), node, limit_s=0.5)
+        await broker.start()
+        await broker.publish(_event())
+        proxy.swallow()
+        for _ in range(3):
+            async with asyncio.timeout(2.5):
+                with pytest.raises(BrokerUnavailable):
+                    await broker.publish(_event())
+        async with asyncio.timeout(2.5):
+            await broker.canary(NOW)
+            assert not (await broker.ready(NOW)).ok
+        proxy.pass_on()
+
+        async def published() -> bool:
+            try:
+                await broker.publish(_event())
+            except BrokerUnavailable:
+                return False
+            return True
+
+        await until(published)
+        async with asyncio.timeout(5):
+            await broker.close()
+
+
+async def test_sending_in_to_a_hanging_or_absent_broker_says_so_in_time(rabbit_url: str, sqlite_store: Store) -> None:
+    parcel = Parcel(routing_key="jian-met", content_type="application/cap+xml", body=b"x")
+    async with proxy_to("127.0.0.1", urlsplit(rabbit_url).port or 5672) as proxy:
+        proxy.swallow()
+        with pytest.raises(BrokerUnavailable):
+            async with asyncio.timeout(12):
+                await brokers.send_in(_through(rabbit_url, proxy.port), parcel, sqlite_store, NOW)
+    with pytest.raises(BrokerUnavailable):
+        await brokers.send_in(_through(rabbit_url, proxy.port), parcel, sqlite_store, NOW)
+
+
+async def test_a_broker_that_is_away_does_not_stop_the_start_and_is_found_when_it_comes(
+    rabbit_url: str, node: Node
+) -> None:
+    async with proxy_to("127.0.0.1", urlsplit(rabbit_url).port or 5672) as proxy:
+        proxy.swallow()
+        broker, handler = RabbitBroker(_through(rabbit_url, proxy.port), node, QUICK, limit_s=0.5), Inbox()
+        async with consuming(broker, handler):
+            assert not (await broker.ready(NOW)).ok
+            proxy.pass_on()
+
+            async def sent() -> bool:
+                try:
+                    await send_in(rabbit_url, Parcel(routing_key="s", content_type="t", body=b"b"))
+                except BrokerUnavailable:
+                    return False
+                return True
+
+            await until(sent)
+            assert (await handler.until(1))[0].body == b"b"
+
+
+async def test_a_queue_deleted_under_our_feet_is_declared_again(rabbit_url: str, node: Node) -> None:
+    broker, handler = RabbitBroker(rabbit_url, node, QUICK), Inbox()
+    async with consuming(broker, handler):
+        await broker.canary(NOW)
+
+        async def ready() -> bool:
+            return (await broker.ready(NOW)).ok
+
+        await until(ready)
+        connection = await aio_pika.connect(rabbit_url)
+        async with connection, connection.channel() as channel:
+            await channel.queue_delete("warnings.inbound")
+
+        async def declared() -> bool:
+            await broker.canary(NOW + timedelta(seconds=40))
+            health = await broker.ready(NOW + timedelta(seconds=41))
+            return health.ok and health.canary_age_s == 1.0
+
+        await until(declared)
+
+
+async def test_the_way_in_is_a_quorum_queue_with_a_limit_and_a_safe_way_out(rabbit_url: str, node: Node) -> None:
+    broker = RabbitBroker(rabbit_url, node)
+    await broker.start()
+    await broker.close()
+    connection = await aio_pika.connect(rabbit_url)
+    async with connection:
+        queues: dict[str, FieldTable] = {
+            "warnings.rejected": {"x-queue-type": "quorum"},
+            "warnings.inbound": {
+                "x-queue-type": "quorum",
+                "x-delivery-limit": 50,
+                "x-overflow": "reject-publish",
+                "x-dead-letter-exchange": "",
+                "x-dead-letter-routing-key": "warnings.rejected",
+                "x-dead-letter-strategy": "at-least-once",
+            },
+        }
+        for name, arguments in queues.items():
+            async with connection.channel() as channel:
+                declared = await channel.declare_queue(name, durable=True, arguments=arguments)
+                assert declared.name == name
+
+
+async def test_a_message_that_kills_the_process_every_time_is_put_aside_with_its_bytes(
+    sqlite_store: Store, node: Node
+) -> None:
+    async with sqlite_store.begin() as tx:
+        letter = inbox.Letter(routing_key="s", content_type="t", headers={}, body=b"deadly", message_id="m")
+        await inbox.put(tx, letter, NOW)
+        stored = await inbox.oldest(tx)
+        assert stored is not None
+        await inbox.count_try(tx, stored.id, by=50)
+    handler = Inbox()
+    broker = EmbeddedBroker(sqlite_store, node, QUICK)
+    async with consuming(broker, handler):
+
+        async def refused() -> bool:
+            async with sqlite_store.read() as tx:
+                return [row.headers["code"] for row in await inbox.refused(tx)] == [GAVE_UP]
+
+        await until(refused)
+    assert handler.got == []
+
+
+def test_an_address_that_is_neither_is_refused_with_what_to_type(sqlite_store: Store, node: Node) -> None:
+    with pytest.raises(ValueError, match="MINGLUO_BROKER_URL"):
+        brokers.open_broker("kafka://x", sqlite_store, node)

@@ -1,0 +1,140 @@
+"""Finds or starts PostgreSQL, and makes and drops a test's own database."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import os
+import pwd
+import shutil
+import subprocess
+import uuid
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+
+from tests.services import PG_NAME, PG_URL, Found
+from tests.services.private import Kept, free_port, new_folder
+
+PACKAGES = ("postgresql",)
+_LIMIT_S = 5.0
+
+
+async def answering() -> Found | None:
+    """The PostgreSQL of this machine, if it lets us make databases; refused credentials count as absent."""
+    me = getpass.getuser()
+    candidates = [
+        "postgresql://postgres@127.0.0.1:5432/postgres",
+        "postgresql://postgres:postgres@127.0.0.1:5432/postgres",
+    ]
+    candidates.append(f"postgresql://{me}@127.0.0.1:5432/postgres")
+    if Path("/var/run/postgresql/.s.PGSQL.5432").exists():
+        candidates.append(f"postgresql://{me}@/postgres?host=/var/run/postgresql")
+    for url in candidates:
+        if (found := await _ask(url)) is not None:
+            return found
+    return None
+
+
+async def _ask(url: str) -> Found | None:
+    try:
+        connection = await asyncpg.connect(url, timeout=_LIMIT_S, command_timeout=_LIMIT_S)
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        return None
+    try:
+        may_create = await connection.fetchval(
+            "SELECT rolsuper OR rolcreatedb FROM pg_roles WHERE rolname = current_user"
+        )
+        version = connection.get_server_version()
+        port = await connection.fetchval("SHOW port")
+    finally:
+        await connection.close()
+    if not may_create:
+        return None
+    name = f"PostgreSQL {version.major}.{version.minor}，端口 {port}"
+    return Found(name=name, environment={PG_URL: url, PG_NAME: name})
+
+
+def programs() -> Path | None:
+    """The folder of the newest installed PostgreSQL server."""
+    debian = sorted(
+        Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]), reverse=True
+    )
+    elsewhere = shutil.which("initdb")
+    found = [*debian, *([Path(elsewhere)] if elsewhere else [])]
+    return found[0].parent if found else None
+
+
+def start(bin_folder: Path) -> tuple[Found, Kept]:
+    """A server of our own on a free port, under a user of its own where we are root."""
+    user = _user()
+    folder = new_folder("pg")
+    data = folder / "data"
+    if user is not None:
+        os.chown(folder, user.pw_uid, user.pw_gid)
+    port = free_port()
+    environment = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "HOME": str(folder)}
+    subprocess.run(
+        [bin_folder / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"],
+        check=True, capture_output=True, cwd=folder, env=environment, timeout=120,
+        user=user.pw_uid if user else None, group=user.pw_gid if user else None, extra_groups=[] if user else None,
+    )  # fmt: skip
+    settings = {
+        "listen_addresses": "127.0.0.1",
+        "unix_socket_directories": "",
+        "fsync": "off",
+        "full_page_writes": "off",
+        "max_connections": "200",
+    }
+    kept = Kept(
+        argv=[str(bin_folder / "postgres"), "-D", str(data), "-p", str(port)]
+        + [part for name, value in settings.items() for part in ("-c", f"{name}={value}")],
+        environment=environment,
+        folder=folder,
+        user=user.pw_uid if user else None,
+        group=user.pw_gid if user else None,
+        stop_signal="SIGINT",
+    )
+    url = f"postgresql://postgres@127.0.0.1:{port}/postgres"
+    found = kept.wait_for(lambda: asyncio.run(_ask(url)), "PostgreSQL", limit_s=60)
+    return found, kept
+
+
+def _user() -> pwd.struct_passwd | None:
+    """PostgreSQL refuses root: `postgres` if the package made it, else a system user of ours."""
+    if os.geteuid() != 0:
+        return None
+    for name in ("postgres", "mingluo-test"):
+        try:
+            return pwd.getpwnam(name)
+        except KeyError:
+            continue
+    subprocess.run(
+        ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", "mingluo-test"], check=True
+    )
+    return pwd.getpwnam("mingluo-test")
+
+
+async def create_database(url: str, template: str = "template0") -> str:
+    """A new, randomly named database; returns its URL for SQLAlchemy."""
+    name = f"mingluo_test_{uuid.uuid4().hex[:12]}"
+    connection = await asyncpg.connect(url, timeout=_LIMIT_S, command_timeout=30)
+    try:
+        await connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" ENCODING \'UTF8\'')
+    finally:
+        await connection.close()
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(scheme="postgresql+asyncpg", path=f"/{name}"))
+
+
+async def drop_database(url: str, database_url: str) -> None:
+    connection = await asyncpg.connect(url, timeout=_LIMIT_S, command_timeout=30)
+    try:
+        await connection.execute(f'DROP DATABASE IF EXISTS "{database_name(database_url)}" WITH (FORCE)')
+    finally:
+        await connection.close()
+
+
+def database_name(database_url: str) -> str:
+    return urlsplit(database_url).path.lstrip("/")

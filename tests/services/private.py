@@ -1,0 +1,81 @@
+"""Private services: each has a keeper process as its parent, which ends it and removes its folder when we are gone.
+
+However the test run ends (finished, Ctrl-C, kill -9), the keeper's standard input closes, and that is its signal.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+class CannotStart(Exception):
+    """Says what did not start, and the last lines of its log."""
+
+
+class Kept:
+    def __init__(
+        self,
+        *,
+        argv: list[str],
+        environment: dict[str, str],
+        folder: Path,
+        stop_signal: str,
+        user: int | None = None,
+        group: int | None = None,
+        afterwards: list[str] | None = None,
+    ) -> None:
+        self._log = folder / "server.log"
+        order = {
+            "argv": argv,
+            "environment": environment,
+            "folder": str(folder),
+            "log": str(self._log),
+            "user": user,
+            "group": group,
+            "stop_signal": stop_signal,
+            "afterwards": afterwards or [],
+        }
+        self._keeper = subprocess.Popen(
+            [sys.executable, "-I", str(Path(__file__).with_name("keeper.py")), json.dumps(order)],
+            stdin=subprocess.PIPE,
+            start_new_session=True,
+        )
+
+    def wait_for(self, ask: Callable[[], T | None], name: str, limit_s: float) -> T:
+        deadline = time.monotonic() + limit_s
+        while time.monotonic() < deadline and self._keeper.poll() is None:
+            if (answer := ask()) is not None:
+                return answer
+            time.sleep(0.2)
+        log = self._log.read_text(errors="replace").splitlines()[-5:] if self._log.exists() else []
+        self.stop()
+        raise CannotStart(f"{name} 没有启动：" + " | ".join(log))
+
+    def stop(self) -> None:
+        if self._keeper.stdin is not None:
+            self._keeper.stdin.close()
+        self._keeper.wait(timeout=60)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def new_folder(name: str) -> Path:
+    """Under /tmp, because another user must be able to walk there, whatever TMPDIR says."""
+    outer = Path(tempfile.mkdtemp(prefix=f"mingluo-test-{name}-", dir="/tmp"))
+    outer.chmod(0o700)
+    return outer

@@ -1,0 +1,84 @@
+"""Which PostgreSQL and RabbitMQ this run uses: `MINGLUO_SERVICES=auto|private|off` and `MINGLUO_REQUIRE_SERVICES=1`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from tests.services import SETTLED, Found, debian, postgres, rabbitmq
+from tests.services.private import CannotStart, Kept
+
+MODES = ("auto", "private", "off")
+
+
+def mode() -> str:
+    chosen = os.environ.get("MINGLUO_SERVICES", "auto")
+    if chosen not in MODES:
+        raise SystemExit(f"MINGLUO_SERVICES={chosen} 不认识：请用 {'、'.join(MODES)}")
+    return chosen
+
+
+def answering() -> dict[str, str]:
+    """What answers already, as environment for the tests; starts and installs nothing."""
+    environment = {SETTLED: "1"}
+    if mode() == "auto":
+        for found in (asyncio.run(postgres.answering()), rabbitmq.answering()):
+            environment |= found.environment if found else {}
+    return environment
+
+
+@contextlib.contextmanager
+def settled() -> Iterator[dict[str, str]]:
+    """Everything the mode allows; private services end with the block."""
+    environment, kept = {SETTLED: "1"}, []
+    try:
+        if mode() != "off":
+            for found, keeper in (_postgres(), _rabbitmq()):
+                environment |= found.environment if found else {}
+                kept += [keeper] if keeper else []
+        yield environment
+    finally:
+        for keeper in kept:
+            keeper.stop()
+
+
+Outcome = tuple[Found | None, Kept | None]
+
+
+def _postgres() -> Outcome:
+    if mode() == "auto" and (found := asyncio.run(postgres.answering())) is not None:
+        return found, None
+    return _own("PostgreSQL", postgres.programs, postgres.PACKAGES, postgres.start)
+
+
+def _rabbitmq() -> Outcome:
+    if mode() == "auto" and (found := rabbitmq.answering()) is not None:
+        return found, None
+    return _own("RabbitMQ", rabbitmq.programs, rabbitmq.PACKAGES, rabbitmq.start)
+
+
+def _own(
+    name: str,
+    programs: Callable[[], Path | None],
+    packages: tuple[str, ...],
+    start: Callable[[Path], tuple[Found, Kept]],
+) -> Outcome:
+    try:
+        if programs() is None:
+            debian.install(packages)
+        print(f"启动本次测试专用的 {name} …", file=sys.stderr, flush=True)
+        return start(_must(programs(), name))
+    except (CannotStart, debian.CannotInstall, subprocess.SubprocessError, OSError) as error:
+        print(f"没有 {name}：{error}", file=sys.stderr, flush=True)
+        return None, None
+
+
+def _must(where: Path | None, name: str) -> Path:
+    if where is None:
+        raise CannotStart(f"软件包装好了，但找不到 {name} 的程序")
+    return where
