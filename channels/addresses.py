@@ -53,7 +53,7 @@ class Guard:
             host, port = parts.hostname, parts.port
         except ValueError as error:
             raise Forbidden("网址写法有误，请改正") from error
-        if parts.scheme not in ("http", "https") or not host:
+        if parts.scheme not in ("http", "https") or not host or any(char <= " " for char in url):
             raise Forbidden("网址必须以 https:// 或 http:// 开头，请改正")
         if parts.username is not None or parts.password is not None:
             raise Forbidden("网址里不能带用户名或口令，请改正")

@@ -32,6 +32,10 @@ GRAIN_S: Final = 0.002
 """Waits shorter than this are let go: a timer is not finer, and the rate stays right over the second."""
 
 
+LONGEST_TURN_S: Final = 2.0
+"""Nobody is held here longer: whoever called has a time limit of its own, and must not take waiting for sending."""
+
+
 class Rate:
     """A send every 1/rate seconds, evenly (GCRA without burst)."""
 
@@ -39,6 +43,11 @@ class Rate:
         self._step = 1 / rate
         self._clock = clock
         self._next = 0.0
+
+    @property
+    def wait_s(self) -> float:
+        """How far off the next turn is."""
+        return self._next - self._clock()
 
     async def turn(self) -> None:
         now = self._clock()
@@ -117,6 +126,8 @@ class Paced:
         if not batch:
             return []
         async with self._slots:
+            if (wait := self._rate.wait_s) > LONGEST_TURN_S:
+                return [_later(wait)] * len(batch)
             gate = self._gates.setdefault(batch[0].peer, Gate(self._clock))
             probe = gate.enter()
             if isinstance(probe, TryAgain):
@@ -136,6 +147,10 @@ class Paced:
 def _failed(outcome: Outcome) -> bool:
     """A refusal shows a living provider; so does a 429."""
     return isinstance(outcome, NotKnown) or (isinstance(outcome, TryAgain) and not outcome.throttled)
+
+
+def _later(wait: float) -> Outcome:
+    return TryAgain(code="paced", reason="本接口限速，稍后自动发送", after_s=wait, throttled=True)
 
 
 def _mismarked() -> Outcome:

@@ -40,6 +40,8 @@ LONGEST_WAIT_S: Final = 3600.0
 KEEP_ALIVE_S: Final = 15.0
 """Shorter than servers use, so that we seldom write into a connection its owner is just closing."""
 
+MOST_CHECKED: Final = 4096
+
 BLOT: Final = "•••"
 NOT_SENT: Final[tuple[tuple[tuple[type[Exception], ...], Failure], ...]] = (
     ((InvalidURL,), Refused(code="bad_url", reason="网址写法有误，请改正", blame=Blame.ADDRESS)),
@@ -81,6 +83,7 @@ class Line:
         # Connecting ends before the total does: a total that runs out has written bytes, and is NotKnown.
         self._limit = ClientTimeout(total=timeout_s, connect=timeout_s / 2, ceil_threshold=float("inf"))
         self._session: ClientSession | None = None
+        self._checked: set[str] = set()
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer | Failure:
         return await self.request("POST", url, body, headers)
@@ -88,7 +91,8 @@ class Line:
     async def request(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> Answer | Failure:
         """The answer whatever its state (see `judge`), or why there is none. Redirects are not followed."""
         try:
-            self._guard.check_url(url)
+            if url not in self._checked:
+                self._check(url)
             async with self._open().request(
                 method, url, data=body, headers=headers, allow_redirects=False, timeout=self._limit
             ) as response:
@@ -100,6 +104,12 @@ class Line:
         if self._session is not None:
             await self._session.close()
             self._session = None
+
+    def _check(self, url: str) -> None:
+        """Once for each address: what a name resolves to is checked at every connection anyway."""
+        self._guard.check_url(url)
+        if len(self._checked) < MOST_CHECKED:
+            self._checked.add(url)
 
     def _open(self) -> ClientSession:
         """Made at the first request, because a session belongs to the loop that runs."""
@@ -203,6 +213,8 @@ async def _read(response: ClientResponse) -> Answer:
     """A body that is cut, trickles or never ends does not undo the state that came before it."""
     body, whole = b"", True
     try:
+        if response.content_length is not None and response.content_length <= BODY_LIMIT:
+            return Answer(status=response.status, headers=response.headers, body=await response.read())
         async for piece in response.content.iter_any():
             body += piece
             if len(body) > BODY_LIMIT:

@@ -60,9 +60,9 @@ class ReceiptBook:
             await self._commit(batch)
 
     async def _commit(self, batch: list[tuple[Sequence[Report], asyncio.Future[None]]]) -> None:
+        every = [report for reports, _ in batch for report in reports]
         try:
             async with self._store.begin() as tx:
-                every = [report for reports, _ in batch for report in reports]
                 await deliveries.apply_receipts(tx, every, self._now())
         except Exception as error:  # noqa: BLE001 - handed to every waiting caller, who answers 503 and is called again
             log.warning("回执没有写进数据库，请对方重发", receipts=len(batch), error=type(error).__name__)

@@ -38,6 +38,7 @@ class EbmSettings(ProviderSettings):
     """`ebrid` and `sender_code` are ours; `secret` guards the addresses given to the gateways (empty: we only ask)."""
 
     timeout_s: float = Field(default=5, gt=0, le=60)
+    follow: bool = True
     ebrid: str = Field(pattern=r"^\d{23}$")
     sender_code: str
     secret: SecretStr | None = None

@@ -75,7 +75,7 @@ class TwilioSms:
             )
         self._line = transport.line(in_flight=settings.in_flight, timeout_s=settings.timeout_s)
         self._account = Account(self._line, settings.base_url, settings.account_sid, token)
-        self._callback_url = callback_url
+        self._callback = quote_plus(f"{callback_url}/")
         self._from = (
             f"MessagingServiceSid={quote_plus(settings.messaging_service_sid)}"
             if settings.messaging_service_sid
@@ -87,7 +87,7 @@ class TwilioSms:
 
     async def _send(self, message: Message, now: datetime) -> Outcome:
         left = int((message.bulletin.expires - now).total_seconds())
-        callback = quote_plus(f"{self._callback_url}/{quote(message.id, safe='')}")
+        callback = self._callback + quote_plus(quote(message.id, safe=""))
         form = (
             f"To={quote_plus(message.to)}&{self._from}&StatusCallback={callback}"
             f"&ValidityPeriod={max(1, min(LONGEST_S, left))}&Body={_encoded(message.text)}"

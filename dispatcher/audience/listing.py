@@ -1,7 +1,9 @@
-"""Which people are told: the rule of DESIGN 6.3 as array work over one roll.
+"""Which people are told, as array work over one roll. The rule:
 
-It must never list anybody outside the area, nor anybody twice: a person with many posts or roles, and everybody with
-the same phone, gets one message.
+every post on a village in the area; on a village beside it, if a known home there lies inside; all posts of the
+townships above these villages, duty room, A and B of the counties; the city's only if every county is hit; officers
+and residents who live inside. It must never list anybody outside the area, nor anybody twice: a person with many posts
+or roles, and everybody with the same phone, gets one message.
 """
 
 from __future__ import annotations
@@ -77,10 +79,11 @@ def ground(roll: Roll, resolved: Resolved, areas: tuple[Area, ...]) -> Ground:
     # One place more than there are villages: it stands for "lives in no village we know", index -1.
     hit, whole, beside = np.zeros((3, roll.villages + 1), bool)
     hit[fence.indices(resolved.villages)] = True
-    whole[fence.indices(resolved.by_code)] = True
+    shaped = any(area.polygons or area.circles for area in areas)
+    whole[fence.indices(resolved.by_code if shaped else resolved.villages)] = True
     officers = whole[roll.home_village]
     homes = whole[residents.village]
-    if any(area.polygons or area.circles for area in areas):
+    if shaped:
         officers |= fence.inside(areas, roll.home_lat, roll.home_lon)
         homes |= fence.inside(areas, residents.lat / _DEGREE, residents.lon / _DEGREE)
     told = np.flatnonzero(homes)

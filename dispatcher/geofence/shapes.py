@@ -25,6 +25,7 @@ LARGEST_RADIUS_KM: Final = 1000.0
 """A circle beyond this is no place a city can be warned of, but a slip in the units."""
 
 _A_MICROMETRE_KM: Final = 1e-9
+_A_SQUARE_METRE_DEGREES: Final = 1e-10
 _CIRCLE_CORNERS: Final = 128
 _UNITE_ABOVE: Final = 16
 _RASTER: Final = 128
@@ -94,7 +95,7 @@ def _polygon(ring: Sequence[Point]) -> Shape | None:
             outline = _mended(outline)
     except shapely.errors.GEOSException:
         return None
-    if outline.is_empty or not outline.area > 0:
+    if outline.is_empty or not outline.area > _A_SQUARE_METRE_DEGREES:
         return None
     return _prepared(outline)
 

@@ -131,13 +131,13 @@ class InfoReader:
         )
 
     def _areas(self, block: etree._Element, where: str) -> tuple[Area, ...]:
-        areas = tuple(
+        polygons = [shape.text or "" for shape in block.iterdescendants(f"{{{CAP}}}polygon")]
+        if sentence := geometry.too_many(len(polygons), sum(written.count(",") for written in polygons)):
+            self._refuse(where, sentence, Code.SIZE)
+            return ()
+        return tuple(
             self._area(found, f"{where}的第 {no} 个 area") for no, found in enumerate(children(block, "area"), 1)
         )
-        polygons = [ring for area in areas for ring in area.polygons]
-        if sentence := geometry.too_many(len(polygons), sum(map(len, polygons))):
-            self._refuse(where, sentence, Code.SIZE)
-        return areas
 
     def _area(self, found: etree._Element, where: str) -> Area:
         description = text.plain(content(found, "areaDesc"))
@@ -173,7 +173,7 @@ class InfoReader:
 
     def _hold_crossing(self, written: str, where: str) -> None:
         ring = self._rings[written]
-        if isinstance(ring, tuple) and len(ring) <= geometry.MOST_POINTS and geometry.crosses_itself(ring):
+        if isinstance(ring, tuple) and geometry.crosses_itself(ring):
             self.findings.append(hold(Code.GEOMETRY, f"{where}：边线自相交或没有面积，请在地图上核对"))
 
     @staticmethod

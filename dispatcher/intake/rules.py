@@ -14,6 +14,7 @@ MOST_AREAS = 500
 MOST_GEOCODES = 5_000
 MOST_REFERENCES = 1_000
 MOST_PARAMETERS = 500
+MOST_ADDRESSES = 1_000
 _TEXTS = ("event", "headline", "sender_name", "description", "instruction", "contact", "web", "note", "restriction")
 _NAME = re.compile(r"[^\s,<&]+")
 
@@ -75,6 +76,7 @@ def _sizes(message: WarningMessage) -> Iterator[Finding]:
         ("geocode", sum(len(area.geocodes) for area in message.areas), MOST_GEOCODES),
         ("references", len(message.references), MOST_REFERENCES),
         ("parameter", len(message.parameters), MOST_PARAMETERS),
+        ("addresses", len(message.addresses), MOST_ADDRESSES),
     ):
         if number > most:
             yield refuse(Code.SIZE, f"{what} 有 {number} 个，最多 {most} 个")

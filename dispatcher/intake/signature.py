@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 
 from standardwebhooks.webhooks import EmptyWebhookSecretError, Webhook
 
-from dispatcher.intake.findings import hold, refuse
+from dispatcher.intake.findings import refuse
 from dispatcher.model import Code, Finding
 from dispatcher.settings import Source
 
@@ -22,13 +22,12 @@ _SECONDS = re.compile(r"\d{1,11}", re.ASCII)
 
 
 def check(body: bytes, headers: Mapping[str, str], source: Source, now: datetime) -> Finding | None:
-    """208, or None. Refused where the source must sign; from others a wrong signature is held, a missing one is none."""
+    """208, or None. Where the source need not sign, a missing signature is none, but a wrong one is a forgery all the same."""
     given = {name.lower(): value for name, value in headers.items()}
     if not source.signed and (source.secret is None or "webhook-signature" not in given):
         return None
-    if fault := _fault(body, given, source, now):
-        return refuse(Code.SIGNATURE, fault) if source.signed else hold(Code.SIGNATURE, fault)
-    return None
+    fault = _fault(body, given, source, now)
+    return refuse(Code.SIGNATURE, fault) if fault else None
 
 
 def _fault(body: bytes, given: Mapping[str, str], source: Source, now: datetime) -> str | None:

@@ -25,8 +25,8 @@ class AdminArea:
 
     @property
     def park(self) -> bool:
-        """工业园区: a township-like unit (third group 400 to 599) with an industrial name."""
-        return self.level == "township" and any(word in self.name for word in ("工业", "开发区", "高新", "园区"))
+        """工业园区."""
+        return self.level == "township" and self.kind == "园区"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

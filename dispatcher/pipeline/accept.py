@@ -7,6 +7,7 @@ comes before what it cancels, and a crash at any line.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -33,6 +34,8 @@ from dispatcher.store.engine import AlreadyThere, Tx, unique
 from dispatcher.store.events import Event
 from dispatcher.store.rejects import Reject
 from dispatcher.store.warnings import WarningRow
+
+READ_ASIDE = 64 * 1024
 
 log = structlog.get_logger()
 
@@ -80,8 +83,8 @@ async def accept(context: Context, incoming: Incoming) -> Answer:
     source, strangers = _source(context, incoming)
     if source is None:
         return await _reject(context, incoming, strangers)
-    decoded = decode(incoming.body, incoming.content_type, context.settings.hazards)
-    if decoded.message is None or _refused(decoded):
+    decoded = await _decoded(context, incoming)
+    if decoded.message is None:
         return await _reject(context, incoming, decoded.findings)
     message = _with_expiry(context, decoded.message)
     resolved = await resolve_area(context, message, source)
@@ -89,7 +92,7 @@ async def accept(context: Context, incoming: Incoming) -> Answer:
         incoming=incoming,
         source=source,
         message=message,
-        digest=digest(message),
+        digest=digest(decoded.message),
         findings=decoded.findings,
         resolved=resolved,
     )
@@ -121,15 +124,20 @@ def _not_him(reason: str) -> Finding:
     return Finding(code=Code.SIGNATURE, verdict=Verdict.REJECT, reason=reason)
 
 
-def _refused(decoded: Decoded) -> bool:
-    return any(finding.verdict is Verdict.REJECT for finding in decoded.findings)
+async def _decoded(context: Context, incoming: Incoming) -> Decoded:
+    """A large or hostile body is read off the loop, so that a red behind it does not wait."""
+    if len(incoming.body) <= READ_ASIDE:
+        return decode(incoming.body, incoming.content_type, context.settings.hazards)
+    return await asyncio.to_thread(decode, incoming.body, incoming.content_type, context.settings.hazards)
 
 
 def _with_expiry(context: Context, message: WarningMessage) -> WarningMessage:
-    """Where the issuer gave no expiry, the city's policy does; a Cancel needs none."""
+    """Where the issuer gave no expiry, the hazard's usual validity stands, else the city's; a Cancel needs none."""
     if message.expires is not None or message.kind is Kind.CANCEL:
         return message
-    hours = context.settings.policy.default_validity_hours
+    usual = {kind.name: kind.validity_hours for kind in context.settings.hazards.hazards}
+    name = message.hazard.name if message.hazard else ""
+    hours = usual.get(name, context.settings.policy.default_validity_hours)
     return replace(message, expires=(message.effective or message.sent) + timedelta(hours=hours))
 
 
@@ -214,6 +222,7 @@ async def _decide(
         if not chain:
             return WarningState.RECEIVED, None  # a tombstone: should what it cancels still come, it is not sent
         for row in chain:  # first nothing more may leave, then whoever was reached is counted
+            await chunks.hold(tx, row.id)
             await chunks.end(tx, row.id)
         return WarningState.APPROVED, await freeze_cancel(context, tx, case.message, chain)
     return WarningState.APPROVED, await freeze(context, tx, case.message, case.resolved)
@@ -263,7 +272,7 @@ def _row(
         message=to_json(message),
         findings=[asdict(finding) for finding in findings],
         state=state,
-        area=_area(frozen.resolved if frozen else case.resolved),
+        area=area_of(frozen.resolved if frozen else case.resolved),
         plan=frozen.summary if frozen else {"channels": {}},
         plan_hash=frozen.plan.hash if frozen else "",
         header_hash=frozen.plan.header_hash if frozen else "",
@@ -274,7 +283,8 @@ def _row(
     )
 
 
-def _area(resolved: Resolved) -> dict[str, list[str]]:
+def area_of(resolved: Resolved) -> dict[str, list[str]]:
+    """What is kept of a resolved area: codes of villages inside and touched, and of counties."""
     return {"villages": list(resolved.villages), "touched": list(resolved.touched), "counties": list(resolved.counties)}
 
 

@@ -20,6 +20,7 @@ _ENDED = {
 async def end(context: Context, tx: Tx, warning_id: str, state: WarningState, by: str | None = None) -> bool:
     """Ends a warning inside the caller's transaction; call `context.ended` (see `told`) after the commit."""
     now = context.now()
+    await chunks.hold(tx, warning_id)
     if not await warnings.move(tx, warning_id, state, ended_at=now, ended_by=by):
         return False
     await chunks.end(tx, warning_id)

@@ -28,7 +28,11 @@ def parsed(path: Path, form: Form, faults: list[Fault]) -> Iterator[tuple[int, R
     def bad(line: int, column: str, sentence: str) -> None:
         faults.append(Fault(file=path.name, line=line, column=column, sentence=sentence))
 
-    lines = _lines(path, bad)
+    encoding = _encoding(path)
+    if encoding is None:
+        bad(1, "", "文字编码认不出来，请另存为 UTF-8 编码的 CSV")
+        return
+    lines = _lines(path, encoding, bad)
     header = [name.strip() for name in next(lines, (1, []))[1]]
     names = [column.name for column in form.columns]
     if sorted(header) != sorted(names):
@@ -80,12 +84,8 @@ def with_boundary(row: Row, boundaries: dict[str, dict[str, object]]) -> Row:
     return row._replace(boundary=boundaries.get(row.code))
 
 
-def _lines(path: Path, bad: Callable[[int, str, str], None]) -> Iterator[tuple[int, list[str]]]:
+def _lines(path: Path, encoding: str, bad: Callable[[int, str, str], None]) -> Iterator[tuple[int, list[str]]]:
     """Each record and the line it begins on; empty lines are none."""
-    encoding = _encoding(path)
-    if encoding is None:
-        bad(1, "", "文字编码认不出来，请另存为 UTF-8 编码的 CSV")
-        return
     with path.open(encoding=encoding, newline="") as file:
         reader = csv.reader(file, strict=True)
         begin = 1

@@ -72,7 +72,7 @@ async def import_folder(store: Store, seal: Seal, order: Order) -> Imported:
         sheets = Sheets(tables={kind: sheet.rows for kind, sheet in came.items()})
         changed = await rows.differences(tx, seal, sheets)
     faults += check_joints(whole, {fault.file for fault in faults})
-    villages = frozenset(row.code for row in whole[AreaRow].rows if isinstance(row, AreaRow) and row.level == "village")
+    villages = frozenset(row.code for row in whole[AreaRow].rows if isinstance(row, AreaRow) and len(row.code) == 12)
     faults += [_orphaned(code) for code in sorted(orphans - villages)]
     if residents:
         checked = await asyncio.to_thread(_checked_residents, order, residents, villages, faults)

@@ -14,10 +14,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Final
-from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
+from urllib.parse import unquote, unquote_plus, urlsplit
 
 from aiohttp import encode_basic_auth, web
 
@@ -53,7 +53,6 @@ class Twilio(Player):
         self._authorization = encode_basic_auth(*account)
         self._path = f"/2010-04-01/Accounts/{self._sid}/Messages.json"
         self._by_number: dict[str, list[Sms]] = {}
-        self._texts: dict[str, str] = {}
         self._last = int(clock() * 1000) << 20
 
     async def play(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -63,25 +62,25 @@ class Twilio(Player):
             return _error(401, 20003, "Authenticate")
         if request.method == "GET":
             return self._list(request)
-        form = dict(parse_qsl((await request.read()).decode()))
-        to, text, callback = form.get("To", ""), form.get("Body", ""), form.get("StatusCallback", "")
+        form = dict(field.partition("=")[::2] for field in (await request.read()).decode("ascii", "replace").split("&"))
+        to, callback = unquote_plus(form.get("To", "")), unquote_plus(form.get("StatusCallback", ""))
+        text = _decoded(form.get("Body", ""))
         if (wrong := _wrong(to, text)) is not None:
             return wrong
         key = unquote(urlsplit(callback).path.rpartition("/")[2])
         fate = self.mischief.fate(to, key or to)
         answer = _bad_number(to)
         if fate.taken:
-            sms = self._take(to, form.get("From", form.get("MessagingServiceSid", "")), text)
+            sms = self._take(to, unquote_plus(form.get("From", form.get("MessagingServiceSid", ""))), text)
             self.log.write(recipient=to, key=key, text=text, sid=sms.sid, drill=text.startswith("【演练】"))
             if callback:
                 self._report(sms, callback)
-            body = json.dumps({"sid": sms.sid, "status": "queued", "to": to, "error_code": None})
+            body = f'{{"sid": "{sms.sid}", "status": "queued", "error_code": null}}'
             answer = web.Response(status=201, text=body, content_type=JSON)
         return await self.end(request, fate, answer)
 
     def _take(self, to: str, sender: str, text: str) -> Sms:
         self._last += 1
-        text = self._texts.setdefault(text, text)
         sms = Sms(f"SM{self._last:032x}", to, sender, text, self.clock())
         self._by_number.setdefault(to, []).append(sms)
         return sms
@@ -110,8 +109,9 @@ class Twilio(Player):
         if error:
             form["ErrorCode"] = str(error)
         headers = {"Content-Type": FORM, "X-Twilio-Signature": signature(self._token, callback, form)}
+        body = "&".join(f"{name}={value.replace('+', '%2B')}" for name, value in form.items())  # no other needs quoting
         due = asyncio.get_running_loop().time()
-        self.reports.later(Report(url=callback, body=urlencode(form).encode(), headers=headers, due=due))
+        self.reports.later(Report(url=callback, body=body.encode(), headers=headers, due=due))
 
     def _list(self, request: web.BaseRequest) -> web.Response:
         """Newest first; filtered by To, as a look-up asks."""
@@ -136,6 +136,12 @@ def signature(token: str, url: str, form: dict[str, str]) -> str:
     """Twilio's: base64 of HMAC-SHA1 over the URL and the sorted form. Written again here, so that it proves the SDK's."""
     signed = url + "".join(name + form[name] for name in sorted(form))
     return base64.b64encode(hmac.new(token.encode(), signed.encode(), hashlib.sha1).digest()).decode()
+
+
+@lru_cache(maxsize=1024)
+def _decoded(text: str) -> str:
+    """One text comes for many numbers: it is decoded, and kept, once."""
+    return unquote_plus(text)
 
 
 def _wrong(to: str, text: str) -> web.Response | None:

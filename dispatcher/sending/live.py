@@ -14,9 +14,9 @@ from channels.contract import Bulletin
 from dispatcher.model import Level
 from dispatcher.settings import LevelPolicy, Policy
 from dispatcher.states import SENDING, DeliveryState, WarningState
-from dispatcher.store import warnings
+from dispatcher.store import chunks, warnings
 from dispatcher.store.engine import Tx
-from dispatcher.store.packing import Header, header_hash, stamp
+from dispatcher.store.packing import Header, header_hash, plan_hash, stamp
 from dispatcher.store.warnings import TextRow, WarningRow
 
 NEVER = timedelta(hours=24)
@@ -84,7 +84,7 @@ class Desk:
             bulletin=self._bulletin(row),
             texts=texts,
             policy=self._policy.levels[Level(row.level or Level.RED)],
-            genuine=header_hash(header) == row.header_hash,
+            genuine=header_hash(header) == row.header_hash and await _plan_stands(tx, row),
             ended=ended_state(row),
         )
 
@@ -109,6 +109,11 @@ class Desk:
             broadcast_id=row.broadcast_id,
             cancels_broadcast_id=str(row.plan.get("cancels_broadcast_id", "")),
         )
+
+
+async def _plan_stands(tx: Tx, row: WarningRow) -> bool:
+    """Whether the chunks still are those whose hashes, with the header's, made the approved one."""
+    return plan_hash(row.header_hash, await chunks.hashes(tx, row.id)) == row.plan_hash
 
 
 def ended_state(row: WarningRow) -> tuple[DeliveryState, str] | None:

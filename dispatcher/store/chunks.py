@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
 
-from sqlalchemy import ColumnElement, and_, insert, or_, select, update
+from sqlalchemy import ColumnElement, and_, case, insert, or_, select, update
 
-from dispatcher.states import SENDING
+from dispatcher.states import SENDING, DeliveryState
 from dispatcher.store.engine import Tx
-from dispatcher.store.tables import chunks, warnings
+from dispatcher.store.tables import chunks, deliveries, warnings
 
 
 class ChunkState(IntEnum):
@@ -183,10 +183,9 @@ async def open_to(tx: Tx, chunk_id: int, epoch: int, position: int) -> bool:
             chunks.c.id == chunk_id,
             chunks.c.epoch == epoch,
             chunks.c.state == ChunkState.OPEN,
-            chunks.c.opened_to <= position,
             in_force.exists(),
         )
-        .values(opened_to=position)
+        .values(opened_to=case((chunks.c.opened_to < position, position), else_=chunks.c.opened_to))
     )
     return result.rowcount == 1
 
@@ -214,17 +213,31 @@ async def renew(tx: Tx, holder: Holder) -> None:
 
 
 async def close(tx: Tx, ids: Sequence[int]) -> None:
-    if ids:
-        await tx.execute(update(chunks).where(chunks.c.id.in_(ids)).values(state=ChunkState.CLOSED))
+    """Whoever miscounts cannot lose a row: a chunk with one left to send stays as it is, and is taken back."""
+    if not ids:
+        return
+    left = select(deliveries.c.pos).where(
+        deliveries.c.chunk_id == chunks.c.id, deliveries.c.state == DeliveryState.PLANNED
+    )
+    await tx.execute(update(chunks).where(chunks.c.id.in_(ids), ~left.exists()).values(state=ChunkState.CLOSED))
+
+
+async def hold(tx: Tx, warning_id: str) -> None:
+    """Waits for whoever is planning or opening one of its chunks right now, and keeps them all until this ends.
+
+    Whoever locks a chunk and its warning locks the chunk first, so that no two ever wait for each other.
+    """
+    await tx.execute(
+        select(chunks.c.id).where(chunks.c.warning_id == warning_id).order_by(chunks.c.id).with_for_update()
+    )
 
 
 async def end(tx: Tx, warning_id: str) -> None:
-    """Nothing more of this warning is opened. Waits for whoever is planning or opening one of its chunks right now.
+    """Nothing more of this warning is opened; `hold` comes before it.
 
     Chunks not planned yet stay ready: they are still planned, straight into the state the warning ended in, so that the
     ledger names everybody who was on the list.
     """
-    await tx.execute(select(chunks.c.id).where(chunks.c.warning_id == warning_id).with_for_update())
     await tx.execute(
         update(chunks)
         .where(chunks.c.warning_id == warning_id, chunks.c.state == ChunkState.OPEN)

@@ -81,7 +81,7 @@ def open_store(url: str) -> Store:
 def _sqlite(url: URL) -> AsyncEngine:
     if url.database:
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_async_engine(url, connect_args={"timeout": SQLITE_BUSY_MS / 1000}, pool_size=8, max_overflow=8)
+    engine = create_async_engine(url, connect_args={"timeout": SQLITE_BUSY_MS / 1000}, pool_size=8, max_overflow=8, hide_parameters=True)
 
     @event.listens_for(engine.sync_engine, "connect")
     def connect(connection: Any, _record: object) -> None:
@@ -102,6 +102,7 @@ def _sqlite(url: URL) -> AsyncEngine:
 def _postgresql(url: URL) -> AsyncEngine:
     return create_async_engine(
         url,
+        hide_parameters=True,  # an error message must not carry a row's content into a log
         pool_size=12,
         max_overflow=12,
         pool_timeout=COMMAND_TIMEOUT_S,

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, and_, func, or_, select
 
 from dispatcher.states import DeliveryState
 from dispatcher.store.engine import Tx
-from dispatcher.store.tables import attempts, chunks, deliveries, receipts
+from dispatcher.store.tables import attempts, chunks, deliveries, events, receipts, rejects
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,3 +208,113 @@ async def pushes(tx: Tx, target: str, after: datetime | None, limit: int = 500) 
         statement = statement.where(attempts.c.started_at > after)
     rows = await tx.execute(statement.order_by(attempts.c.started_at).limit(limit))
     return [Push(**row) for row in rows.mappings()]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unplanned:
+    """A frozen chunk whose rows do not stand in the ledger yet."""
+
+    id: int
+    channel: str
+    size: int
+    hash: str
+
+
+async def unplanned(tx: Tx, warning_id: str) -> list[Unplanned]:
+    rows = await tx.execute(
+        select(chunks.c.id, chunks.c.channel, chunks.c.size, chunks.c.hash)
+        .where(chunks.c.warning_id == warning_id, chunks.c.state < 2)
+        .order_by(chunks.c.id)
+    )
+    return [Unplanned(**row) for row in rows.mappings()]
+
+
+async def packed(tx: Tx, chunk_ids: Sequence[int]) -> dict[int, bytes]:
+    """The frozen rows of these chunks, as `packing.unpack` reads them."""
+    rows = await tx.execute(select(chunks.c.id, chunks.c.packed).where(chunks.c.id.in_(chunk_ids)))
+    return {row.id: row.packed for row in rows}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """How many rows of a channel did not reach anybody, and the code they say."""
+
+    channel: str
+    state: DeliveryState
+    code: str
+    rows: int
+
+
+_TROUBLED = [DeliveryState.FAILED, DeliveryState.UNDELIVERED, DeliveryState.UNKNOWN]
+
+
+async def troubles(tx: Tx, warning_id: str) -> list[Trouble]:
+    """Failed, undelivered and unknown rows by code, the commonest first."""
+    number = func.count()
+    rows = await tx.execute(
+        select(deliveries.c.channel, deliveries.c.state, deliveries.c.state_code, number)
+        .where(deliveries.c.warning_id == warning_id, deliveries.c.state.in_(_TROUBLED))
+        .group_by(deliveries.c.channel, deliveries.c.state, deliveries.c.state_code)
+        .order_by(number.desc(), deliveries.c.channel, deliveries.c.state, deliveries.c.state_code)
+    )
+    return [Trouble(channel=c, state=DeliveryState(state), code=code, rows=n) for c, state, code, n in rows]
+
+
+async def troubled(tx: Tx, warning_id: str, limit: int) -> list[Entry]:
+    """The rows themselves: machines and platforms first, because each of them stands for many people."""
+    rows = await tx.execute(
+        select(*_ENTRY)
+        .where(deliveries.c.warning_id == warning_id, deliveries.c.state.in_(_TROUBLED))
+        .order_by(deliveries.c.channel, deliveries.c.township, deliveries.c.target, deliveries.c.round)
+        .limit(limit)
+    )
+    return [Entry(**{**row, "state": DeliveryState(row["state"])}) for row in rows.mappings()]
+
+
+async def commands(tx: Tx, target: str, after: tuple[datetime, str, int] | None, limit: int) -> list[Push]:
+    """Everything pushed to one target behind `after` (started_at, warning, number), oldest first, none twice."""
+    statement = select(*(attempts.c[name] for name in Push.__dataclass_fields__)).where(attempts.c.target == target)
+    if after is not None:
+        at, warning_id, no = after
+        same = attempts.c.started_at == at
+        statement = statement.where(
+            or_(
+                attempts.c.started_at > at,
+                and_(same, attempts.c.warning_id > warning_id),
+                and_(same, attempts.c.warning_id == warning_id, attempts.c.no > no),
+            )
+        )
+    rows = await tx.execute(
+        statement.order_by(attempts.c.started_at, attempts.c.warning_id, attempts.c.no).limit(limit)
+    )
+    return [Push(**row) for row in rows.mappings()]
+
+
+async def newest_event(tx: Tx) -> int:
+    """The id of the last recorded event; 0 where nothing happened yet."""
+    return int((await tx.execute(select(func.coalesce(func.max(events.c.id), 0)))).scalar_one())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """A refused message without its bytes."""
+
+    id: str
+    at: datetime
+    source: str
+    door: str
+    content_type: str
+    digest: str
+    size: int
+    code: int
+    reason: str
+
+
+async def refusals(tx: Tx, limit: int, before: str = "") -> list[Refusal]:
+    """Newest first; `before` is the id of the last one of the page before (ids stand in the order of time)."""
+    names = [name for name in Refusal.__dataclass_fields__ if name != "size"]
+    statement = select(*(rejects.c[name] for name in names), func.length(rejects.c.raw).label("size"))
+    if before:
+        statement = statement.where(rejects.c.id < before)
+    rows = await tx.execute(statement.order_by(rejects.c.id.desc()).limit(limit))
+    return [Refusal(**row) for row in rows.mappings()]

@@ -42,5 +42,5 @@ class Seal:
 
     def index(self, phone: str) -> int:
         """The blind index of an E.164 phone: 63 bits, positive."""
-        digest = hmac.new(self._index_key, phone.encode(), hashlib.sha256).digest()
+        digest = hmac.digest(self._index_key, phone.encode(), "sha256")
         return int.from_bytes(digest[:8], "big") >> 1

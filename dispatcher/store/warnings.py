@@ -11,8 +11,8 @@ from sqlalchemy import Select, and_, insert, or_, select, update
 
 from dispatcher.model import Reference
 from dispatcher.states import WarningState, warning_may_become
-from dispatcher.store.engine import Tx
-from dispatcher.store.tables import texts, warning_references, warnings
+from dispatcher.store.engine import Tx, upsert
+from dispatcher.store.tables import facts, texts, warning_references, warnings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,3 +195,66 @@ async def chain(tx: Tx, chain_id: str) -> list[WarningRow]:
 async def _one(tx: Tx, statement: Select[Any]) -> WarningRow | None:
     row = (await tx.execute(statement)).mappings().one_or_none()
     return WarningRow(**row) if row else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Headline:
+    """A warning as lists show it, without its bytes and its text."""
+
+    id: str
+    chain_id: str
+    source: str
+    door: str
+    sender: str
+    identifier: str
+    sent: datetime
+    kind: str
+    status: str
+    drill: bool
+    event: str
+    level: str | None
+    headline: str
+    expires: datetime | None
+    state: str
+    rows_planned: int
+    received_at: datetime
+    dispatched_at: datetime | None
+    completed_at: datetime | None
+
+
+_HEADLINE = [warnings.c[name] for name in Headline.__dataclass_fields__]
+
+
+async def headlines(
+    tx: Tx, *, limit: int = 50, states: Sequence[str] = (), level: str = "", before: str = ""
+) -> list[Headline]:
+    """Newest first; `before` is the id of the last one of the page before."""
+    statement = select(*_HEADLINE).order_by(warnings.c.id.desc()).limit(limit)
+    if states:
+        statement = statement.where(warnings.c.state.in_(states))
+    if level:
+        statement = statement.where(warnings.c.level == level)
+    if before:
+        statement = statement.where(warnings.c.id < before)
+    return [Headline(**row) for row in (await tx.execute(statement)).mappings()]
+
+
+async def claim_key(tx: Tx, key: str, digest: str) -> str:
+    """An Idempotency-Key is bound to the first body that came with it; returns the digest it is bound to."""
+    await tx.execute(upsert(tx, facts).values(name=key, value=digest).on_conflict_do_nothing())
+    bound: str = (await tx.execute(select(facts.c.value).where(facts.c.name == key))).scalar_one()
+    return bound
+
+
+async def exists(tx: Tx, warning_id: str) -> bool:
+    return (await tx.execute(select(warnings.c.id).where(warnings.c.id == warning_id))).first() is not None
+
+
+async def states_of(tx: Tx, warning_ids: Sequence[str]) -> dict[str, str]:
+    rows = await tx.execute(select(warnings.c.id, warnings.c.state).where(warnings.c.id.in_(warning_ids)))
+    return {row.id: row.state for row in rows}
+
+
+async def broadcast_ids(tx: Tx, warning_ids: Sequence[str]) -> dict[str, str]:
+    rows = await tx.execute(select(warnings.c.id, warnings.c.broadcast_id).where(warnings.c.id.in_(warning_ids)))
+    return {row.id: row.broadcast_id for row in rows}

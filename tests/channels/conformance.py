@@ -109,7 +109,8 @@ class Peer:
         try:
             head = await reader.readuntil(b"\r\n\r\n")
             self.lines.append(head.split(b"\r\n")[0].decode())
-            length = next(int(h.split(b":")[1]) for h in head.lower().split(b"\r\n") if h.startswith(b"content-length"))
+            lengths = [h for h in head.lower().split(b"\r\n") if h.startswith(b"content-length")]
+            length = int(lengths[0].split(b":")[1]) if lengths else 0
             if self.fault is Fault.BROKEN_BEFORE:
                 writer.write(answer(503, b"down"))
                 await writer.drain()
@@ -133,7 +134,7 @@ class Peer:
             case Fault.HANGS:
                 await asyncio.sleep(TIMEOUT_S * 10)
             case Fault.TRICKLES:
-                head, _, rest = self.subject.works(body).partition(b"\r\n\r\n")
+                _, _, rest = self.subject.works(body).partition(b"\r\n\r\n")
                 writer.write(TWO_OK + b"Content-Length: 1000\r\n\r\n")
                 for at in range(1000):
                     writer.write((rest or b"{")[at : at + 1] or b" ")
@@ -173,7 +174,7 @@ async def facing(subject: Subject, fault: Fault) -> AsyncIterator[tuple[Paced, P
     """The provider, and a peer with that fault."""
     peer = Peer(subject, fault)
     server = await asyncio.start_server(peer.serve, "127.0.0.1", 0)
-    peer.url = "http://127.0.0.1:%d" % server.sockets[0].getsockname()[1]
+    peer.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     if fault is Fault.NOBODY:
         server.close()
     transport = Transport(loopback_only=True)

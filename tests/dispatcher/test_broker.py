@@ -3,41 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from urllib.parse import urlsplit, urlunsplit
+from datetime import timedelta
 
 import aio_pika
 import pytest
-from pamqp.common import FieldTable
 
 from dispatcher import broker as brokers
 from dispatcher.broker.contract import (
     ACK,
     GAVE_UP,
     Broker,
-    BrokerUnavailable,
     Handled,
     Inbound,
-    Node,
     NotNow,
-    OutboundEvent,
     Parcel,
     Reject,
-    RetryPlan,
 )
 from dispatcher.broker.embedded import EmbeddedBroker
-from dispatcher.broker.rabbit import RabbitBroker, send_in
+from dispatcher.broker.rabbit import RabbitBroker
 from dispatcher.store import inbox
 from dispatcher.store.engine import Store, open_store
-from tests.services.swallowing import proxy_to
+from tests.dispatcher.listening import NOW, PATIENCE_S, QUICK, Inbox, consuming, event, node_that_tells, until
 
-NOW = datetime(2026, 6, 11, 2, 39, tzinfo=UTC)
-QUICK = RetryPlan(tries=3, first_s=0.01, longest_s=0.02)
-PATIENCE_S = 20.0
 CAP_BYTES = "<alert>泰和县 \x00红色</alert>".encode() + bytes(range(256))
 
 
@@ -115,11 +104,7 @@ async def _drain(url: str) -> list[Rejected]:
 async def world(request: pytest.FixtureRequest, places: dict[str, str]) -> AsyncIterator[World]:
     store = open_store(places["database"])
     seen: list[str] = []
-
-    async def remember(name: str) -> None:
-        seen.append(name)
-
-    node = Node(name="node-1", clock=lambda: NOW, seen=remember)
+    node = node_that_tells(seen)
     url = places["broker"]
 
     def make() -> Broker:
@@ -137,42 +122,6 @@ def places(request: pytest.FixtureRequest) -> dict[str, str]:
     database = "postgres_url" if "PostgreSQL" in kind else "sqlite_url"
     broker = request.getfixturevalue("rabbit_url") if kind == "RabbitMQ" else brokers.EMBEDDED
     return {"database": request.getfixturevalue(database), "broker": broker}
-
-
-class Inbox:
-    """A handler that remembers, answers as it is told, and can be waited for."""
-
-    def __init__(self, answer: Callable[[Inbound], Awaitable[Handled]] | None = None) -> None:
-        self._answer = answer
-        self.got: list[Inbound] = []
-        self._changed = asyncio.Condition()
-
-    async def __call__(self, inbound: Inbound) -> Handled:
-        async with self._changed:
-            self.got.append(inbound)
-            self._changed.notify_all()
-        return ACK if self._answer is None else await self._answer(inbound)
-
-    async def until(self, count: int) -> list[Inbound]:
-        async with asyncio.timeout(PATIENCE_S), self._changed:
-            await self._changed.wait_for(lambda: len(self.got) >= count)
-        return self.got
-
-
-@asynccontextmanager
-async def consuming(broker: Broker, handler: Callable[[Inbound], Awaitable[Handled]]) -> AsyncIterator[None]:
-    await broker.start()
-    async with asyncio.TaskGroup() as group:
-        task = group.create_task(broker.consume(handler))
-        yield
-        task.cancel()
-    await broker.close()
-
-
-async def until(true: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(PATIENCE_S):
-        while not await true():
-            await asyncio.sleep(0.02)
 
 
 async def test_what_a_source_sends_arrives_byte_for_byte_with_its_properties(world: World) -> None:
@@ -366,165 +315,16 @@ async def test_a_warning_that_calls_itself_a_canary_is_still_handled(world: Worl
     assert inbound.body == b"<alert/>"
 
 
-def _event(number: int = 1) -> OutboundEvent:
-    return OutboundEvent(
-        id=str(number), at=NOW, kind="warning.accepted", subject="w1", data={"level": "red", "标题": "暴雨"}
-    )
-
-
 async def test_publishing_five_events_at_once_confirms_each(world: World) -> None:
     broker = world.make()
     await broker.start()
     async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as group:
-        tasks = [group.create_task(broker.publish(_event(number))) for number in range(5)]
+        tasks = [group.create_task(broker.publish(event(number))) for number in range(5)]
     assert [task.exception() for task in tasks] == [None] * 5
     await broker.close()
 
 
-async def test_an_event_leaves_as_a_cloud_event(rabbit_url: str, node: Node) -> None:
-    broker = RabbitBroker(rabbit_url, node)
-    await broker.start()
-    connection = await aio_pika.connect(rabbit_url)
-    async with connection, connection.channel() as channel:
-        queue = await channel.declare_queue("listener", exclusive=True)
-        await queue.bind("dispatch.events", "warning.*")
-        await broker.publish(_event())
-        message = await queue.get(timeout=5)
-        await message.ack()
-    await broker.close()
-    assert message.routing_key == "warning.accepted"
-    assert message.content_type == "application/cloudevents+json"
-    assert json.loads(message.body) == {
-        "specversion": "1.0",
-        "id": "1",
-        "source": "/mingluo",
-        "type": "warning.accepted",
-        "subject": "w1",
-        "time": "2026-06-11T10:39:00+08:00",
-        "datacontenttype": "application/json",
-        "data": {"level": "red", "标题": "暴雨"},
-    }
-
-
-@pytest.fixture
-def node() -> Node:
-    async def seen(name: str) -> None:
-        assert name
-
-    return Node(name="node-1", clock=lambda: NOW, seen=seen)
-
-
-def _through(url: str, port: int) -> str:
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=f"guest:guest@127.0.0.1:{port}"))
-
-
-async def test_every_call_to_a_hanging_broker_ends_within_its_limit_and_recovers(rabbit_url: str, node: Node) -> None:
-    async with proxy_to("127.0.0.1", urlsplit(rabbit_url).port or 5672) as proxy:
-        broker = RabbitBroker(_through(rabbit_url, proxy.port), node, limit_s=0.5)
-        await broker.start()
-        await broker.publish(_event())
-        proxy.swallow()
-        for _ in range(3):
-            async with asyncio.timeout(2.5):
-                with pytest.raises(BrokerUnavailable):
-                    await broker.publish(_event())
-        async with asyncio.timeout(2.5):
-            await broker.canary(NOW)
-            assert not (await broker.ready(NOW)).ok
-        proxy.pass_on()
-
-        async def published() -> bool:
-            try:
-                await broker.publish(_event())
-            except BrokerUnavailable:
-                return False
-            return True
-
-        await until(published)
-        async with asyncio.timeout(5):
-            await broker.close()
-
-
-async def test_sending_in_to_a_hanging_or_absent_broker_says_so_in_time(rabbit_url: str, sqlite_store: Store) -> None:
-    parcel = Parcel(routing_key="jian-met", content_type="application/cap+xml", body=b"x")
-    async with proxy_to("127.0.0.1", urlsplit(rabbit_url).port or 5672) as proxy:
-        proxy.swallow()
-        with pytest.raises(BrokerUnavailable):
-            async with asyncio.timeout(12):
-                await brokers.send_in(_through(rabbit_url, proxy.port), parcel, sqlite_store, NOW)
-    with pytest.raises(BrokerUnavailable):
-        await brokers.send_in(_through(rabbit_url, proxy.port), parcel, sqlite_store, NOW)
-
-
-async def test_a_broker_that_is_away_does_not_stop_the_start_and_is_found_when_it_comes(
-    rabbit_url: str, node: Node
-) -> None:
-    async with proxy_to("127.0.0.1", urlsplit(rabbit_url).port or 5672) as proxy:
-        proxy.swallow()
-        broker, handler = RabbitBroker(_through(rabbit_url, proxy.port), node, QUICK, limit_s=0.5), Inbox()
-        async with consuming(broker, handler):
-            assert not (await broker.ready(NOW)).ok
-            proxy.pass_on()
-
-            async def sent() -> bool:
-                try:
-                    await send_in(rabbit_url, Parcel(routing_key="s", content_type="t", body=b"b"))
-                except BrokerUnavailable:
-                    return False
-                return True
-
-            await until(sent)
-            assert (await handler.until(1))[0].body == b"b"
-
-
-async def test_a_queue_deleted_under_our_feet_is_declared_again(rabbit_url: str, node: Node) -> None:
-    broker, handler = RabbitBroker(rabbit_url, node, QUICK), Inbox()
-    async with consuming(broker, handler):
-        await broker.canary(NOW)
-
-        async def ready() -> bool:
-            return (await broker.ready(NOW)).ok
-
-        await until(ready)
-        connection = await aio_pika.connect(rabbit_url)
-        async with connection, connection.channel() as channel:
-            await channel.queue_delete("warnings.inbound")
-
-        async def declared() -> bool:
-            await broker.canary(NOW + timedelta(seconds=40))
-            health = await broker.ready(NOW + timedelta(seconds=41))
-            return health.ok and health.canary_age_s == 1.0
-
-        await until(declared)
-
-
-async def test_the_way_in_is_a_quorum_queue_with_a_limit_and_a_safe_way_out(rabbit_url: str, node: Node) -> None:
-    broker = RabbitBroker(rabbit_url, node)
-    await broker.start()
-    await broker.close()
-    connection = await aio_pika.connect(rabbit_url)
-    async with connection:
-        queues: dict[str, FieldTable] = {
-            "warnings.rejected": {"x-queue-type": "quorum"},
-            "warnings.inbound": {
-                "x-queue-type": "quorum",
-                "x-delivery-limit": 50,
-                "x-overflow": "reject-publish",
-                "x-dead-letter-exchange": "",
-                "x-dead-letter-routing-key": "warnings.rejected",
-                "x-dead-letter-strategy": "at-least-once",
-            },
-        }
-        for name, arguments in queues.items():
-            async with connection.channel() as channel:
-                declared = await channel.declare_queue(name, durable=True, arguments=arguments)
-                assert declared.name == name
-
-
-async def test_a_message_that_kills_the_process_every_time_is_put_aside_with_its_bytes(
-    sqlite_store: Store, node: Node
-) -> None:
+async def test_a_message_that_kills_the_process_every_time_is_put_aside_with_its_bytes(sqlite_store: Store) -> None:
     async with sqlite_store.begin() as tx:
         letter = inbox.Letter(routing_key="s", content_type="t", headers={}, body=b"deadly", message_id="m")
         await inbox.put(tx, letter, NOW)
@@ -532,7 +332,7 @@ async def test_a_message_that_kills_the_process_every_time_is_put_aside_with_its
         assert stored is not None
         await inbox.count_try(tx, stored.id, by=50)
     handler = Inbox()
-    broker = EmbeddedBroker(sqlite_store, node, QUICK)
+    broker = EmbeddedBroker(sqlite_store, node_that_tells([]), QUICK)
     async with consuming(broker, handler):
 
         async def refused() -> bool:
@@ -543,6 +343,6 @@ async def test_a_message_that_kills_the_process_every_time_is_put_aside_with_its
     assert handler.got == []
 
 
-def test_an_address_that_is_neither_is_refused_with_what_to_type(sqlite_store: Store, node: Node) -> None:
+def test_an_address_that_is_neither_is_refused_with_what_to_type(sqlite_store: Store) -> None:
     with pytest.raises(ValueError, match="MINGLUO_BROKER_URL"):
-        brokers.open_broker("kafka://x", sqlite_store, node)
+        brokers.open_broker("kafka://x", sqlite_store, node_that_tells([]))

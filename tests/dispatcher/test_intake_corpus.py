@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from dispatcher.geofence import Resolved
 from dispatcher.intake.decode import decode
 from dispatcher.intake.judge import Circumstances, judge, verdict_of
 from dispatcher.intake.times import parse
-from dispatcher.model import Code, Finding, Level, Scope, Status, Verdict
+from dispatcher.model import Code, Finding, Kind, Level, Scope, Status, Verdict
 from dispatcher.settings import Hazards, Source
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -165,11 +166,11 @@ def test_every_alert_of_the_chinese_profile_is_read_whole(row: dict[str, Any]) -
 def test_an_alert_of_the_chinese_profile_is_accepted_in_its_time_and_refused_after_it(row: dict[str, Any]) -> None:
     message = decode((OURS / row["file"]).read_bytes(), "", HAZARDS).message
     assert message is not None
-    moment = {"source": ANYONE, "tolerance_s": 300, "resolved": SOMEWHERE, "references_known": True}
-    in_time = verdict_of(judge(message, Circumstances(now=message.sent + timedelta(minutes=1), **moment)))
-    assert in_time == (Verdict.ACCEPT, None, "")
-    late = verdict_of(judge(message, Circumstances(now=parse(row["expires"]), **moment)))
-    assert late[1] == (None if message.kind == "Cancel" else Code.EXPIRED)
+    soon = message.sent + timedelta(minutes=1)
+    here = Circumstances(source=ANYONE, now=soon, tolerance_s=300, resolved=SOMEWHERE, references_known=True)
+    assert verdict_of(judge(message, here)) == (Verdict.ACCEPT, None, "")
+    _, code, _ = verdict_of(judge(message, replace(here, now=parse(row["expires"]))))
+    assert code == (None if message.kind is Kind.CANCEL else Code.EXPIRED)
 
 
 def test_the_profile_holds_drills_tests_and_restricted_ones() -> None:

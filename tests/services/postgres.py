@@ -46,13 +46,13 @@ async def _ask(url: str) -> Found | None:
         may_create = await connection.fetchval(
             "SELECT rolsuper OR rolcreatedb FROM pg_roles WHERE rolname = current_user"
         )
-        version = connection.get_server_version()
+        version = str(await connection.fetchval("SHOW server_version")).split()[0]
         port = await connection.fetchval("SHOW port")
     finally:
         await connection.close()
     if not may_create:
         return None
-    name = f"PostgreSQL {version.major}.{version.minor}，端口 {port}"
+    name = f"PostgreSQL {version}，端口 {port}"
     return Found(name=name, environment={PG_URL: url, PG_NAME: name})
 
 
@@ -138,3 +138,18 @@ async def drop_database(url: str, database_url: str) -> None:
 
 def database_name(database_url: str) -> str:
     return urlsplit(database_url).path.lstrip("/")
+
+
+def make_owner(environment: dict[str, str], image: dict[str, str]) -> None:
+    """What the official image makes of its environment, on a private server: a superuser with a database of its own."""
+    asyncio.run(_make_owner(environment[PG_URL], image))
+
+
+async def _make_owner(url: str, image: dict[str, str]) -> None:
+    user, password, database = image["POSTGRES_USER"], image["POSTGRES_PASSWORD"], image["POSTGRES_DB"]
+    connection = await asyncpg.connect(url, timeout=_LIMIT_S, command_timeout=30)
+    try:
+        await connection.execute(f"CREATE ROLE \"{user}\" LOGIN SUPERUSER PASSWORD '{password}'")
+        await connection.execute(f'CREATE DATABASE "{database}" OWNER "{user}"')
+    finally:
+        await connection.close()

@@ -10,10 +10,11 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
+
+from tests.services.waiting import wait_until
 
 T = TypeVar("T")
 
@@ -52,11 +53,15 @@ class Kept:
         )
 
     def wait_for(self, ask: Callable[[], T | None], name: str, limit_s: float) -> T:
-        deadline = time.monotonic() + limit_s
-        while time.monotonic() < deadline and self._keeper.poll() is None:
+        answers: list[T] = []
+
+        def settled() -> bool:
             if (answer := ask()) is not None:
-                return answer
-            time.sleep(0.2)
+                answers.append(answer)
+            return bool(answers) or self._keeper.poll() is not None
+
+        if wait_until(settled, limit_s) and answers:
+            return answers[0]
         log = self._log.read_text(errors="replace").splitlines()[-5:] if self._log.exists() else []
         self.stop()
         raise CannotStart(f"{name} 没有启动：" + " | ".join(log))

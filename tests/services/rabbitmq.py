@@ -137,3 +137,14 @@ def _evaluate(environment: dict[str, str], expression: str) -> None:
     done = subprocess.run(command, check=True, capture_output=True, timeout=_CTL_LIMIT_S, text=True)
     if "error" in done.stdout.lower():
         raise subprocess.SubprocessError(done.stdout)
+
+
+def make_user(environment: dict[str, str], image: dict[str, str]) -> None:
+    """What the official image makes of its environment, on a private broker: an administrator instead of guest."""
+    user, control = image["RABBITMQ_DEFAULT_USER"], shlex.split(environment[RABBITMQCTL])
+    for command in (
+        ["add_user", user, image["RABBITMQ_DEFAULT_PASS"]],
+        ["set_permissions", user, ".*", ".*", ".*"],
+        ["delete_user", "guest"],
+    ):
+        subprocess.run([*control, "-q", *command], check=True, capture_output=True, timeout=_CTL_LIMIT_S)

@@ -1,0 +1,40 @@
+"""The ledger: one row a delivery key. Only this room writes a delivery's state, and only as `states.py` allows.
+
+A row belongs to the chunk that is sending it (`chunk_id`, `pos`); with a result it leaves the chunk (`chunk_id` NULL):
+ended, or waiting for a receipt, or due again (`due_at`). So in a chunk, planned rows below `opened_to` are under way or in
+doubt, and those above were never touched.
+"""
+
+from dispatcher.store.deliveries.queue import (
+    awaiting_receipt,
+    due,
+    give_up_waiting,
+    in_chunk,
+    next_due,
+    plan,
+    reached,
+    regroup,
+    withdraw,
+)
+from dispatcher.store.deliveries.results import apply_receipts, mark_doubt, settle
+from dispatcher.store.deliveries.rows import Attempt, Due, Report, Row, Settled
+
+__all__ = [
+    "Attempt",
+    "Due",
+    "Report",
+    "Row",
+    "Settled",
+    "apply_receipts",
+    "awaiting_receipt",
+    "due",
+    "give_up_waiting",
+    "in_chunk",
+    "mark_doubt",
+    "next_due",
+    "plan",
+    "reached",
+    "regroup",
+    "settle",
+    "withdraw",
+]

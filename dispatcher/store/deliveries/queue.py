@@ -1,0 +1,191 @@
+"""Rows on their way: planned, taken up again, due, withdrawn, given up, found again for a correction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from sqlalchemy import bindparam, func, insert, or_, select, update
+
+from dispatcher.states import DeliveryState
+from dispatcher.store.chunks import Chunk
+from dispatcher.store.deliveries.rows import Due, Row, row_of
+from dispatcher.store.engine import Tx
+from dispatcher.store.packing import FrozenRow
+from dispatcher.store.tables import chunks, deliveries
+
+_UNTOUCHED = (DeliveryState.PLANNED, "")
+
+
+async def plan(
+    tx: Tx, chunk: Chunk, frozen: Sequence[FrozenRow], first_serial: int, ended: tuple[DeliveryState, str] | None
+) -> list[Row]:
+    """Inserts a chunk's rows. `ended`: the state (and code) in which they are born because their warning has ended.
+
+    Returns the rows to be sent; suppressed ones stand in the ledger with their reason and are not among them.
+    """
+    values = []
+    to_send = []
+    for pos, one in enumerate(frozen):
+        state, code = (DeliveryState.SUPPRESSED, one.suppressed) if one.suppressed else ended or _UNTOUCHED
+        row = _new(chunk, one, pos, first_serial + pos if first_serial else 0)
+        values.append(_values(chunk, row, one.why, (state, code)))
+        if state is DeliveryState.PLANNED:
+            to_send.append(row)
+    await tx.execute(insert(deliveries), values)
+    return to_send
+
+
+def _new(chunk: Chunk, frozen: FrozenRow, pos: int, serial: int) -> Row:
+    return Row(
+        warning_id=chunk.warning_id,
+        channel=chunk.channel,
+        target=frozen.target,
+        round=0,
+        pos=pos,
+        text_no=frozen.text_no,
+        areas=frozen.areas,
+        serial=serial,
+        calls=0,
+        tries=0,
+        township=frozen.township,
+        possible_duplicate=False,
+    )
+
+
+def _values(chunk: Chunk, row: Row, why: int, state: tuple[DeliveryState, str]) -> dict[str, object]:
+    return {
+        "warning_id": row.warning_id,
+        "channel": row.channel,
+        "target": row.target,
+        "round": row.round,
+        "why": why,
+        "text_no": row.text_no,
+        "township": row.township,
+        "areas": row.areas,
+        "state": state[0],
+        "state_code": state[1],
+        "chunk_id": chunk.id if state[0] is DeliveryState.PLANNED else None,
+        "pos": row.pos,
+        "serial": row.serial,
+        "calls": 0,
+        "tries": 0,
+        "provider": "",
+        "provider_ref": "",
+        "possible_duplicate": False,
+    }
+
+
+async def in_chunk(tx: Tx, chunk_id: int, opened_to: int) -> list[Row]:
+    """A chunk's rows without a result, in order; those below `opened_to` are in doubt: they may have been sent."""
+    found = await tx.execute(
+        select(deliveries)
+        .where(deliveries.c.chunk_id == chunk_id, deliveries.c.state == DeliveryState.PLANNED)
+        .order_by(deliveries.c.pos)
+    )
+    rows = [row_of(row) for row in found.mappings()]
+    for row in rows:
+        row.in_doubt = row.pos < opened_to
+        row.possible_duplicate |= row.in_doubt
+    return rows
+
+
+async def due(tx: Tx, now: datetime, limit: int = 1000) -> list[Due]:
+    found = await tx.execute(
+        select(deliveries.c.warning_id, deliveries.c.channel, deliveries.c.target, deliveries.c.round)
+        .where(deliveries.c.due_at <= now, deliveries.c.state == DeliveryState.PLANNED)
+        .order_by(deliveries.c.due_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    groups: dict[tuple[str, str], list[tuple[str, int]]] = {}
+    for row in found:
+        groups.setdefault((row.warning_id, row.channel), []).append((row.target, row.round))
+    return [Due(warning_id=w, channel=c, targets=tuple(targets)) for (w, c), targets in groups.items()]
+
+
+async def next_due(tx: Tx) -> datetime | None:
+    found = await tx.execute(select(func.min(deliveries.c.due_at)).where(deliveries.c.due_at.is_not(None)))
+    first: datetime | None = found.scalar_one_or_none()
+    return first
+
+
+async def regroup(tx: Tx, group: Due, chunk_id: int) -> list[Row]:
+    """Moves due rows into a chunk of retries and returns them in order."""
+    await tx.execute(
+        update(deliveries)
+        .where(
+            deliveries.c.warning_id == group.warning_id,
+            deliveries.c.channel == group.channel,
+            deliveries.c.target == bindparam("k_target"),
+            deliveries.c.round == bindparam("k_round"),
+            deliveries.c.state == DeliveryState.PLANNED,
+        )
+        .values(chunk_id=chunk_id, pos=bindparam("v_pos"), due_at=None),
+        [{"k_target": target, "k_round": no, "v_pos": pos} for pos, (target, no) in enumerate(group.targets)],
+    )
+    return await in_chunk(tx, chunk_id, 0)
+
+
+async def withdraw(tx: Tx, warning_id: str, state: DeliveryState, now: datetime) -> int:
+    """Every row not opened becomes `state` (withdrawn or expired); returns how many. `chunks.end` comes before it."""
+    opened = select(chunks.c.opened_to).where(chunks.c.id == deliveries.c.chunk_id).scalar_subquery()
+    result = await tx.execute(
+        update(deliveries)
+        .where(
+            deliveries.c.warning_id == warning_id,
+            deliveries.c.state == DeliveryState.PLANNED,
+            or_(deliveries.c.chunk_id.is_(None), deliveries.c.pos >= opened),
+        )
+        .values(state=state, chunk_id=None, due_at=None, ended_at=now)
+    )
+    return result.rowcount
+
+
+async def give_up_waiting(tx: Tx, warning_id: str, channel: str, sent_before: datetime, now: datetime) -> int:
+    """Sent rows whose receipt did not come by the deadline become `unknown`; a late receipt still betters them."""
+    result = await tx.execute(
+        update(deliveries)
+        .where(
+            deliveries.c.warning_id == warning_id,
+            deliveries.c.channel == channel,
+            deliveries.c.state == DeliveryState.SENT,
+            deliveries.c.sent_at < sent_before,
+        )
+        .values(state=DeliveryState.UNKNOWN, state_code="no_receipt", ended_at=now)
+    )
+    return result.rowcount
+
+
+async def reached(tx: Tx, warning_ids: Iterable[str]) -> list[Row]:
+    """Whoever may have heard of these warnings: sent, delivered, or in doubt. A correction goes to all of them."""
+    heard = [DeliveryState.SENT, DeliveryState.DELIVERED, DeliveryState.UNDELIVERED, DeliveryState.UNKNOWN]
+    opened = select(chunks.c.opened_to).where(chunks.c.id == deliveries.c.chunk_id).scalar_subquery()
+    found = await tx.execute(
+        select(deliveries)
+        .where(
+            deliveries.c.warning_id.in_(list(warning_ids)),
+            or_(
+                deliveries.c.state.in_(heard),
+                deliveries.c.possible_duplicate,
+                deliveries.c.pos < opened,
+            ),
+        )
+        .order_by(deliveries.c.channel, deliveries.c.target)
+    )
+    return [row_of(row) for row in found.mappings()]
+
+
+async def awaiting_receipt(tx: Tx, warning_id: str, channel: str, limit: int = 1000) -> list[Row]:
+    """Rows sent and not proven, for a provider that can be asked."""
+    found = await tx.execute(
+        select(deliveries)
+        .where(
+            deliveries.c.warning_id == warning_id,
+            deliveries.c.channel == channel,
+            deliveries.c.state == DeliveryState.SENT,
+        )
+        .order_by(deliveries.c.target)
+        .limit(limit)
+    )
+    return [row_of(row) for row in found.mappings()]

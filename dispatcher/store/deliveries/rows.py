@@ -1,0 +1,104 @@
+"""What a delivery is in memory: a row in the sender's hands, a try, a result, a receipt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import RowMapping
+
+from dispatcher.model import Channel, DeliveryKey, Target
+from dispatcher.states import DeliveryState
+
+
+@dataclass(slots=True, kw_only=True)
+class Row:
+    """A ledger row in the sender's hands. Mutable on purpose: it lives in memory from planning to its result."""
+
+    warning_id: str
+    channel: str
+    target: str
+    round: int
+    pos: int
+    text_no: int
+    areas: str
+    serial: int
+    calls: int
+    tries: int
+    township: str
+    possible_duplicate: bool
+    in_doubt: bool = False
+
+    @property
+    def key(self) -> DeliveryKey:
+        return DeliveryKey(
+            warning_id=self.warning_id,
+            target=Target.parse(self.target),
+            channel=Channel(self.channel),
+            round=self.round,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One try, for the append-only record."""
+
+    no: int
+    provider: str
+    started_at: datetime
+    ended_at: datetime
+    outcome: str
+    code: str = ""
+    reason: str = ""
+    provider_ref: str = ""
+    trace: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """What a try (or the decision not to try) came to. `state` PLANNED with `due_at` = try again then."""
+
+    chunk_id: int
+    row: Row
+    state: DeliveryState
+    code: str = ""
+    due_at: datetime | None = None
+    at: datetime
+    attempt: Attempt | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Due:
+    """Rows of one warning and channel that may be tried again."""
+
+    warning_id: str
+    channel: str
+    targets: tuple[tuple[str, int], ...]
+    """(target, round), longest due first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """A receipt for a delivery we know the key of."""
+
+    key: DeliveryKey
+    state: DeliveryState
+    code: str
+    detail: str
+
+
+def row_of(row: RowMapping) -> Row:
+    return Row(
+        warning_id=row["warning_id"],
+        channel=row["channel"],
+        target=row["target"],
+        round=row["round"],
+        pos=row["pos"],
+        text_no=row["text_no"],
+        areas=row["areas"],
+        serial=row["serial"],
+        calls=row["calls"],
+        tries=row["tries"],
+        township=row["township"],
+        possible_duplicate=row["possible_duplicate"],
+    )

@@ -1,0 +1,54 @@
+"""The schema, once: Alembic's migrations are compared with it on SQLite and PostgreSQL.
+
+`events`, `attempts` and `receipts` are append-only (triggers in the first migration). Phones and secrets are sealed
+columns (`store/sealed.py`): bytes to the database, text to us. Times are UTC; the database never sees a naive one.
+"""
+
+from dispatcher.store.tables.border import canaries, inbox, nodes, outbox, rejected, sequences
+from dispatcher.store.tables.ledger import attempts, chunks, deliveries, events, receipts
+from dispatcher.store.tables.register import (
+    areas,
+    branches,
+    endpoints,
+    facts,
+    gateways,
+    officers,
+    offices,
+    posts,
+    residents,
+    subscriptions,
+    terminals,
+)
+from dispatcher.store.tables.schema import Instant, metadata
+from dispatcher.store.tables.warnings import rejects, texts, warning_references, warnings
+
+__all__ = [
+    "Instant",
+    "areas",
+    "attempts",
+    "branches",
+    "canaries",
+    "chunks",
+    "deliveries",
+    "endpoints",
+    "events",
+    "facts",
+    "gateways",
+    "inbox",
+    "metadata",
+    "nodes",
+    "officers",
+    "offices",
+    "outbox",
+    "posts",
+    "receipts",
+    "rejected",
+    "rejects",
+    "residents",
+    "sequences",
+    "subscriptions",
+    "terminals",
+    "texts",
+    "warning_references",
+    "warnings",
+]

@@ -1,0 +1,111 @@
+"""The ledger: chunks, deliveries, and the append-only record of tries, receipts and events."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+)
+from sqlalchemy.types import JSON
+
+from dispatcher.store.tables.schema import DUE, Big, Instant, metadata
+
+chunks = Table(
+    "chunks",
+    metadata,
+    Column("id", Big, primary_key=True),
+    Column("warning_id", String(32), nullable=False, index=True),
+    Column("channel", String(10), nullable=False),
+    Column("lane", SmallInteger, nullable=False),
+    Column("seq", Integer, nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("packed", LargeBinary, nullable=False),  # the frozen rows; empty for a chunk of retries
+    Column("hash", String(64), nullable=False),
+    Column("state", SmallInteger, nullable=False),  # store.chunks.ChunkState
+    Column("owner", String(64)),
+    Column("epoch", Integer, nullable=False),
+    Column("lease_until", Instant),
+    Column("opened_to", Integer, nullable=False),
+    Index("ix_chunks_work", "state", "lane", "id"),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("warning_id", String(32), primary_key=True),
+    Column("channel", String(10), primary_key=True),
+    Column("target", String(48), primary_key=True),  # kind-id
+    Column("round", SmallInteger, primary_key=True, autoincrement=False),
+    Column("why", SmallInteger, nullable=False),  # model.Why
+    Column("text_no", SmallInteger, nullable=False),
+    Column("township", String(9), nullable=False),  # where the row counts in reports
+    Column("areas", Text, nullable=False),  # gateways and endpoints: 12-digit codes, comma-separated; '' for people
+    Column("state", SmallInteger, nullable=False),  # states.DeliveryState
+    Column("state_code", String(32), nullable=False),  # provider's or our code for the state; '' = none
+    Column("chunk_id", Big),  # None: waits for a retry, or ended
+    Column("pos", Integer, nullable=False),
+    Column("serial", Big, nullable=False),  # EBDID sequence; 0 where unused
+    Column("calls", SmallInteger, nullable=False),  # all tries, those a crash interrupted included
+    Column("tries", SmallInteger, nullable=False),  # those that count against the retry plan
+    Column("due_at", Instant),  # of the next try
+    Column("provider", String(32), nullable=False),
+    Column("provider_ref", Text, nullable=False),
+    Column("possible_duplicate", Boolean, nullable=False),
+    Column("sent_at", Instant),
+    Column("ended_at", Instant),
+    Index("ix_deliveries_chunk", "chunk_id", "pos"),
+    Index("ix_deliveries_due", "due_at", sqlite_where=DUE, postgresql_where=DUE),
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("warning_id", String(32), primary_key=True),
+    Column("target", String(48), primary_key=True),
+    Column("channel", String(10), primary_key=True),
+    Column("round", SmallInteger, primary_key=True, autoincrement=False),
+    Column("no", SmallInteger, primary_key=True, autoincrement=False),
+    Column("provider", String(32), nullable=False),
+    Column("started_at", Instant, nullable=False),
+    Column("ended_at", Instant, nullable=False),
+    Column("outcome", String(12), nullable=False),  # accepted, try_again, not_known, refused, in_doubt
+    Column("code", String(32), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("provider_ref", Text, nullable=False),
+    Column("possible_duplicate", Boolean, nullable=False),
+    Column("trace", Text, nullable=False),  # what went over the wire, secrets blotted; '' where nothing was kept
+    Index("ix_attempts_target", "target", "started_at"),
+)
+
+receipts = Table(
+    "receipts",
+    metadata,
+    Column("id", Big, primary_key=True),
+    Column("at", Instant, nullable=False),
+    Column("warning_id", String(32), nullable=False),
+    Column("channel", String(10), nullable=False),
+    Column("target", String(48), nullable=False),
+    Column("round", SmallInteger, nullable=False),
+    Column("state", String(12), nullable=False),
+    Column("code", String(32), nullable=False),
+    Column("detail", Text, nullable=False),
+    Index("ix_receipts_delivery", "warning_id", "target", "channel"),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("id", Big, primary_key=True),
+    Column("at", Instant, nullable=False),
+    Column("kind", String(48), nullable=False),
+    Column("warning_id", String(32), index=True),
+    Column("subject", Text, nullable=False),
+    Column("detail", JSON, nullable=False),
+)

@@ -1,0 +1,19 @@
+"""HTTP: everything that comes in by a URL. It decides nothing: verbs stand in `pipeline/`, queries in `store/`.
+
+    doors.py        what the service hands in
+    site.py         the socket, the server and its limits
+    routes.py       every route in one table: who may, what it takes, what it answers
+    guard.py        who may: tokens, loopback; the headers every answer carries
+    problems.py     errors as application/problem+json; the handler of last resort
+    asking.py       reading a request: body, query, cursor
+    shapes.py       the bodies, as models
+    reach.py        counts by channel, county and township: what the API says and the page shows
+    live.py         server-sent events, resumed by Last-Event-ID
+    health.py       live, ready, metrics
+    openapi.py      the OpenAPI 3.1 and AsyncAPI 3 documents, made from the tables
+    api/            the handlers of /api/v1
+    console/        the page that shows a warning landing
+
+It must survive hostile bytes, slow and vanishing clients, forged callbacks and a database that is away: whoever sent a
+warning or a receipt is answered well only after the commit.
+"""

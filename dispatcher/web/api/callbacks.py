@@ -1,0 +1,65 @@
+"""What providers report: checked by the provider's own file, entered, and answered only after the commit.
+
+A forged one is counted and never believed. One nobody can read is answered 400. Where the database is away the provider
+is asked to come again, so that no receipt is lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+from aiohttp import web
+
+from channels.contract import Callback, Forged, Malformed, Reads
+from dispatcher.model import Channel
+from dispatcher.pipeline.settle import take_receipts
+from dispatcher.telemetry import FORGED, RECEIPTS
+from dispatcher.web import asking
+from dispatcher.web.parts import parts
+from dispatcher.web.problems import Problem
+
+COMMIT_S = 10.0
+MOST_BYTES = 1024 * 1024
+
+log = structlog.get_logger()
+
+
+async def callback(request: web.Request) -> web.Response:
+    doors = parts(request).doors
+    channel, provider, reader = _reader(request)
+    body = await asking.body_of(request, min(MOST_BYTES, doors.max_body_bytes))
+    given = Callback(
+        method=request.method,
+        url=doors.public_url.rstrip("/") + (raw if (raw := request.raw_path).startswith("/") else request.path_qs),
+        headers={name.lower(): value for name, value in request.headers.items()},
+        body=body,
+        token=request.match_info["token"],
+    )
+    try:
+        receipts, reply = reader.read(given, doors.context.now())
+    except Forged as error:
+        FORGED.labels(provider).inc()
+        log.warning("回执的签名不对，没有采信", provider=provider, channel=channel, remote=request.remote)
+        raise Problem(401, "forged", "签名缺失或不符") from error
+    except Malformed as error:
+        log.warning("回执读不懂，没有采信", provider=provider, channel=channel, why=str(error))
+        raise Problem(400, "malformed", str(error) or "回执读不懂") from error
+    async with asyncio.timeout(COMMIT_S):
+        strangers = await take_receipts(doors.context, doors.book, channel, receipts)
+    RECEIPTS.labels(channel, "yes").inc(len(receipts) - strangers)
+    RECEIPTS.labels(channel, "no").inc(strangers)
+    headers = {"Content-Type": reply.content_type, **dict(reply.headers)} if reply.body else dict(reply.headers)
+    return web.Response(status=reply.status, body=reply.body, headers=headers)
+
+
+def _reader(request: web.Request) -> tuple[Channel, str, Reads]:
+    provider = request.match_info["provider"]
+    try:
+        channel = Channel(request.match_info["channel"])
+    except ValueError:
+        channel = None
+    reader = parts(request).doors.readers.get((channel, provider)) if channel else None
+    if channel is None or reader is None:
+        raise Problem(404, "no_such_provider", "没有启用这个发送接口，或它不接收回执")
+    return channel, provider, reader

@@ -1,0 +1,233 @@
+"""Warnings in (accepted means committed) and how each stands."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from aiohttp import web
+
+from dispatcher.model import Finding, Level, Target, Verdict, Why
+from dispatcher.pipeline.accept import Answer, Incoming
+from dispatcher.pipeline.explain import Told, explain
+from dispatcher.pipeline.preview import preview
+from dispatcher.states import WarningState
+from dispatcher.store import events, ledger, warnings
+from dispatcher.store.engine import Tx
+from dispatcher.store.warnings import Headline, WarningRow
+from dispatcher.web import asking, reach, shapes
+from dispatcher.web.answering import as_json
+from dispatcher.web.api.deliveries import attempt_line, receipt_out
+from dispatcher.web.guard import must_be_source
+from dispatcher.web.parts import parts
+from dispatcher.web.problems import Problem
+
+MOST_LISTED = 200
+
+
+async def post_warning(request: web.Request) -> web.Response:
+    doors = parts(request).doors
+    source = must_be_source(request, doors)
+    content_type, key = asking.content_type_of(request), asking.idempotency_key(request)
+    body = await asking.body_of(request, doors.max_body_bytes)
+    if key:
+        await _claim(request, asking.key_name(source, key), body)
+    answer = await doors.accept(
+        Incoming(door="http", source=source, content_type=content_type, body=body, headers=_headers(request))
+    )
+    if answer.verdict is Verdict.REJECT:
+        raise _refused(answer)
+    accepted = shapes.Accepted(
+        warning_id=answer.warning_id,
+        state=answer.state,
+        verdict=answer.verdict,
+        code=answer.code,
+        reason=answer.reason,
+        repeated=answer.repeated,
+        findings=_findings(answer.findings),
+    )
+    return as_json(accepted, status=202, headers={"Location": f"/api/v1/warnings/{answer.warning_id}"})
+
+
+async def _claim(request: web.Request, name: str, body: bytes) -> None:
+    """One key speaks for one body, for good. The claim comes first: a retry after a crash in between meets it again."""
+    digest = hashlib.sha256(body).hexdigest()
+    async with parts(request).doors.context.store.begin() as tx:
+        bound = await warnings.claim_key(tx, name, digest)
+    if bound != digest:
+        raise Problem(
+            409, "idempotency_key_reused", "这个 Idempotency-Key 已用于另一份报文：请换一个，或原样重发那一份"
+        )
+
+
+def _headers(request: web.Request) -> dict[str, str]:
+    """What a signature may stand in; the token stays here."""
+    return {name.lower(): value for name, value in request.headers.items() if name.lower() != "authorization"}
+
+
+def _refused(answer: Answer) -> Problem:
+    more = {"verdict": answer.verdict, "findings": [found.model_dump() for found in _findings(answer.findings)]}
+    return Problem(409 if answer.content_conflict else 422, str(int(answer.code or 0)), answer.reason, more=more)
+
+
+async def preview_warning(request: web.Request) -> web.Response:
+    """Judged as if it had come from the token's source; nothing is written."""
+    doors = parts(request).doors
+    source = must_be_source(request, doors)
+    content_type = asking.content_type_of(request)
+    body = await asking.body_of(request, doors.max_body_bytes)
+    context = doors.context
+    at = None if asking.word(request, "at", ("sent", "now")) == "sent" else context.now()
+    found = await preview(context, body, content_type, context.settings.sources[source], at)
+    values = {name: getattr(found, name) for name in shapes.PreviewOut.model_fields if name != "findings"}
+    return as_json(shapes.PreviewOut(findings=_findings(found.findings), **values))
+
+
+async def list_warnings(request: web.Request) -> web.Response:
+    limit = asking.number(request, "limit", 50, MOST_LISTED)
+    state = asking.word(request, "state", [str(one) for one in WarningState])
+    level = asking.word(request, "level", [str(one) for one in Level])
+    before = asking.id_after(request, "before")
+    states = (state,) if state else ()
+    async with parts(request).doors.context.store.read() as tx:
+        rows = await warnings.headlines(tx, limit=limit + 1, states=states, level=level, before=before)
+    more = rows[limit - 1].id if len(rows) > limit else None
+    return as_json(shapes.WarningPage(warnings=tuple(map(_item, rows[:limit])), next_before=more))
+
+
+async def one_warning(request: web.Request) -> web.Response:
+    warning_id = asking.warning_id(request)
+    context = parts(request).doors.context
+    register = await context.register()
+    async with context.store.read() as tx:
+        row = await warnings.one(tx, warning_id)
+        if row is None:
+            raise asking.no_such_warning()
+        detail = await _detail(tx, row, {code: area.name for code, area in register.areas.items()})
+    return as_json(detail)
+
+
+async def _detail(tx: Tx, row: WarningRow, names: Mapping[str, str]) -> shapes.WarningDetail:
+    channels = reach.by_channel(await ledger.counts(tx, row.id))
+    return shapes.WarningDetail(
+        warning=_item(row),
+        chain=tuple(_link(one) for one in await warnings.chain(tx, row.chain_id)),
+        channels={channel: tally.out() for channel, tally in channels.items()},
+        total=reach.summed(channels.values()).out(),
+        possible_duplicates=await ledger.flagged(tx, row.id),
+        times=times_out(row, await ledger.times(tx, row.id)),
+        troubles=tuple(
+            shapes.TroubleOut(channel=one.channel, state=one.state.label, code=one.code, rows=one.rows)
+            for one in await ledger.troubles(tx, row.id)
+        ),
+        plan=_plan(row),
+        plan_hash=row.plan_hash,
+        broadcast_id=row.broadcast_id,
+        villages=len(row.area["villages"]),
+        findings=tuple(shapes.FindingOut(**found) for found in row.findings),
+        unreachable=unreachable(row, names),
+        unreachable_count=int(row.plan.get("unreachable_count", 0)),
+        events=tuple(
+            shapes.EventOut(id=one.id, at=one.at, kind=one.kind, detail=dict(one.detail))
+            for one in await events.of_warning(tx, row.id)
+        ),
+        message=dict(row.message),
+    )
+
+
+def times_out(row: WarningRow, sent: ledger.Times) -> shapes.TimesOut:
+    return shapes.TimesOut(
+        accepted=row.received_at,
+        released=row.released_at,
+        first_sent=sent.first_sent,
+        last_sent=sent.last_sent,
+        dispatched=row.dispatched_at,
+        completed=row.completed_at,
+        ended=row.ended_at,
+    )
+
+
+def unreachable(row: WarningRow, names: Mapping[str, str]) -> tuple[shapes.Place, ...]:
+    found: Sequence[Mapping[str, str]] = row.plan.get("unreachable", ())
+    return tuple(
+        shapes.Place(area=place["area"], name=names.get(place["area"], place["area"]), why=place["why"])
+        for place in found
+    )
+
+
+def _plan(row: WarningRow) -> dict[str, Any]:
+    """The summary without what stands elsewhere in the answer; reasons in words."""
+    plan = {name: value for name, value in row.plan.items() if not name.startswith("unreachable")}
+    reasons: Mapping[str, int] = row.plan.get("reasons", {})
+    return {**plan, "reasons": {Why(int(why)).chinese: number for why, number in reasons.items()}}
+
+
+async def townships(request: web.Request) -> web.Response:
+    site, warning_id = parts(request), asking.warning_id(request)
+    register = await site.doors.context.register()
+    async with site.doors.context.store.read() as tx:
+        row = await warnings.one(tx, warning_id)
+        if row is None:
+            raise asking.no_such_warning()
+        units = await reach.by_unit(tx, site.frozen, row.id)
+    counties = reach.table(register, row, units)
+    return as_json(
+        shapes.TownshipTable(
+            warning_id=row.id,
+            total=reach.summed(county.unit.tally for county in counties).out(),
+            counties=tuple(
+                shapes.CountyOut(county=_unit(county.unit), townships=tuple(map(_unit, county.townships)))
+                for county in counties
+            ),
+        )
+    )
+
+
+def _unit(unit: reach.Unit) -> shapes.UnitOut:
+    return shapes.UnitOut(
+        code=unit.code, name=unit.name, level=unit.level, in_area=unit.in_area, tally=unit.tally.out()
+    )
+
+
+async def why(request: web.Request) -> web.Response:
+    """Told or not, by which rule, which attempts, which text."""
+    warning_id = asking.warning_id(request)
+    try:
+        target = Target.parse(request.match_info["target"])
+    except ValueError as error:
+        raise Problem(404, "no_such_target", "对象应写成 officer-编号、gateway-编号等") from error
+    story = await explain(parts(request).doors.context, warning_id, target)
+    if story is None:
+        raise asking.no_such_warning()
+    told = tuple(map(_told, story.told))
+    return as_json(shapes.WhyOut(warning_id=warning_id, target=str(target), told=told, reason=story.reason))
+
+
+def _told(told: Told) -> shapes.ToldOut:
+    entry = told.entry
+    return shapes.ToldOut(
+        channel=entry.channel,
+        round=entry.round,
+        why=Why(entry.why).name.lower(),
+        why_text=told.why,
+        text=told.text,
+        state=entry.state.label,
+        code=entry.state_code,
+        possible_duplicate=entry.possible_duplicate,
+        attempts=tuple(attempt_line(entry, one) for one in told.tries),
+        receipts=tuple(map(receipt_out, told.receipts)),
+    )
+
+
+def _item(row: WarningRow | Headline) -> shapes.WarningItem:
+    return shapes.WarningItem(**{name: getattr(row, name) for name in shapes.WarningItem.model_fields})
+
+
+def _link(row: WarningRow) -> shapes.ChainItem:
+    return shapes.ChainItem(**{name: getattr(row, name) for name in shapes.ChainItem.model_fields})
+
+
+def _findings(findings: Sequence[Finding]) -> tuple[shapes.FindingOut, ...]:
+    return tuple(shapes.FindingOut(**asdict(found)) for found in findings)

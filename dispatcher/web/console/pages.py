@@ -1,0 +1,42 @@
+"""The handlers of the pages. `part=live` asks for what moves alone: the script swaps it in, the page stays."""
+
+from __future__ import annotations
+
+import re
+
+from aiohttp import web
+
+from dispatcher.web import asking
+from dispatcher.web.console import landing
+from dispatcher.web.console.rendering import render
+from dispatcher.web.parts import parts
+from dispatcher.web.problems import Problem
+
+_COUNTY = re.compile(r"\d{6}")
+
+
+async def front(request: web.Request) -> web.Response:
+    context = parts(request).doors.context
+    page = await landing.front(context, asking.id_after(request, "before"))
+    service = context.settings.service
+    return _page(request, "front", {"page": page, "service": service})
+
+
+async def warning(request: web.Request) -> web.Response:
+    site, warning_id = parts(request), asking.warning_id(request)
+    county = request.query.get("county", "")
+    if county and not _COUNTY.fullmatch(county):
+        raise Problem(400, "bad_query", "county 应为 6 位区划代码")
+    page = await landing.landing(site, warning_id, county)
+    if page is None:
+        raise asking.no_such_warning()
+    service = site.doors.context.settings.service
+    return _page(request, "warning", {"page": page, "service": service, "county": county})
+
+
+def _page(request: web.Request, name: str, values: dict[str, object]) -> web.Response:
+    part = asking.word(request, "part", ("live",))
+    text = render(f"{name}_live.html" if part else f"{name}.html", values)
+    response = web.Response(text=text, content_type="text/html", charset="utf-8")
+    response.enable_compression()
+    return response

@@ -1,0 +1,148 @@
+"""Jinja2, set up once; how times, numbers and states read in Chinese."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from dispatcher.model import BEIJING, Channel, Kind, Level
+from dispatcher.states import DeliveryState, WarningState
+
+HERE: Final = Path(__file__).parent
+STATIC: Final = HERE / "static"
+
+WARNING_CHINESE: Final[Mapping[WarningState, str]] = {
+    WarningState.RECEIVED: "已记录",
+    WarningState.REJECTED: "拒收",
+    WarningState.HELD: "待核",
+    WarningState.DRAFT: "草稿",
+    WarningState.SUBMITTED: "待签发",
+    WarningState.RETURNED: "退回",
+    WarningState.APPROVED: "已签发",
+    WarningState.DISPATCHING: "发送中",
+    WarningState.DISPATCHED: "已发完",
+    WarningState.COMPLETED: "已办结",
+    WarningState.SUPERSEDED: "已更新",
+    WarningState.CANCELLED: "已解除",
+    WarningState.EXPIRED: "已过期",
+}
+CHANNEL_CHINESE: Final[Mapping[Channel, str]] = {
+    Channel.SMS: "短信",
+    Channel.VOICE: "电话",
+    Channel.BROADCAST: "应急广播",
+    Channel.PARTY: "党建平台",
+}
+KIND_CHINESE: Final[Mapping[Kind, str]] = {
+    Kind.ALERT: "首发",
+    Kind.UPDATE: "更新",
+    Kind.CANCEL: "解除",
+    Kind.ACK: "确认",
+    Kind.ERROR: "差错",
+}
+EVENT_CHINESE: Final[Mapping[str, str]] = {
+    "warning.accepted": "收到并入库",
+    "warning.held": "待人工核定",
+    "warning.approved": "签发",
+    "warning.dispatched": "全部发出",
+    "warning.completed": "办结",
+    "warning.superseded": "被更新版本取代",
+    "warning.cancelled": "解除",
+    "warning.expired": "过期",
+}
+
+
+def clock_time(at: datetime | None) -> str:
+    return at.astimezone(BEIJING).strftime("%H:%M:%S") if at else "—"
+
+
+def full_time(at: datetime | None) -> str:
+    return at.astimezone(BEIJING).strftime("%Y-%m-%d %H:%M:%S") if at else "—"
+
+
+def short_time(at: datetime | None) -> str:
+    return at.astimezone(BEIJING).strftime("%m-%d %H:%M") if at else "—"
+
+
+def grouped(number: int) -> str:
+    return f"{number:,}"
+
+
+def percent(share: float | None) -> str:
+    """Never 100 % before it is whole, never 0 % when something came."""
+    if share is None:
+        return "—"
+    if 0 < share < 1:
+        return f"{min(99.9, max(0.1, share * 100)):.1f}%"
+    return f"{share:.0%}"
+
+
+def span(begin: datetime | None, end: datetime | None) -> str:
+    """How long after: +0.4 秒, +2 分 08 秒."""
+    if begin is None or end is None:
+        return ""
+    seconds = max(0.0, (end - begin).total_seconds())
+    if seconds < 60:
+        return f"+{seconds:.1f} 秒"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"+{hours} 小时 {minutes:02d} 分" if hours else f"+{minutes} 分 {rest:02d} 秒"
+
+
+def level_word(level: str | None) -> str:
+    return Level(level).chinese if level else "无级别"
+
+
+def level_roman(level: str | None) -> str:
+    return Level(level).roman if level else "—"
+
+
+def state_word(state: str) -> str:
+    return WARNING_CHINESE[WarningState(state)]
+
+
+def channel_word(channel: str) -> str:
+    return CHANNEL_CHINESE[Channel(channel)]
+
+
+def kind_word(kind: str) -> str:
+    return KIND_CHINESE[Kind(kind)]
+
+
+def delivery_word(state: DeliveryState) -> str:
+    return state.chinese
+
+
+def event_word(kind: str) -> str:
+    return EVENT_CHINESE.get(kind, kind)
+
+
+def _environment() -> Environment:
+    made = Environment(
+        loader=FileSystemLoader(HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters.update(
+        clock=clock_time, full=full_time, short=short_time, grouped=grouped, percent=percent, level=level_word,
+        roman=level_roman, state=state_word, channel=channel_word, kind=kind_word, delivery=delivery_word,
+        event=event_word,
+    )  # fmt: skip
+    made.globals.update(span=span)
+    return made
+
+
+_PAGES: Final = _environment()
+
+
+def render(template: str, values: Mapping[str, object]) -> str:
+    return _PAGES.get_template(template).render(values)
+
+
+def error_page(status: int, title: str, detail: str) -> str:
+    return render("error.html", {"status": status, "title": title, "detail": detail})

@@ -1,0 +1,47 @@
+"""What the web needs of the rest of the service, handed in by it: the web stands below it and never reaches up."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from channels.contract import Reads
+from dispatcher.model import Channel
+from dispatcher.pipeline.accept import Answer, Incoming
+from dispatcher.pipeline.context import Context
+from dispatcher.receipts import ReceiptBook
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dependency:
+    """Something the service leans on. `problem` is empty when all is well; `canary_age_s` where a canary proves it."""
+
+    name: str
+    problem: str = ""
+    canary_age_s: float | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ready:
+    """`problems` is empty when the service may be relied on; one Chinese sentence each."""
+
+    problems: tuple[str, ...]
+    dependencies: tuple[Dependency, ...] = ()
+    providers_off: Mapping[str, str]
+    clock_skew_s: float = 0.0
+    synthetic: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doors:
+    """`accept` is the one way in for a warning; `readers` are the providers that report by calling us."""
+
+    context: Context
+    book: ReceiptBook
+    accept: Callable[[Incoming], Awaitable[Answer]]
+    readers: Mapping[tuple[Channel, str], Reads]
+    readiness: Callable[[], Awaitable[Ready]]
+    public_url: str
+    """What providers call back and sign: scheme, host and port, and a path where a proxy adds one."""
+    max_body_bytes: int

@@ -1,0 +1,110 @@
+"""Who may: a source by its token; a reader from this machine or with any source's token. And the headers of every answer.
+
+Accounts come with a later issue. Until then a reader on this machine needs nothing, unless a proxy stands between or the
+browser was led here under a strange name (DNS rebinding); any other reader shows a token, a browser by its own login box.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+import ipaddress
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+from dispatcher.settings import Source
+from dispatcher.web.doors import Doors
+from dispatcher.web.problems import Problem
+
+MOST_HEADER_BYTES = 8 * 1024
+_FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Real-IP", "Via")
+_CHALLENGE = 'Basic realm="Mingluo", charset="UTF-8", Bearer realm="Mingluo"'
+_OUR_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+
+CONTENT_POLICY = (
+    "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "object-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
+)
+HEADERS = {
+    "Content-Security-Policy": CONTENT_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Server": "mingluo",
+}
+
+
+def source_of(request: web.Request, sources: Mapping[str, Source]) -> str | None:
+    """The source whose token this is. Every token is compared, in constant time, so that none can be felt out."""
+    given = _token(request).encode("utf-8", "surrogateescape")
+    found = None
+    for name, source in sources.items():
+        token = source.token.get_secret_value() if source.token else ""
+        same = hmac.compare_digest(token.encode(), given)
+        if same and token:
+            found = name
+    return found
+
+
+def must_be_source(request: web.Request, doors: Doors) -> str:
+    """The name of the source that asks; only by Bearer, so that no browser sends it by itself."""
+    given = request.headers.get("Authorization", "")
+    source = source_of(request, doors.context.settings.sources) if given[:7].lower() == "bearer " else None
+    if source is None:
+        raise _stranger("请在 Authorization 里带上来源的令牌：Bearer <令牌>（见 sources.yaml）")
+    return source
+
+
+def must_be_reader(request: web.Request, doors: Doors) -> None:
+    if _on_this_machine(request) or source_of(request, doors.context.settings.sources):
+        return
+    raise _stranger("从别的机器查看需要任一来源的令牌：Authorization: Bearer <令牌>；浏览器里把令牌填在密码一栏")
+
+
+def _stranger(detail: str) -> Problem:
+    return Problem(401, "unauthorized", detail, headers={"WWW-Authenticate": _CHALLENGE})
+
+
+def _token(request: web.Request) -> str:
+    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+    match scheme.lower():
+        case "bearer":
+            return given.strip()
+        case "basic":
+            try:
+                return base64.b64decode(given, validate=True).decode().partition(":")[2]
+            except (binascii.Error, UnicodeDecodeError, ValueError):
+                return ""
+        case _:
+            return ""
+
+
+def _on_this_machine(request: web.Request) -> bool:
+    try:
+        loopback = ipaddress.ip_address(request.remote or "").is_loopback
+    except ValueError:
+        return False
+    try:
+        named = urlsplit(f"//{request.headers.get('Host', '')}").hostname
+    except ValueError:
+        return False
+    return loopback and named in _OUR_NAMES and not any(name in request.headers for name in _FORWARDED)
+
+
+async def dress(request: web.Request, response: web.StreamResponse) -> None:
+    """The headers every answer carries; what is not a static file is never kept by a browser or proxy."""
+    for name, value in HEADERS.items():
+        response.headers[name] = value
+    static = request.path.startswith("/static/") and response.status in (200, 304)
+    response.headers.setdefault("Cache-Control", "no-cache" if static else "no-store")
+
+
+def must_be_modest(request: web.Request) -> None:
+    """Headers over 8 KB altogether are nobody's we know."""
+    if sum(len(name) + len(value) for name, value in request.raw_headers) > MOST_HEADER_BYTES:
+        raise Problem(431, "headers_too_large", f"请求头共超过 {MOST_HEADER_BYTES} 字节")

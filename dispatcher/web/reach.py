@@ -1,0 +1,202 @@
+"""How far a warning has come, by channel, county and township: what the API says and the page shows.
+
+Rows whose chunk nobody took in hand yet stand in the frozen plan alone; they count too, as pending, so that the table is
+whole from the first second. A frozen chunk never changes, so each is opened once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, OrderedDict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import assert_never
+
+from dispatcher.model import county_of, township_of
+from dispatcher.registry.register import Register
+from dispatcher.states import DeliveryState
+from dispatcher.store import ledger
+from dispatcher.store.engine import Tx
+from dispatcher.store.ledger import Count, Unplanned
+from dispatcher.store.packing import unpack
+from dispatcher.store.warnings import WarningRow
+from dispatcher.web.shapes import TallyOut
+
+CHUNKS_REMEMBERED = 2000
+
+Spread = tuple[tuple[str, bool, int], ...]
+"""Of a frozen chunk: (township, suppressed, rows)."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Tally:
+    """Rows by state; a sum that grows while rows are counted."""
+
+    pending: int = 0
+    sent: int = 0
+    delivered: int = 0
+    undelivered: int = 0
+    unknown: int = 0
+    failed: int = 0
+    ended: int = 0
+    suppressed: int = 0
+
+    def add(self, state: DeliveryState, rows: int) -> None:
+        match state:
+            case DeliveryState.PLANNED:
+                self.pending += rows
+            case DeliveryState.SENT:
+                self.sent += rows
+            case DeliveryState.DELIVERED:
+                self.delivered += rows
+            case DeliveryState.UNDELIVERED:
+                self.undelivered += rows
+            case DeliveryState.UNKNOWN:
+                self.unknown += rows
+            case DeliveryState.FAILED:
+                self.failed += rows
+            case DeliveryState.EXPIRED | DeliveryState.WITHDRAWN:
+                self.ended += rows
+            case DeliveryState.SUPPRESSED:
+                self.suppressed += rows
+            case _:
+                assert_never(state)
+
+    def join(self, other: Tally) -> None:
+        for name in Tally.__dataclass_fields__:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+
+    @property
+    def planned(self) -> int:
+        return sum(getattr(self, name) for name in Tally.__dataclass_fields__)
+
+    @property
+    def due(self) -> int:
+        """Those a message was meant to leave for."""
+        return self.planned - self.suppressed
+
+    @property
+    def left(self) -> int:
+        """已发出: the provider has it, whatever became of it."""
+        return self.sent + self.delivered + self.undelivered + self.unknown
+
+    @property
+    def missed(self) -> int:
+        """未达: ended without having reached anybody."""
+        return self.undelivered + self.unknown + self.failed
+
+    @property
+    def reached(self) -> float | None:
+        return self.delivered / self.due if self.due else None
+
+    def out(self) -> TallyOut:
+        numbers = {name: getattr(self, name) for name in Tally.__dataclass_fields__}
+        reached = None if self.reached is None else round(self.reached, 4)
+        return TallyOut(planned=self.planned, reached=reached, **numbers)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unit:
+    code: str
+    name: str
+    level: str
+    in_area: bool
+    tally: Tally
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class County:
+    """`unit` sums up the townships and the county's own posts."""
+
+    unit: Unit
+    townships: tuple[Unit, ...]
+
+
+class Frozen:
+    """What frozen chunks hold, by their hash; the oldest are forgotten first."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[str, Spread] = OrderedDict()
+
+    async def spreads(self, tx: Tx, chunks: Iterable[Unplanned]) -> list[Spread]:
+        chunks = list(chunks)
+        new = [chunk for chunk in chunks if chunk.hash not in self._known]
+        if new:
+            blobs = await ledger.packed(tx, [chunk.id for chunk in new])
+            opened = await asyncio.to_thread(_open, {chunk.hash: blobs[chunk.id] for chunk in new if chunk.id in blobs})
+            self._known.update(opened)
+        found = [self._known[chunk.hash] for chunk in chunks if chunk.hash in self._known]
+        while len(self._known) > CHUNKS_REMEMBERED:
+            self._known.popitem(last=False)
+        return found
+
+
+def _open(blobs: Mapping[str, bytes]) -> dict[str, Spread]:
+    found: dict[str, Spread] = {}
+    for name, blob in blobs.items():
+        rows = Counter((row.township, bool(row.suppressed)) for row in unpack(blob))
+        found[name] = tuple((township, suppressed, number) for (township, suppressed), number in rows.items())
+    return found
+
+
+def by_channel(counts: Iterable[Count]) -> dict[str, Tally]:
+    found: dict[str, Tally] = {}
+    for count in counts:
+        found.setdefault(count.channel, Tally()).add(count.state, count.rows)
+    return found
+
+
+def summed(tallies: Iterable[Tally]) -> Tally:
+    total = Tally()
+    for tally in tallies:
+        total.join(tally)
+    return total
+
+
+async def by_unit(tx: Tx, frozen: Frozen, warning_id: str) -> dict[str, Tally]:
+    """By the code a row counts under: 9 digits, or 6 for a county's own posts and the city's."""
+    found: dict[str, Tally] = {}
+    for township, _, state, rows in await ledger.by_township(tx, warning_id):
+        found.setdefault(township, Tally()).add(state, rows)
+    for spread in await frozen.spreads(tx, await ledger.unplanned(tx, warning_id)):
+        for township, suppressed, rows in spread:
+            state = DeliveryState.SUPPRESSED if suppressed else DeliveryState.PLANNED
+            found.setdefault(township, Tally()).add(state, rows)
+    return found
+
+
+def table(register: Register, row: WarningRow, units: Mapping[str, Tally]) -> tuple[County, ...]:
+    """Counties in order, each with its townships: those in the area, and those where somebody is told."""
+    inside = {township_of(str(village)) for village in row.area["villages"]}
+    codes = inside | {code for code in units if len(code) == 9}
+    counties = sorted({county_of(code) for code in codes} | {code for code in units if len(code) == 6})
+    return tuple(_county(register, county, sorted(code for code in codes if county_of(code) == county), (inside, units))
+                 for county in counties)  # fmt: skip
+
+
+def _county(register: Register, code: str, towns: list[str], of: tuple[set[str], Mapping[str, Tally]]) -> County:
+    inside, units = of
+    townships = tuple(
+        Unit(
+            code=town,
+            name=_name(register, town),
+            level="township",
+            in_area=town in inside,
+            tally=units.get(town, Tally()),
+        )
+        for town in towns
+    )
+    own = units.get(code, Tally())
+    unit = Unit(
+        code=code,
+        name=_name(register, code),
+        level="city" if code == register.city else "county",
+        in_area=any(town.in_area for town in townships),
+        tally=summed([own, *(town.tally for town in townships)]),
+    )
+    return County(unit=unit, townships=townships)
+
+
+def _name(register: Register, code: str) -> str:
+    area = register.areas.get(code)
+    return area.name if area else code

@@ -1,0 +1,200 @@
+"""A small Ji'an for tests: a warning with a frozen plan, a clock that stands still, a provider that does as it is told.
+
+The builders read as sentences: `await released(store, red(), people(40))`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+from channels.contract import Accepted, Message, Outcome
+from dispatcher.intake.canonical import to_json
+from dispatcher.model import Channel, Hazard, Kind, Level, Member, Scope, Status, Target, TargetKind, WarningMessage, Why
+from dispatcher.model import Audience, ResidentHits
+from dispatcher.planning import Frame, make_plan
+from dispatcher.settings import Settings, load
+from dispatcher.store import chunks, warnings
+from dispatcher.store.engine import Store, Tx
+from dispatcher.store.warnings import WarningRow
+
+import numpy as np
+
+NOW = datetime(2026, 4, 2, 18, 39, tzinfo=UTC)
+"""02:39 in Ji'an."""
+VILLAGES = ("360827102200", "360827102201")
+PLACES = {"360827102": "遂川县碧洲镇", "360827": "遂川县", "360800": "吉安市"}
+
+
+class Clock:
+    """`now()`; moves only when told."""
+
+    def __init__(self, at: datetime = NOW) -> None:
+        self.at = at
+
+    def __call__(self) -> datetime:
+        return self.at
+
+    def pass_(self, **span: float) -> None:
+        self.at += timedelta(**span)
+
+
+def settings(**environment: str) -> Settings:
+    """The project's own configuration, with an environment of the test's choosing."""
+    return load(environment)
+
+
+def red(**changes: object) -> WarningMessage:
+    """A red rainstorm warning for 碧洲镇, in force for six hours."""
+    message = WarningMessage(
+        source_format="test",
+        sender="36080041600000",
+        identifier="36080041600000_20260403023900",
+        sent=NOW,
+        status=Status.ACTUAL,
+        kind=Kind.ALERT,
+        scope=Scope.PUBLIC,
+        sender_name="吉安市气象台",
+        event="暴雨",
+        hazard=Hazard(scheme="NERP", code="11B03", name="暴雨"),
+        level=Level.RED,
+        expires=NOW + timedelta(hours=6),
+        headline="吉安市气象台发布暴雨红色预警",
+        description="预计未来3小时碧洲镇降雨量将达100毫米以上。",
+    )
+    return replace(message, **changes)  # type: ignore[arg-type]
+
+
+def people(count: int, township: str = "360827102") -> Audience:
+    """So many officers of one township, told because of their posts."""
+    return _audience(
+        [
+            Member(
+                target=Target(kind=TargetKind.OFFICER, id=f"JA{number:05d}"),
+                channel=Channel.SMS,
+                why=Why.VILLAGE_POST,
+                township=township,
+            )
+            for number in range(count)
+        ]
+    )
+
+
+def gateways(count: int) -> Audience:
+    return _audience(
+        [
+            Member(
+                target=Target(kind=TargetKind.GATEWAY, id=f"GW{number:05d}"),
+                channel=Channel.BROADCAST,
+                why=Why.GATEWAY_COVERS,
+                township="360827102",
+                areas=VILLAGES,
+            )
+            for number in range(count)
+        ]
+    )
+
+
+def both(first: Audience, second: Audience) -> Audience:
+    return replace(first, members=first.members + second.members)
+
+
+def _audience(members: Sequence[Member]) -> Audience:
+    nobody = ResidentHits(id=np.empty(0, np.int64), township=np.empty(0, np.int32), townships=())
+    return Audience(members=tuple(members), residents=nobody)
+
+
+def frame(now: datetime = NOW, broadcast_id: str = "") -> Frame:
+    ours = settings()
+    return Frame(
+        policy=ours.policy,
+        wording=ours.wording,
+        places=PLACES,
+        villages=VILLAGES,
+        broadcast_id=broadcast_id,
+        now=now,
+    )
+
+
+async def kept(tx: Tx, message: WarningMessage, audience: Audience, number: int = 1) -> WarningRow:
+    """A warning in force with its frozen plan, as `accept` would leave it; `number` makes its id."""
+    plan = make_plan(message, audience, frame(message.sent))
+    row = WarningRow(
+        id=f"{number:032x}",
+        chain_id=f"{number:032x}",
+        source="city-weather",
+        door="test",
+        source_format=message.source_format,
+        content_type="text/plain",
+        raw=b"",
+        digest="",
+        sender=message.sender,
+        identifier=f"{message.identifier}_{number}",
+        sent=message.sent,
+        kind=message.kind,
+        status=message.status,
+        scope=message.scope,
+        drill=message.drill,
+        trusted=True,
+        event=message.event,
+        level=message.level,
+        headline=message.headline,
+        expires=message.expires,
+        message=to_json(message),
+        findings=[],
+        state="approved",
+        area={"villages": list(VILLAGES), "touched": list(VILLAGES), "counties": ["360827"]},
+        plan={"channels": dict(plan.channels)},
+        plan_hash=plan.hash,
+        header_hash=plan.header_hash,
+        rows_planned=plan.rows,
+        broadcast_id="",
+        received_at=message.sent,
+        released_at=message.sent,
+    )
+    await warnings.keep(tx, row, ())
+    await warnings.keep_texts(tx, row.id, plan.texts)
+    await chunks.freeze(tx, row.id, plan.chunks)
+    await chunks.release(tx, row.id)
+    return row
+
+
+async def released(store: Store, message: WarningMessage, audience: Audience, number: int = 1) -> WarningRow:
+    async with store.begin() as tx:
+        return await kept(tx, message, audience, number)
+
+
+def always(outcome: Outcome) -> Callable[[Message], Outcome]:
+    return lambda _message: outcome
+
+
+@dataclass
+class Provider:
+    """A provider that writes down what it was sent, then answers by `answer`; `hold` keeps it from answering."""
+
+    answer: Callable[[Message], Outcome] = field(default=always(Accepted(ref="1")))
+    max_batch: int = 1
+    got: list[Message] = field(default_factory=list)
+    hold: asyncio.Event | None = None
+    under_way: int = 0
+    most_under_way: int = 0
+
+    async def send(self, batch: Sequence[Message], now: datetime) -> list[Outcome]:
+        self.got += batch
+        self.under_way += len(batch)
+        self.most_under_way = max(self.most_under_way, self.under_way)
+        try:
+            if self.hold is not None:
+                await self.hold.wait()
+            return [self.answer(message) for message in batch]
+        finally:
+            self.under_way -= len(batch)
+
+    async def close(self) -> None:
+        return None
+
+    @property
+    def ids(self) -> list[str]:
+        return [message.id for message in self.got]

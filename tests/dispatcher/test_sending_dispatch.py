@@ -1,0 +1,277 @@
+"""The sender on a real database: what it must never lose, repeat unflagged, or send too late."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import text
+
+from channels.contract import Accepted, Blame, NotKnown, Refused, TryAgain
+from dispatcher.model import Channel, Level
+from dispatcher.pipeline.context import Context
+from dispatcher.pipeline.settle import finish
+from dispatcher.pipeline.withdraw import end, told
+from dispatcher.sending.dispatch import Dispatcher, Identity
+from dispatcher.sending.live import Desk
+from dispatcher.sending.outlet import Address, Wire
+from dispatcher.service.assembly import event_code_of
+from dispatcher.states import DeliveryState, WarningState
+from dispatcher.store import ledger, nodes, warnings
+from dispatcher.store.deliveries import Row
+from dispatcher.store.engine import Store
+from dispatcher.store.sealed import Seal
+from tests.city import Clock, Provider, both, gateways, people, red, released, settings
+
+SEAL = Seal(bytes(32))
+
+
+async def find(rows: Sequence[Row]) -> dict[str, Address]:
+    return {row.target: Address(to="+8615400000000", peer="1") for row in rows}
+
+
+@asynccontextmanager
+async def dispatching(
+    store: Store, clock: Clock, window: int = 64, **providers: Provider
+) -> AsyncIterator[tuple[Dispatcher, Context]]:
+    """A running sender; killed, not drained, at the end of the block: as kill -9 would."""
+    ours = settings()
+    async with store.begin() as tx:
+        epoch = await nodes.enter(tx, "node-1", clock())
+    desk = Desk(ours.policy, ours.service.sender_name, event_code_of)
+    dispatcher = Dispatcher(store, Identity(node="node-1", epoch=epoch), desk, clock, lambda: 0.5)
+    wires = {
+        Channel(name): Wire(name=name, provider=provider, in_flight=8, window=window, timeout_s=5)
+        for name, provider in providers.items()
+    }
+    dispatcher.connect(wires, find)
+    context = Context(settings=ours, store=store, seal=SEAL, now=clock, wake=dispatcher.wake, ended=dispatcher.end)
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(dispatcher.run())
+        try:
+            yield dispatcher, context
+        finally:
+            running.cancel()
+
+
+async def until(holds: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(10):
+        while not await holds():
+            await asyncio.sleep(0.01)
+
+
+async def counts(store: Store, warning_id: str) -> dict[DeliveryState, int]:
+    async with store.read() as tx:
+        found: Counter[DeliveryState] = Counter()
+        for count in await ledger.counts(tx, warning_id):
+            found[count.state] += count.rows
+    return dict(found)
+
+
+def all_in(store: Store, warning_id: str, expected: dict[DeliveryState, int]) -> Callable[[], Awaitable[bool]]:
+    async def holds() -> bool:
+        return await counts(store, warning_id) == expected
+
+    return holds
+
+
+async def test_everybody_on_the_list_is_sent_to_once(store: Store) -> None:
+    sms, loud = Provider(), Provider(answer=lambda _: Accepted(ref="2", delivered=True))
+    warning = await released(store, red(), both(people(700), gateways(5)))
+    async with dispatching(store, Clock(), sms=sms, broadcast=loud) as (_, context):
+        await until(all_in(store, warning.id, {DeliveryState.SENT: 700, DeliveryState.DELIVERED: 5}))
+        await finish(context)
+    assert len(sms.got) == len(set(sms.ids)) == 700
+    assert sorted(message.serial for message in loud.got) == [1, 2, 3, 4, 5]
+    async with store.read() as tx:
+        row = await warnings.one(tx, warning.id)
+        assert row is not None
+        assert row.state == WarningState.DISPATCHED
+        assert await ledger.flagged(tx, warning.id) == 0
+
+
+async def test_never_more_than_the_window_is_opened_and_unsettled(store: Store) -> None:
+    sms = Provider(hold=asyncio.Event())
+    warning = await released(store, red(), people(300))
+    async with dispatching(store, Clock(), window=16, sms=sms) as (dispatcher, _):
+        await until(lambda: _true(sms.under_way == 8))
+        assert dispatcher.unsettled <= 16
+        async with store.read() as tx:
+            opened = (await tx.execute(text("SELECT max(opened_to) FROM chunks"))).scalar_one()
+        assert opened <= 16
+        assert sms.hold is not None
+        sms.hold.set()
+        await until(all_in(store, warning.id, {DeliveryState.SENT: 300}))
+    assert sms.most_under_way <= 8
+
+
+async def test_a_crash_leaves_exactly_the_opened_rows_in_doubt_and_each_is_sent_again_flagged(store: Store) -> None:
+    first, second = Provider(hold=asyncio.Event()), Provider()
+    warning = await released(store, red(), people(120))
+    async with dispatching(store, Clock(), window=16, sms=first):
+        await until(lambda: _true(first.under_way == 8))
+    async with dispatching(store, Clock(), window=16, sms=second):
+        await until(all_in(store, warning.id, {DeliveryState.SENT: 120}))
+    twice = set(first.ids) & set(second.ids)
+    async with store.read() as tx:
+        page = await ledger.page(tx, warning.id, None)
+        flagged = {f"{e.warning_id}.{e.target}.{e.channel}.{e.round}" for e in page if e.possible_duplicate}
+        doubtful = await ledger.tries_of(tx, warning.id, [entry.target for entry in page if entry.possible_duplicate])
+    assert twice <= flagged
+    assert 8 <= len(flagged) <= 16
+    assert len(second.got) == 120
+    assert {attempts[0].outcome for attempts in doubtful.values()} == {"in_doubt"}
+
+
+async def test_a_refused_number_fails_with_its_code_and_is_not_tried_again(store: Store) -> None:
+    sms = Provider(answer=lambda _: Refused(code="21211", reason="号码无效", blame=Blame.ADDRESS))
+    warning = await released(store, red(), people(3))
+    async with dispatching(store, Clock(), sms=sms) as (_, context):
+        await until(all_in(store, warning.id, {DeliveryState.FAILED: 3}))
+        await finish(context)
+        await finish(context)
+    assert len(sms.got) == 3
+    async with store.read() as tx:
+        entries = await ledger.page(tx, warning.id, None)
+        row = await warnings.one(tx, warning.id)
+    assert {entry.state_code for entry in entries} == {"21211"}
+    assert row is not None
+    assert row.state == WarningState.COMPLETED
+
+
+async def test_what_did_not_leave_is_tried_again_when_it_is_due(store: Store) -> None:
+    failing = {"left": 2}
+
+    def answer(_message: object) -> TryAgain | Accepted:
+        failing["left"] -= 1
+        return TryAgain(code="503", reason="忙") if failing["left"] >= 0 else Accepted(ref="1")
+
+    sms, clock = Provider(answer=answer), Clock()
+    warning = await released(store, red(), people(1))
+    async with dispatching(store, clock, sms=sms) as (dispatcher, _):
+        for tries in (1, 2):
+            await until(lambda tries=tries: _true(len(sms.got) == tries))  # type: ignore[misc]
+            await until(lambda: _due(store))
+            clock.pass_(seconds=5)
+            dispatcher.wake()
+        await until(all_in(store, warning.id, {DeliveryState.SENT: 1}))
+    async with store.read() as tx:
+        attempts = await ledger.tries_of(tx, warning.id, ["officer-JA00000"])
+    assert [(attempt.no, attempt.outcome) for attempt in next(iter(attempts.values()))] == [
+        (1, "try_again"),
+        (2, "try_again"),
+        (3, "accepted"),
+    ]
+    assert len(set(sms.ids)) == 1
+
+
+async def test_a_result_not_known_is_repeated_and_flagged_for_red_and_left_unknown_for_blue(store: Store) -> None:
+    lost = Provider(answer=lambda _: NotKnown(code="timeout", reason="超时"))
+    warning = await released(store, red(level=Level.BLUE), people(2))
+    async with dispatching(store, Clock(), sms=lost):
+        await until(all_in(store, warning.id, {DeliveryState.UNKNOWN: 2}))
+    assert len(lost.got) == 2
+    urgent, clock = await released(store, red(), people(1), number=2), Clock()
+    async with dispatching(store, clock, sms=lost) as (dispatcher, _):
+        await until(lambda: _due(store))
+        lost.answer = lambda _: Accepted(ref="1")
+        clock.pass_(seconds=5)
+        dispatcher.wake()
+        await until(all_in(store, urgent.id, {DeliveryState.SENT: 1}))
+    async with store.read() as tx:
+        assert await ledger.flagged(tx, urgent.id) == 1
+
+
+async def test_nothing_is_sent_after_the_warning_has_expired(store: Store) -> None:
+    sms, clock = Provider(), Clock()
+    warning = await released(store, red(), people(50))
+    clock.pass_(hours=7)
+    async with dispatching(store, clock, sms=sms):
+        await until(all_in(store, warning.id, {DeliveryState.EXPIRED: 50}))
+    assert sms.got == []
+
+
+async def test_a_warning_called_off_in_the_middle_stops_at_once(store: Store) -> None:
+    sms = Provider(hold=asyncio.Event())
+    warning = await released(store, red(), people(300))
+    async with dispatching(store, Clock(), window=16, sms=sms) as (_, context):
+        await until(lambda: _true(sms.under_way == 8))
+        async with store.begin() as tx:
+            assert await end(context, tx, warning.id, WarningState.CANCELLED)
+        told(context, warning.id, WarningState.CANCELLED)
+        assert sms.hold is not None
+        sms.hold.set()
+        await until(lambda: _none_planned(store, warning.id))
+    found = await counts(store, warning.id)
+    assert len(sms.got) == found[DeliveryState.SENT] <= 16
+    assert sum(found.values()) == 300
+
+
+async def test_a_red_overtakes_a_blue_fan_out(store: Store) -> None:
+    sms = Provider(hold=asyncio.Event())
+    await released(store, red(level=Level.BLUE), people(2000), number=1)
+    async with dispatching(store, Clock(), window=16, sms=sms) as (dispatcher, _):
+        await until(lambda: _true(sms.under_way == 8))
+        urgent = await released(store, red(), people(40), number=2)
+        dispatcher.wake()
+        await until(lambda: _taken(store, urgent.id))
+        assert sms.hold is not None
+        sms.hold.set()
+        await until(all_in(store, urgent.id, {DeliveryState.SENT: 40}))
+        reds = [number for number, message in enumerate(sms.got) if message.bulletin.warning_id == urgent.id]
+        assert reds[-1] < 16 + 40 + 16
+
+
+async def test_a_plan_changed_after_its_approval_is_not_sent(store: Store) -> None:
+    sms = Provider()
+    warning = await released(store, red(), people(10))
+    async with store.begin() as tx:
+        await tx.execute(text("UPDATE texts SET body = '大家回家睡觉'"))
+    async with dispatching(store, Clock(), sms=sms):
+        await until(all_in(store, warning.id, {DeliveryState.FAILED: 10}))
+    assert sms.got == []
+
+
+async def test_a_drained_sender_leaves_no_row_in_doubt(store: Store) -> None:
+    sms, again = Provider(), Provider()
+    warning = await released(store, red(), people(2000))
+    async with dispatching(store, Clock(), sms=sms) as (dispatcher, _):
+        await until(lambda: _true(len(sms.got) > 100))
+        assert await dispatcher.drain()
+    async with dispatching(store, Clock(), sms=again):
+        await until(all_in(store, warning.id, {DeliveryState.SENT: 2000}))
+    async with store.read() as tx:
+        assert await ledger.flagged(tx, warning.id) == 0
+    assert len(sms.got) + len(again.got) == 2000
+
+
+@pytest.mark.parametrize("level", [Level.RED, Level.YELLOW])
+async def test_expiry_bounds_every_retry(store: Store, level: Level) -> None:
+    sms = Provider(answer=lambda _: TryAgain(code="503", reason="忙", after_s=3600))
+    warning = await released(store, replace(red(level=level), expires=Clock().at + timedelta(minutes=30)), people(2))
+    async with dispatching(store, Clock(), sms=sms):
+        await until(all_in(store, warning.id, {DeliveryState.EXPIRED: 2}))
+
+
+async def _true(value: bool) -> bool:
+    return value
+
+
+async def _due(store: Store) -> bool:
+    async with store.read() as tx:
+        return (await tx.execute(text("SELECT count(*) FROM deliveries WHERE due_at IS NOT NULL"))).scalar_one() > 0
+
+
+async def _none_planned(store: Store, warning_id: str) -> bool:
+    return DeliveryState.PLANNED not in await counts(store, warning_id)
+
+
+async def _taken(store: Store, warning_id: str) -> bool:
+    async with store.read() as tx:
+        statement = text("SELECT count(*) FROM chunks WHERE warning_id = :w AND state = 1")
+        return (await tx.execute(statement, {"w": warning_id})).scalar_one() == 0

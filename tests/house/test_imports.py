@@ -1,0 +1,47 @@
+"""Imports stand at the top and point down; a library has one home. What import-linter cannot see is seen here."""
+
+from __future__ import annotations
+
+import ast
+
+from tests.house.tree import Module, dotted, imports, modules
+
+EVERYWHERE = modules() + modules("tests") + modules("migrations")
+AIOHTTP_WEB = ("dispatcher.web", "dispatcher.rehearsal")
+SLOW = {"alembic": ("dispatcher.store.migrating",)}
+"""Slow to import: only the module that the commands needing it import."""
+VAGUE = {"utils", "util", "helpers", "helper", "common", "manager", "managers", "base", "misc", "core", "shared"}
+
+
+def _nested(module: Module) -> list[str]:
+    """Imports that do not stand at the top of their file."""
+    top = {id(node) for node in module.tree.body}
+    return [module.at(node) for node, _ in imports(module) if id(node) not in top]
+
+
+def test_every_import_stands_at_the_top() -> None:
+    assert [place for module in modules() for place in _nested(module)] == []
+
+
+def test_nothing_hides_behind_type_checking() -> None:
+    names = ((m, n) for m in EVERYWHERE for n in ast.walk(m.tree) if isinstance(n, ast.Name | ast.Attribute))
+    assert [m.at(n) for m, n in names if dotted(n).endswith("TYPE_CHECKING")] == []
+
+
+def test_no_import_is_relative_or_takes_everything() -> None:
+    froms = ((m, n) for m in EVERYWHERE for n in ast.walk(m.tree) if isinstance(n, ast.ImportFrom))
+    assert [m.at(n) for m, n in froms if n.level or n.names[0].name == "*"] == []
+
+
+def test_aiohttp_web_is_known_to_the_doors_and_the_rehearsal_city_alone() -> None:
+    found = [(m, n) for m in modules() for n, name in imports(m) if name.startswith("aiohttp.web")]
+    assert [m.at(n) for m, n in found if not m.name.startswith(AIOHTTP_WEB)] == []
+
+
+def test_slow_libraries_are_imported_by_the_commands_that_need_them() -> None:
+    found = [(m, n, name.split(".")[0]) for m in modules() for n, name in imports(m)]
+    assert [m.at(n) for m, n, library in found if library in SLOW and m.name not in SLOW[library]] == []
+
+
+def test_no_module_has_a_name_that_says_nothing() -> None:
+    assert [m.place for m in EVERYWHERE if set(m.name.split(".")) & VAGUE] == []
