@@ -26,15 +26,16 @@ find_python() {
   done
 }
 
-apt_install() {  # apt_install PACKAGE…: as root, without anything starting by itself
+apt_install() {  # apt_install PACKAGE…: as root; says first what and how much
   began=$(date +%s)
-  say "将安装 Debian 软件包：$*"
   export DEBIAN_FRONTEND=noninteractive
-  if ! apt-get -q update >>"$log" 2>&1 || ! apt-get -q -y --no-install-recommends install "$@" >>"$log" 2>&1; then
-    stop "软件包 $* 没有装上（详见 $log）：请联网后运行 apt-get install $*，再运行 $again"
-  fi
-  sizes=$(sed -n 's/^After this operation, \(.*\) of additional.*/\1/p' "$log" | tail -n 1)
-  say "  $*：$(($(date +%s) - began)) 秒，${sizes:-已是最新}"
+  failed_apt="软件包 $* 没有装上（详见 $log）：请联网后运行 apt-get install $*，再运行 $again"
+  apt-get -q update >>"$log" 2>&1 || stop "$failed_apt"
+  sizes=$(LC_ALL=C apt-get -q --assume-no --no-install-recommends install "$@" 2>>"$log" \
+    | sed -n 's/^After this operation, \(.*\) of additional.*/\1/p')
+  say "将安装 Debian 软件包：$*（${sizes:-大小未知}）"
+  apt-get -q -y --no-install-recommends install "$@" >>"$log" 2>&1 || stop "$failed_apt"
+  say "  $*：$(($(date +%s) - began)) 秒，${sizes:-大小未知}"
 }
 
 need_packages() {  # need_packages WHAT PACKAGE…: installs them when root, else says what to type

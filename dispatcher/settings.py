@@ -122,6 +122,7 @@ class Service(_Frozen):
     public_url: str = ""
     node: str = "node-1"
     seal_key: SecretStr | None = None
+    intranet: tuple[str, ...] = ()
     max_body_bytes: int = 4 * 1024 * 1024
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "console"] = "console"
@@ -158,10 +159,10 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         name: _File.read(folder / f"{name}.yaml")
         for name in ("service", "sources", "channels", "hazards", "policy", "wording")
     }
-    _overlay(files, env)
     faults: list[str] = []
     for file in files.values():
         file.expand(env, faults)
+    _overlay(files, env)
     service = files["service"].check(Service, faults)
     sources = files["sources"].check(_Sources, faults)
     channels = files["channels"].check(_Channels, faults)

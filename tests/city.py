@@ -10,17 +10,30 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
+
 from channels.contract import Accepted, Message, Outcome
 from dispatcher.intake.canonical import to_json
-from dispatcher.model import Channel, Hazard, Kind, Level, Member, Scope, Status, Target, TargetKind, WarningMessage, Why
-from dispatcher.model import Audience, ResidentHits
+from dispatcher.model import (
+    Audience,
+    Channel,
+    Hazard,
+    Kind,
+    Level,
+    Member,
+    ResidentHits,
+    Scope,
+    Status,
+    Target,
+    TargetKind,
+    WarningMessage,
+    Why,
+)
 from dispatcher.planning import Frame, make_plan
 from dispatcher.settings import Settings, load
 from dispatcher.store import chunks, warnings
 from dispatcher.store.engine import Store, Tx
 from dispatcher.store.warnings import WarningRow
-
-import numpy as np
 
 NOW = datetime(2026, 4, 2, 18, 39, tzinfo=UTC)
 """02:39 in Ji'an."""

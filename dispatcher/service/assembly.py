@@ -10,6 +10,7 @@ from typing import Any
 
 import structlog
 
+from channels.addresses import Network, networks
 from channels.catalog import BadSettings, build
 from channels.contract import Asks, NotConfigured
 from channels.pacing import Paced
@@ -66,7 +67,7 @@ class Providers:
     def askers(self) -> dict[Channel, Asks]:
         found: dict[Channel, Asks] = {}
         for (channel, _), paced in self.on.items():
-            if paced.asks is not None:
+            if paced.asks is not None and paced.settings.follow:
                 found.setdefault(channel, paced.asks)
         return found
 
@@ -98,7 +99,9 @@ async def assemble(context: Context, public_url: str, loopback_only: bool) -> Pa
     """Everything that sends, not started yet. Raises BadConfiguration with every fault in channels.yaml."""
     settings, store = context.settings, context.store
     await _refuse_synthetic(context)
-    transport = Transport(loopback_only=loopback_only, loopback=not settings.production)
+    transport = Transport(
+        loopback_only=loopback_only, loopback=not settings.production, allow=_intranet(settings.service.intranet)
+    )
     providers = _providers(settings, transport, public_url)
     async with store.begin() as tx:
         epoch = await nodes.enter(tx, settings.service.node, context.now())
@@ -133,7 +136,8 @@ def _providers(settings: Settings, transport: Transport, public_url: str) -> Pro
     for channel, named in settings.channels.items():
         for name, given in named.items():
             try:
-                on[channel, name] = build(channel, name, given, transport, public_url + CALLBACKS)
+                whole = {**_our_codes(settings, channel), **given}
+                on[channel, name] = build(channel, name, whole, transport, public_url + CALLBACKS)
             except NotConfigured as why:
                 off[channel, name] = str(why)
                 log.warning("一个发送接口没有启用", channel=channel, provider=name, why=str(why))
@@ -142,6 +146,20 @@ def _providers(settings: Settings, transport: Transport, public_url: str) -> Pro
     if faults:
         raise BadConfiguration("\n".join(faults))
     return Providers(on=on, off=off)
+
+
+def _our_codes(settings: Settings, channel: Channel) -> dict[str, str]:
+    """What a packet says of its sender stands once, in service.yaml."""
+    if channel is not Channel.BROADCAST:
+        return {}
+    return {"ebrid": settings.service.platform_ebrid, "sender_code": settings.service.sender_code}
+
+
+def _intranet(given: tuple[str, ...]) -> tuple[Network, ...]:
+    try:
+        return networks(list(given))
+    except ValueError as error:
+        raise BadConfiguration(f"service.yaml: intranet: {error}") from error
 
 
 def _broker(context: Context) -> Broker:

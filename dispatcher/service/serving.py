@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from socket import socket
 
 from channels.contract import Reads
 from dispatcher.model import Channel
@@ -20,7 +21,7 @@ from dispatcher.service.keys import sole_process
 from dispatcher.service.running import ROLES, Service
 from dispatcher.settings import BadConfiguration, Settings
 from dispatcher.web.doors import Dependency, Doors, Ready
-from dispatcher.web.site import Site
+from dispatcher.web.site import Site, bind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,3 +48,81 @@ async def serve(
     async with serving(settings, roles=roles, loopback_only=loopback_only) as live:
         on_ready(live)
         await stop.wait()
+
+
+@asynccontextmanager
+async def serving(
+    settings: Settings, *, roles: frozenset[str] = ROLES, loopback_only: bool = False
+) -> AsyncIterator[Serving]:
+    """The running service, while the block lasts."""
+    if strange := sorted(roles - ROLES):
+        raise BadConfiguration(f"没有这些角色：{'、'.join(strange)}；可用的有 {'、'.join(sorted(ROLES))}")
+    with sole_process(settings):
+        await schema.ensure(settings)
+        context = await open_context(settings)
+        async with AsyncExitStack() as opened:
+            opened.push_async_callback(context.store.close)
+            bound, url = _bound(settings) if "web" in roles else (None, settings.service.public_url)
+            if bound is not None:
+                opened.callback(bound.close)
+            public_url = (settings.service.public_url or url).rstrip("/")
+            service = Service(await assemble(context, public_url, loopback_only), roles)
+            await opened.enter_async_context(service.running())
+            if bound is not None:
+                site = Site(_doors(service, public_url))
+                opened.push_async_callback(site.close)
+                await site.start(bound)
+            yield Serving(service=service, url=url if bound is not None else "")
+
+
+def _bound(settings: Settings) -> tuple[socket, str]:
+    host, port = address(settings.service.listen)
+    try:
+        return bind(host, port)
+    except OSError as error:
+        raise BadConfiguration(
+            f"{settings.service.listen} 用不了（{error.strerror}）：请停掉占用它的程序，或用 MINGLUO_LISTEN 另指一个"
+        ) from error
+
+
+def address(listen: str) -> tuple[str, int]:
+    """`127.0.0.1:8080` or `[::1]:8080`."""
+    host, colon, port = listen.rpartition(":")
+    if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:
+        raise BadConfiguration(f"service.yaml: listen: {listen} 应写作 地址:端口，如 127.0.0.1:8080")
+    return host.strip("[]") or "127.0.0.1", int(port)
+
+
+def _doors(service: Service, public_url: str) -> Doors:
+    readers: dict[tuple[Channel, str], Reads] = {
+        key: paced.reads for key, paced in service.parts.providers.on.items() if paced.reads is not None
+    }
+    return Doors(
+        context=service.context,
+        book=service.book,
+        accept=service.accept,
+        readers=readers,
+        readiness=lambda: _ready(service),
+        public_url=public_url,
+        max_body_bytes=service.context.settings.service.max_body_bytes,
+    )
+
+
+async def _ready(service: Service) -> Ready:
+    """The service's readiness in the web's words."""
+    found = await service.readiness()
+    database = Dependency(
+        name=f"database:{service.context.store.dialect}",
+        problem=next((problem for problem in found.problems if problem.startswith("数据库")), ""),
+        detail=f"{found.database_ms} ms",
+    )
+    broker = Dependency(
+        name=f"broker:{found.broker.name}", problem=found.broker.problem, canary_age_s=found.broker.canary_age_s
+    )
+    return Ready(
+        problems=found.problems,
+        dependencies=(database, broker),
+        providers_off=found.providers_off,
+        clock_skew_s=found.clock_skew_s,
+        synthetic=found.synthetic,
+    )

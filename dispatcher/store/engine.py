@@ -81,7 +81,13 @@ def open_store(url: str) -> Store:
 def _sqlite(url: URL) -> AsyncEngine:
     if url.database:
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_async_engine(url, connect_args={"timeout": SQLITE_BUSY_MS / 1000}, pool_size=8, max_overflow=8, hide_parameters=True)
+    engine = create_async_engine(
+        url,
+        connect_args={"timeout": SQLITE_BUSY_MS / 1000},
+        hide_parameters=True,  # an error message must not carry a row's content into a log
+        pool_size=8,
+        max_overflow=8,
+    )
 
     @event.listens_for(engine.sync_engine, "connect")
     def connect(connection: Any, _record: object) -> None:

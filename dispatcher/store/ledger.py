@@ -173,7 +173,7 @@ def _behind(after: tuple[str, str, int]) -> ColumnElement[bool]:
 
 async def tries_of(tx: Tx, warning_id: str, targets: Sequence[str]) -> dict[tuple[str, str, int], list[Try]]:
     """All tries of these targets, by (channel, target, round), oldest first."""
-    names = [name for name in Try.__dataclass_fields__]
+    names = list(Try.__dataclass_fields__)
     rows = await tx.execute(
         select(*(attempts.c[name] for name in names))
         .where(attempts.c.warning_id == warning_id, attempts.c.target.in_(targets))
@@ -186,7 +186,7 @@ async def tries_of(tx: Tx, warning_id: str, targets: Sequence[str]) -> dict[tupl
 
 
 async def receipts_of(tx: Tx, warning_id: str, target: str) -> list[Heard]:
-    names = [name for name in Heard.__dataclass_fields__]
+    names = list(Heard.__dataclass_fields__)
     rows = await tx.execute(
         select(*(receipts.c[name] for name in names))
         .where(receipts.c.warning_id == warning_id, receipts.c.target == target)
@@ -202,7 +202,7 @@ async def of_target(tx: Tx, warning_id: str, target: str) -> list[Entry]:
 
 async def pushes(tx: Tx, target: str, after: datetime | None, limit: int = 500) -> list[Push]:
     """Everything pushed to one target since `after`, oldest first: a gateway operator's record."""
-    names = [name for name in Push.__dataclass_fields__]
+    names = list(Push.__dataclass_fields__)
     statement = select(*(attempts.c[name] for name in names)).where(attempts.c.target == target)
     if after is not None:
         statement = statement.where(attempts.c.started_at > after)
@@ -318,3 +318,13 @@ async def refusals(tx: Tx, limit: int, before: str = "") -> list[Refusal]:
         statement = statement.where(rejects.c.id < before)
     rows = await tx.execute(statement.order_by(rejects.c.id.desc()).limit(limit))
     return [Refusal(**row) for row in rows.mappings()]
+
+
+async def frozen(tx: Tx, warning_id: str) -> list[tuple[str, bytes]]:
+    """(channel, packed rows) of every chunk of the approved plan: chunks of retries are none."""
+    rows = await tx.execute(
+        select(chunks.c.channel, chunks.c.packed)
+        .where(chunks.c.warning_id == warning_id, chunks.c.seq >= 0)
+        .order_by(chunks.c.id)
+    )
+    return [(row.channel, row.packed) for row in rows]

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from dispatcher.web.console.sketch import Atlas
 from dispatcher.web.doors import Doors
-from dispatcher.web.live import Feed
+from dispatcher.web.live import Feed, stream
 from dispatcher.web.reach import Frozen
 
 
@@ -29,3 +29,8 @@ PARTS = web.AppKey("parts", Parts)
 
 def parts(request: web.Request) -> Parts:
     return request.app[PARTS]
+
+
+async def live(request: web.Request) -> web.StreamResponse:
+    site = parts(request)
+    return await stream(request, site.feed, site.closing)

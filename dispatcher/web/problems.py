@@ -105,9 +105,7 @@ def too_large() -> Problem:
 def _last_resort(request: web.Request, error: Exception) -> Problem:
     if database_is_away(error):
         log.warning("数据库暂时不可用，已请对方稍后再来", path=request.path, error=type(error).__name__)
-        return Problem(
-            503, "unavailable", "数据库暂时不可用，请稍后原样重发", headers={"Retry-After": RETRY_AFTER_S}
-        )
+        return Problem(503, "unavailable", "数据库暂时不可用，请稍后原样重发", headers={"Retry-After": RETRY_AFTER_S})
     number = uuid.uuid4().hex[:12]
     log.exception("处理请求时出错", number=number, method=request.method, path=request.path)
     return Problem(500, "internal", f"服务内部出错，已记录，编号 {number}：请把编号告诉维护人员", more={"id": number})

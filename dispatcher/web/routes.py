@@ -1,14 +1,135 @@
-"""Every route in one table: who may, what it takes, what it answers. The server and the OpenAPI document come from it."""
+"""Every route in one table, in the order of INTERFACES 5. What is not here does not exist."""
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
-from enum import StrEnum
-
-from pydantic import BaseModel
-
-from dispatcher.web import health, live, openapi_docs, shapes
+from dispatcher.model import Level
+from dispatcher.states import WarningState
+from dispatcher.web import health, openapi, shapes
+from dispatcher.web.answering import NDJSON
 from dispatcher.web.api import callbacks, deliveries, machines, warnings
 from dispatcher.web.console import pages
-from dispatcher.web.problems import Handler
+from dispatcher.web.openapi import AMP, CAP, NATIVE
+from dispatcher.web.parts import live
+from dispatcher.web.route import Good, Query, Route, Who
+
+_NUMBER: dict[str, object] = {"type": "integer", "minimum": 1}
+_CURSOR = Query(name="cursor", what="X-Next-Cursor of the page before")
+_LIMIT = Query(name="limit", what="Lines of this page; without it, all", schema=_NUMBER)
+_BEFORE = Query(name="before", what="The last id of the page before")
+_KEY = Query(name="Idempotency-Key", what="1 to 255 visible ASCII characters; one key speaks for one body")
+_PAGE = Good(what="A page in Chinese", content_type="text/html")
+_JSON = Good(what="The document", content_type="application/json")
+
+
+def _lines(what: str, model: type[shapes.Body], *headers: str) -> Good:
+    return Good(what=what, body=model, content_type=NDJSON, headers=("X-Next-Cursor", *headers))
+
+
+ROUTES = (
+    Route(
+        method="POST", path="/api/v1/warnings", handler=warnings.post_warning, name="postWarning", who=Who.SOURCE,
+        what="A warning in; 202 only after the commit. The format is what the bytes are",
+        takes=(CAP, NATIVE, AMP), headers=(_KEY,), fails=(400, 408, 409, 413, 415, 422, 503),
+        good=((202, Good(what="Kept: accepted, or held for a person", body=shapes.Accepted, headers=("Location",))),),
+    ),
+    Route(
+        method="GET", path="/api/v1/warnings", handler=warnings.list_warnings, name="listWarnings", who=Who.READER,
+        what="Newest first",
+        query=(
+            Query(name="state", what="Only these", schema={"enum": [str(one) for one in WarningState]}),
+            Query(name="level", what="Only these", schema={"enum": [str(one) for one in Level]}),
+            Query(name="limit", what="At most; 50 unless told", schema={**_NUMBER, "maximum": warnings.MOST_LISTED}),
+            _BEFORE,
+        ),
+        good=((200, Good(what="A page of warnings", body=shapes.WarningPage)),), fails=(400, 503),
+    ),
+    Route(
+        method="POST", path="/api/v1/warnings/preview", handler=warnings.preview_warning, name="previewWarning",
+        who=Who.SOURCE, what="Who would be told, by which channel, when, and who not; writes nothing",
+        takes=(CAP, NATIVE, AMP), fails=(400, 408, 413, 415, 503),
+        query=(Query(name="at", what="Judge by the message's own time, or now", schema={"enum": ["sent", "now"]}),),
+        good=((200, Good(what="Whatever the verdict", body=shapes.PreviewOut)),),
+    ),
+    Route(
+        method="GET", path="/api/v1/warnings/{id}", handler=warnings.one_warning, name="getWarning", who=Who.READER,
+        what="One warning: chain, states, counts, times, what went wrong, who cannot be reached",
+        good=((200, Good(what="The warning", body=shapes.WarningDetail)),), fails=(404, 503),
+    ),
+    Route(
+        method="GET", path="/api/v1/warnings/{id}/deliveries", handler=deliveries.deliveries, name="listDeliveries",
+        who=Who.READER, what="The ledger, a line a delivery; X-Unplanned counts frozen rows not in it yet",
+        query=(_CURSOR, _LIMIT), good=((200, _lines("The ledger", shapes.DeliveryLine, "X-Unplanned")),),
+        fails=(400, 404, 503),
+    ),
+    Route(
+        method="GET", path="/api/v1/warnings/{id}/townships", handler=warnings.townships, name="listTownships",
+        who=Who.READER, what="Reach by county and township",
+        good=((200, Good(what="The table", body=shapes.TownshipTable)),), fails=(404, 503),
+    ),
+    Route(
+        method="GET", path="/api/v1/warnings/{id}/why/{target}", handler=warnings.why, name="why", who=Who.READER,
+        what="Told or not, by which rule, which attempts, which text",
+        good=((200, Good(what="The story of one target", body=shapes.WhyOut)),), fails=(404, 503),
+    ),
+    Route(
+        method="GET", path="/api/v1/gateways", handler=machines.gateways, name="listGateways", who=Who.READER,
+        what="The broadcast gateways of the register",
+        good=((200, Good(what="All of them", body=shapes.GatewayList)),), fails=(503,),
+    ),
+    Route(
+        method="GET", path="/api/v1/gateways/{id}/commands", handler=machines.commands, name="listCommands",
+        who=Who.READER, what="Every packet pushed to a gateway and its answer, oldest first",
+        query=(_CURSOR, _LIMIT), good=((200, _lines("The packets", shapes.CommandLine)),), fails=(400, 404, 503),
+    ),
+    Route(
+        method="GET", path="/api/v1/rejects", handler=machines.rejects, name="listRejects", who=Who.READER,
+        what="What was refused, newest first, without its bytes", query=(_LIMIT, _BEFORE),
+        good=((200, Good(what="A page", body=shapes.RejectPage)),), fails=(400, 503),
+    ),
+    Route(
+        method="GET", path="/api/v1/live", handler=live, name="live", who=Who.READER,
+        what="Server-sent events: `event` (LiveEvent, numbered), `counts` (LiveCounts), `trouble`",
+        headers=(Query(name="Last-Event-ID", what="Resume behind this one"),), fails=(400, 503),
+        good=((200, Good(what="A stream without end", content_type="text/event-stream")),),
+    ),
+    Route(
+        method="POST", path="/api/v1/callbacks/{channel}/{provider}/{token:.*}", handler=callbacks.callback,
+        name="callback", who=Who.PROVIDER, what="A provider's receipt, in its own format, signed its own way",
+        takes=("*/*",), fails=(400, 401, 404, 408, 413, 415, 503),
+        good=((200, Good(what="Committed; what the provider expects", content_type="")),
+              (204, Good(what="Committed", content_type=""))),
+    ),
+    Route(
+        method="GET", path="/health/live", handler=health.live, name="alive", who=Who.ANYONE,
+        what="The process answers", good=((200, Good(what="Alive", body=shapes.AliveOut)),),
+    ),
+    Route(
+        method="GET", path="/health/ready", handler=health.ready, name="ready", who=Who.ANYONE,
+        what="Each dependency by name, and the age of its canary",
+        good=((200, Good(what="Ready", body=shapes.ReadyOut)), (503, Good(what="Not ready", body=shapes.ReadyOut))),
+    ),
+    Route(
+        method="GET", path="/metrics", handler=health.numbers, name="metrics", who=Who.READER, what="Prometheus",
+        good=((200, Good(what="The numbers", content_type="text/plain")),),
+    ),
+    Route(
+        method="GET", path="/api/openapi.json", handler=openapi.document, name="openapi", who=Who.ANYONE,
+        what="This document", good=((200, _JSON),),
+    ),
+    Route(
+        method="GET", path="/api/asyncapi.json", handler=openapi.document, name="asyncapi", who=Who.ANYONE,
+        what="What crosses RabbitMQ", good=((200, _JSON),),
+    ),
+    Route(
+        method="GET", path="/", handler=pages.front, name="front", who=Who.READER, what="The list of warnings",
+        query=(_BEFORE, Query(name="part", what="What moves alone", schema={"enum": ["live"]})),
+        good=((200, _PAGE),), fails=(400, 503),
+    ),
+    Route(
+        method="GET", path="/warnings/{id}", handler=pages.warning, name="landing", who=Who.READER,
+        what="A warning landing",
+        query=(Query(name="county", what="Only this county"),
+               Query(name="part", what="What moves alone", schema={"enum": ["live"]})),
+        good=((200, _PAGE),), fails=(400, 404, 503),
+    ),
+)  # fmt: skip

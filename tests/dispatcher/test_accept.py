@@ -63,9 +63,7 @@ def named(identifier: str, sent: datetime = NOW) -> str:
 
 
 async def sent_in(context: Context, body: bytes, source: str = "city-weather", door: str = "amqp") -> Answer:
-    return await accept(
-        context, Incoming(door=door, source=source, content_type="application/cap+xml", body=body)
-    )
+    return await accept(context, Incoming(door=door, source=source, content_type="application/cap+xml", body=body))
 
 
 async def test_a_trusted_red_is_approved_with_its_plan_frozen_and_hashed(context: Context) -> None:
@@ -85,7 +83,9 @@ async def test_a_trusted_red_is_approved_with_its_plan_frozen_and_hashed(context
 
 
 async def test_the_same_message_through_two_doors_at_once_is_one_warning(context: Context) -> None:
-    answers = await asyncio.gather(*(sent_in(context, cap(), door=door) for door in ("amqp", "http", "cli", "amqp", "http")))
+    answers = await asyncio.gather(
+        *(sent_in(context, cap(), door=door) for door in ("amqp", "http", "cli", "amqp", "http"))
+    )
     assert len({answer.warning_id for answer in answers}) == 1
     assert [answer.repeated for answer in answers].count(False) == 1
     async with context.store.read() as tx:
@@ -128,9 +128,7 @@ async def test_what_has_no_area_is_held_and_never_becomes_everyone(context: Cont
 async def test_an_update_supersedes_what_it_names(context: Context) -> None:
     first = await sent_in(context, cap())
     later = NOW + timedelta(minutes=2)
-    second = await sent_in(
-        context, cap("U1", later, kind="Update", references=named("36080041600000_20260403023900"))
-    )
+    second = await sent_in(context, cap("U1", later, kind="Update", references=named("36080041600000_20260403023900")))
     assert second.state is WarningState.APPROVED
     async with context.store.read() as tx:
         before = await warnings.one(tx, first.warning_id)
@@ -156,9 +154,7 @@ async def test_a_cancel_goes_only_to_whoever_may_have_heard(context: Context) ->
 
 
 async def test_a_cancel_that_comes_first_keeps_its_alert_from_being_sent(context: Context) -> None:
-    tombstone = await sent_in(
-        context, cap("C1", NOW, kind="Cancel", references=named("36080041600000_20260403023900"))
-    )
+    tombstone = await sent_in(context, cap("C1", NOW, kind="Cancel", references=named("36080041600000_20260403023900")))
     late = await sent_in(context, cap())
     assert (tombstone.state, late.state) == (WarningState.RECEIVED, WarningState.CANCELLED)
     async with context.store.read() as tx:

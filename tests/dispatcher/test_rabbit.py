@@ -19,7 +19,7 @@ from dispatcher.broker.contract import BrokerUnavailable, Node, Parcel
 from dispatcher.broker.rabbit import RabbitBroker, send_in
 from dispatcher.store.engine import Store
 from tests.dispatcher.listening import NOW, QUICK, Inbox, consuming, event, node_that_tells, until
-from tests.services import AMQP_URL, RABBITMQCTL, rabbitmq
+from tests.services import AMQP_URL, RABBITMQCTL, rabbitmq, settling
 from tests.services.swallowing import proxy_to
 
 
@@ -164,11 +164,7 @@ async def test_the_way_in_is_a_quorum_queue_with_a_limit_and_a_safe_way_out(rabb
 @pytest.fixture(scope="module")
 def own_broker() -> Iterator[dict[str, str]]:
     """A private broker, because these tests stop and block it."""
-    programs = rabbitmq.programs()
-    if programs is None:
-        pytest.skip("没有安装 RabbitMQ")
-        return
-    found, keeper = rabbitmq.start(programs)
+    found, keeper = rabbitmq.start(settling.own_programs("RabbitMQ", rabbitmq.programs))
     yield found.environment
     keeper.stop()
 

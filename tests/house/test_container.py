@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.services import debian, postgres, rabbitmq
+from tests.services import debian, postgres, rabbitmq, settling
 from tests.services.container import Image, build, instructions
 from tests.services.private import Kept, free_port
 from tests.services.waiting import wait_until
@@ -58,21 +58,15 @@ def test_whatever_is_not_needed_stays_out_of_the_image() -> None:
     assert {rest.split()[0] for name, rest in steps if name == "COPY"} == allowed
 
 
-def _unavailable(reason: str) -> None:
-    if os.environ.get("MINGLUO_REQUIRE_SERVICES") == "1":
-        pytest.fail(reason, pytrace=False)
-    pytest.skip(reason)
-
-
 @pytest.fixture(scope="module")
 def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Image]:
     if os.geteuid() != 0:
-        _unavailable("容器测试需要 root（chroot）")
+        settling.unavailable("容器测试需要 root（chroot）")
     if shutil.which("debootstrap") is None:
         try:
             debian.install(("debootstrap",))
         except debian.CannotInstall as error:
-            _unavailable(str(error))
+            settling.unavailable(str(error))
     root = tmp_path_factory.mktemp("image")
     root.chmod(0o755)
     yield build(PROJECT, root / "debian")
@@ -83,14 +77,12 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Image]:
 def services() -> Iterator[dict[str, dict[str, str]]]:
     """What the two official images make of compose's environment, on private servers."""
     kept: list[Kept] = []
-    programs = (postgres.programs(), rabbitmq.programs())
-    if programs[0] is None or programs[1] is None:
-        _unavailable("容器测试需要已安装的 PostgreSQL 与 RabbitMQ（先运行 make test）")
-        return
+    programs = settling.own_programs("PostgreSQL", postgres.programs)
+    broker_programs = settling.own_programs("RabbitMQ", rabbitmq.programs)
     try:
-        database, keeper = postgres.start(programs[0])
+        database, keeper = postgres.start(programs)
         kept.append(keeper)
-        broker, keeper = rabbitmq.start(programs[1])
+        broker, keeper = rabbitmq.start(broker_programs)
         kept.append(keeper)
         wanted = compose()
         postgres.make_owner(database.environment, wanted["postgres"]["environment"])

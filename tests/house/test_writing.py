@@ -75,8 +75,9 @@ def test_no_failure_is_swallowed() -> None:
 
 
 def test_no_network_call_waits_for_ever() -> None:
-    """A client session without a limit, and no `asyncio.timeout` round its calls, hangs as long as the other side likes."""
-    limited = {m.place for m in modules() for _, name in calls(m) if name == "asyncio.timeout"}
+    """A client session without a limit of its own, or in its file for each call, hangs as long as the other side likes."""
+    limits = {"asyncio.timeout", "ClientTimeout"}
+    limited = {m.place for m in modules() for _, name in calls(m) if name in limits}
     made = [(m, c) for m in modules() for c, name in calls(m) if name.split(".")[-1] == "ClientSession"]
     unlimited = [(m, c) for m, c in made if not any(keyword.arg == "timeout" for keyword in c.keywords)]
     assert [m.at(c) for m, c in unlimited if m.place not in limited] == []

@@ -9,6 +9,9 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NoReturn
+
+import pytest
 
 from tests.services import SETTLED, Found, debian, postgres, rabbitmq
 from tests.services.private import CannotStart, Kept
@@ -21,6 +24,21 @@ def mode() -> str:
     if chosen not in MODES:
         raise SystemExit(f"MINGLUO_SERVICES={chosen} 不认识：请用 {'、'.join(MODES)}")
     return chosen
+
+
+def unavailable(reason: str) -> NoReturn:
+    """Skipped and said at the end; a failure where services are required."""
+    if os.environ.get("MINGLUO_REQUIRE_SERVICES") == "1":
+        pytest.fail(f"MINGLUO_REQUIRE_SERVICES=1，但{reason}", pytrace=False)
+    pytest.skip(reason)
+
+
+def own_programs(name: str, programs: Callable[[], Path | None]) -> Path:
+    """For tests that start a server of their own, to stop or fill it."""
+    where = None if mode() == "off" else programs()
+    if where is None:
+        unavailable(f"没有 {name} 的程序可用（先运行 make test）")
+    return where
 
 
 def answering() -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 from aiohttp import web
 
@@ -104,10 +104,7 @@ def _behind(request: web.Request) -> Behind | None:
         return None
     try:
         at, warning_id, no = given.split("~")
-        moment = datetime.fromisoformat(at)
-        if moment.tzinfo is None:
-            raise ValueError("no zone")
-        return moment, warning_id[:32], int(no[:6])
+        return datetime.fromisoformat(at).astimezone(UTC), warning_id[:32], int(no[:6])
     except ValueError as error:
         raise Problem(400, "bad_query", "cursor 应原样取自上一页的 X-Next-Cursor") from error
 

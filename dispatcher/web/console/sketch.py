@@ -10,6 +10,7 @@ import asyncio
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -147,9 +148,7 @@ def _bounded(areas: Iterable[AdminArea], level: str) -> list[tuple[AdminArea, Ba
         return []
     whole = np.array([geometry_of(area.boundary) for area in found], object)
     slim = shapely.coverage_simplify(whole, TOLERANCE)
-    return [
-        (area, thin if not thin.is_empty else thick) for area, thin, thick in zip(found, slim, whole, strict=True)
-    ]
+    return [(area, thin if not thin.is_empty else thick) for area, thin, thick in zip(found, slim, whole, strict=True)]
 
 
 def _drawn(frame: Sketch, units: Sequence[tuple[AdminArea, BaseGeometry]]) -> Iterable[Shape]:
@@ -157,7 +156,10 @@ def _drawn(frame: Sketch, units: Sequence[tuple[AdminArea, BaseGeometry]]) -> It
         flat = shapely.transform(
             geometry,
             lambda degrees: np.column_stack(
-                [(degrees[:, 0] - frame.west) * frame.squeeze * frame.scale, (frame.north - degrees[:, 1]) * frame.scale]
+                [
+                    (degrees[:, 0] - frame.west) * frame.squeeze * frame.scale,
+                    (frame.north - degrees[:, 1]) * frame.scale,
+                ]
             ),
         )
         rings = [
@@ -181,7 +183,7 @@ def _ring(points: Sequence[tuple[int, int]]) -> str:
     """Relative moves: half the bytes. A ring that shrank to less than a triangle is not drawn."""
     if not points:
         return ""
-    slim = [points[0], *(point for before, point in zip(points, points[1:], strict=False) if point != before)]
+    slim = [points[0], *(point for before, point in pairwise(points) if point != before)]
     if len(slim) > 1 and slim[0] == slim[-1]:
         slim.pop()
     if len(slim) < 3:

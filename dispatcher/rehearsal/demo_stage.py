@@ -1,0 +1,162 @@
+"""The demo's stage: a folder of its own, the city in a process of its own, and settings that know no other world.
+
+It must ignore every MINGLUO_* of the environment, never leave loopback, and leave no process behind: the city ends when
+its standard input closes, even if this process is killed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import secrets
+import sys
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import aiohttp
+import structlog
+
+from dispatcher.model import BEIJING
+from dispatcher.settings import PROJECT, Settings, load
+from dispatcher.telemetry import set_up_logging
+
+START_LIMIT_S = 30.0
+END_LIMIT_S = 5.0
+SMS_RATE = 2000
+"""The played provider takes as much as this machine can send; a real one's rate stands in channels.yaml."""
+
+
+class StageFailed(Exception):
+    """The demo cannot begin: one sentence that says why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class City:
+    """Where the players stand."""
+
+    ports: Mapping[str, int]
+    account: str
+    token: str
+
+    def url(self, player: str) -> str:
+        return f"http://127.0.0.1:{self.ports[player]}"
+
+    async def know(self, known: Mapping[str, tuple[str, ...]]) -> None:
+        """Gives the party platforms the secrets they share with us."""
+        limit = aiohttp.ClientTimeout(total=START_LIMIT_S)
+        async with (
+            aiohttp.ClientSession(timeout=limit) as session,
+            session.post(f"{self.url('platform')}/_rehearsal/secrets", json=known) as answer,
+        ):
+            if answer.status != 204:
+                raise StageFailed(f"演示用的党建平台没有接受密钥（HTTP {answer.status}）")
+
+
+def new_folder(now: datetime) -> Path:
+    """var/demo/<time> of the project; a second demo in the same second gets a number."""
+    root = PROJECT / "var" / "demo"
+    name = now.astimezone(BEIJING).strftime("%Y%m%d-%H%M%S")
+    for number in range(1, 100):
+        folder = root / (name if number == 1 else f"{name}-{number}")
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise StageFailed(f"建不了演示文件夹 {folder}（{error.strerror}）：请检查权限和磁盘空间") from error
+        return folder
+    raise StageFailed(f"{root} 里同名的演示文件夹太多：请删去一些")
+
+
+@asynccontextmanager
+async def city(folder: Path) -> AsyncIterator[City]:
+    """The players, for as long as the block lasts."""
+    account, token = "AC" + secrets.token_hex(16), secrets.token_hex(16)
+    arguments = ["--dir", str(folder / "providers"), "--port", "0", "--account", account, "--token", token]
+    with open(folder / "providers.log", "wb") as said:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "dispatcher.rehearsal", *arguments, cwd=PROJECT, env=outside_environment(),
+            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=said, start_new_session=True,
+        )  # fmt: skip
+    try:
+        yield City(ports=await _ports(process, folder), account=account, token=token)
+    finally:
+        await _end(process)
+
+
+def outside_environment() -> dict[str, str]:
+    """What a child process of the demo inherits: everything but our own settings."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("MINGLUO_")}
+    return {**kept, "PYTHONUTF8": "1"}
+
+
+def settings_for(folder: Path, place: City) -> Settings:
+    """The shipped configuration, with this folder's database and the played providers; the environment has no say."""
+    return load(
+        {
+            "MINGLUO_DATABASE_URL": f"sqlite+aiosqlite:///{database_in(folder)}",
+            "MINGLUO_BROKER_URL": "embedded://",
+            "MINGLUO_LISTEN": "127.0.0.1:0",
+            "MINGLUO_PROFILE": "test",
+            "MINGLUO_NODE": "demo",
+            "MINGLUO_LOG_LEVEL": "info",
+            "MINGLUO_EBM_SECRET": secrets.token_hex(16),
+            "MINGLUO_TWILIO_ACCOUNT_SID": place.account,
+            "MINGLUO_TWILIO_AUTH_TOKEN": place.token,
+            "MINGLUO_TWILIO_SENDER": "+8615400000000",
+            "MINGLUO_CHANNELS__SMS__TWILIO__BASE_URL": place.url("sms"),
+            "MINGLUO_CHANNELS__SMS__TWILIO__RATE": str(SMS_RATE),
+            "MINGLUO_CHANNELS__SMS__TWILIO__WINDOW": "256",
+        }
+    )
+
+
+def database_in(folder: Path) -> Path:
+    return folder / "mingluo.db"
+
+
+@contextmanager
+def logging_to(path: Path) -> Iterator[None]:
+    """What the service says in its log goes to a file beside the report; the screen belongs to the story."""
+    with open(path, "a", encoding="utf-8") as file:
+        set_up_logging("info", "console")
+        structlog.configure(logger_factory=structlog.PrintLoggerFactory(file))
+        logging.basicConfig(level=logging.WARNING, stream=file, format="%(levelname)s %(name)s %(message)s", force=True)
+        try:
+            yield
+        finally:
+            structlog.reset_defaults()
+            logging.basicConfig(level=logging.WARNING, stream=sys.stderr, force=True)
+
+
+async def _ports(process: asyncio.subprocess.Process, folder: Path) -> Mapping[str, int]:
+    assert process.stdout is not None
+    try:
+        async with asyncio.timeout(START_LIMIT_S):
+            line = await process.stdout.readline()
+    except TimeoutError:
+        line = b""
+    if not line:
+        raise StageFailed(f"演示用的发送对象没有启动，原因见 {folder / 'providers.log'}")
+    ports: Mapping[str, int] = json.loads(line)["ports"]
+    return ports
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    if process.stdin is not None:
+        process.stdin.close()
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
+    try:
+        async with asyncio.timeout(END_LIMIT_S):
+            await process.wait()
+    except TimeoutError:
+        process.kill()
+        await process.wait()

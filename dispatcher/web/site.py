@@ -1,0 +1,120 @@
+"""The socket, the server and its limits.
+
+The socket is bound before anything else is built, because providers are told our URL, and a port of 0 is known only then.
+A slow or silent client is cut off after seconds; nobody's request holds up a warning that comes in.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket as sockets
+
+from aiohttp import web
+
+from dispatcher.web import guard, openapi
+from dispatcher.web.connection import Connection
+from dispatcher.web.console.rendering import STATIC
+from dispatcher.web.doors import Doors
+from dispatcher.web.live import Feed
+from dispatcher.web.parts import PARTS, Parts
+from dispatcher.web.problems import Handler, explained
+from dispatcher.web.route import Route, Who
+from dispatcher.web.routes import ROUTES
+
+HEAD_S = 10.0
+"""For a whole head to come, on a new connection or a kept one; aiohttp's keep-alive clock runs in both."""
+ANSWER_S = 30.0
+"""For an answer to begin, streams apart."""
+CLOSE_S = 3.0
+BACKLOG = 1024
+MOST_LINE = 8 * 1024 - 2
+MOST_FIELDS = 64
+STREAMS = frozenset({"live", "listDeliveries", "listCommands"})
+
+
+def bind(host: str, port: int) -> tuple[sockets.socket, str]:
+    """A listening socket and its base URL; port 0 takes a free one. OSError where the port is taken."""
+    family = sockets.AF_INET6 if ":" in host else sockets.AF_INET
+    bound = sockets.create_server((host, port), family=family, backlog=BACKLOG, reuse_port=False)
+    bound.setblocking(False)
+    return bound, f"http://{_shown(host)}:{bound.getsockname()[1]}"
+
+
+def _shown(host: str) -> str:
+    """All interfaces are reached by the loopback one."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host
+    if address.is_unspecified:
+        return "[::1]" if address.version == 6 else "127.0.0.1"
+    return f"[{host}]" if address.version == 6 else host
+
+
+class Site:
+    """`start` once, `close` once, in the same loop."""
+
+    def __init__(self, doors: Doors) -> None:
+        self._parts = Parts(doors=doors, feed=Feed(doors.context.store))
+        self._runner: web.AppRunner | None = None
+        self._server: asyncio.Server | None = None
+
+    async def start(self, bound: sockets.socket) -> None:
+        """Serves on a socket made by `bind`, which it closes at the end."""
+        self._runner = web.AppRunner(application(self._parts), access_log=None, shutdown_timeout=CLOSE_S)
+        await self._runner.setup()
+        serving = self._runner.server
+        assert serving is not None
+        loop = asyncio.get_running_loop()
+
+        def connected() -> Connection:
+            return Connection(
+                serving,
+                loop=loop,
+                access_log=None,  # type: ignore[arg-type]  # none is kept: what matters is logged where it happens
+                keepalive_timeout=HEAD_S,
+                max_line_size=MOST_LINE,
+                max_field_size=MOST_LINE,
+                max_headers=MOST_FIELDS,
+                lingering_time=2.0,
+                auto_decompress=False,
+            )
+
+        self._server = await loop.create_server(connected, sock=bound, backlog=BACKLOG)
+
+    async def close(self) -> None:
+        """Takes no more, ends the streams, waits seconds for what is under way."""
+        self._parts.closing.set()
+        if self._server is not None:
+            self._server.close()
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+
+def application(parts: Parts) -> web.Application:
+    app = web.Application(middlewares=[explained], client_max_size=parts.doors.max_body_bytes)
+    app[PARTS] = parts
+    app[openapi.DOCUMENTS] = openapi.documents(ROUTES, parts.doors.public_url)
+    app.on_response_prepare.append(guard.dress)
+    for route in ROUTES:
+        stream = route.name in STREAMS
+        if route.method == "GET":
+            app.router.add_get(route.path, _guarded(route), name=route.name, allow_head=not stream)
+        else:
+            app.router.add_route(route.method, route.path, _guarded(route), name=route.name)
+    app.router.add_static("/static/", STATIC, name="static")
+    return app
+
+
+def _guarded(route: Route) -> Handler:
+    async def handle(request: web.Request) -> web.StreamResponse:
+        guard.must_be_modest(request)
+        if route.who is Who.READER:
+            guard.must_be_reader(request, request.app[PARTS].doors)
+        if route.name in STREAMS:
+            return await route.handler(request)
+        async with asyncio.timeout(ANSWER_S):
+            return await route.handler(request)
+
+    return handle

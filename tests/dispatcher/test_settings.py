@@ -1,0 +1,325 @@
+"""Bad configuration stops the start and names file and line; the environment lies over the files; secrets stay out."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from channels import catalog
+from dispatcher.model import Channel, Level
+from dispatcher.settings import PROJECT, BadConfiguration, Settings, load
+from dispatcher.wording import check as check_wording
+
+KEY = "5e" * 32
+
+Change = Callable[[str, str, str], Path]
+
+
+@pytest.fixture
+def change(tmp_path: Path) -> Change:
+    """`change("policy", old, new)`: a copy of the shipped configuration with that one difference."""
+    folder = tmp_path / "config"
+    shutil.copytree(PROJECT / "config", folder, ignore=shutil.ignore_patterns("jian"))
+
+    def edit(name: str, old: str, new: str) -> Path:
+        path = folder / f"{name}.yaml"
+        text = path.read_text(encoding="utf-8")
+        assert text.count(old) >= 1, f"{old!r} is not in {name}.yaml"
+        path.write_text(text.replace(old, new, 1), encoding="utf-8")
+        return folder
+
+    return edit
+
+
+def loaded(folder: Path, **environment: str) -> Settings:
+    return load({"MINGLUO_CONFIG": str(folder), **environment})
+
+
+def refusal(folder: Path, **environment: str) -> str:
+    with pytest.raises(BadConfiguration) as refused:
+        loaded(folder, **environment)
+    return str(refused.value)
+
+
+def line_of(path: Path, text: str) -> int:
+    return next(no for no, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1) if text in line)
+
+
+# ── what is shipped ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_shipped_configuration_is_accepted_whole() -> None:
+    settings = load({})
+    assert set(settings.policy.levels) == set(settings.wording.levels) == set(Level)
+    assert {"city-weather", "county-weather", "drill"} <= set(settings.sources)
+    check_wording(settings.wording)
+    for channel, providers in settings.channels.items():
+        for name, given in providers.items():
+            catalog.check(channel, name, given)
+
+
+def test_no_secret_is_needed_to_read_the_shipped_configuration_and_none_is_in_it() -> None:
+    settings = load({})
+    assert settings.service.seal_key is None
+    assert all(source.token is None and source.secret is None for source in settings.sources.values())
+    assert settings.channels[Channel.SMS]["twilio"]["auth_token"] is None
+
+
+def test_a_red_is_sent_over_every_channel_and_tried_until_it_expires() -> None:
+    red = load({}).policy.levels[Level.RED]
+    assert red.channels == (Channel.SMS, Channel.BROADCAST, Channel.PARTY)
+    assert red.retry_s == (0, 1, 3, 10, 30)
+    assert red.then_every_s == 60
+    assert red.resend_unknown
+
+
+# ── faults, named with file and line ────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "misspelt"),
+    [
+        ("service", "profile:", "profil:"),
+        ("sources", "trusted:", "trustet:"),
+        ("hazards", "validity_hours:", "validity_hour:"),
+        ("policy", "receipt_deadline_s:", "receipt_deadline:"),
+        ("wording", "max_segments:", "max_segment:"),
+    ],
+)
+def test_a_misspelt_key_stops_the_start_and_names_file_and_line(
+    change: Change, name: str, key: str, misspelt: str
+) -> None:
+    folder = change(name, key, misspelt)
+    line = line_of(folder / f"{name}.yaml", misspelt)
+    said = refusal(folder)
+    assert f"{name}.yaml:{line}: " in said
+    assert misspelt.rstrip(":") in said
+    assert "拼错" in said
+
+
+def test_all_faults_are_named_at_once(change: Change) -> None:
+    change("policy", "quiet_from_hour: 22", "quiet_from_hour: 30")
+    said = refusal(change("wording", "max_segments: 5", "max_segments: many"))
+    assert "policy.yaml" in said
+    assert "wording.yaml" in said
+    assert len(said.splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("policy", "channels: [sms, broadcast, party]", "channels: [sms, fax]"),
+        ("policy", "retry_s: [0, 1, 3, 10, 30]", "retry_s: soon"),
+        ("service", "profile: test", "profile: testing"),
+        ("sources", 'area_prefixes: ["360800"]', 'area_prefix: ["360800"]'),
+        ("hazards", "name: 台风", "title: 台风"),
+        ("channels", "  sms:", "  telegraph:"),
+    ],
+)
+def test_a_value_of_the_wrong_kind_stops_the_start(change: Change, name: str, old: str, new: str) -> None:
+    assert refusal(change(name, old, new)).startswith(f"{name}.yaml:")
+
+
+def test_a_key_written_twice_stops_the_start(change: Change) -> None:
+    folder = change("service", "profile: test", "profile: test\ncity: '361000'\nprofile: production")
+    line = line_of(folder / "service.yaml", "profile: production")
+    assert f"service.yaml:{line}: profile 写了两次" in refusal(folder)
+
+
+def test_a_missing_file_stops_the_start_and_is_named(change: Change) -> None:
+    folder = change("policy", "levels:", "levels:")
+    (folder / "policy.yaml").unlink()
+    assert "policy.yaml" in refusal(folder)
+
+
+def test_a_file_that_is_no_yaml_stops_the_start_and_is_named(change: Change) -> None:
+    assert "policy.yaml" in refusal(change("policy", "levels:", "levels: ["))
+
+
+@pytest.mark.parametrize("content", ["- a\n- b\n", "just text\n", ""])
+def test_a_file_that_is_no_mapping_stops_the_start_and_is_named(change: Change, content: str) -> None:
+    folder = change("policy", "levels:", "levels:")
+    (folder / "policy.yaml").write_text(content, encoding="utf-8")
+    assert "policy.yaml:1" in refusal(folder, MINGLUO_POLICY__QUIET_FROM_HOUR="21")
+
+
+def test_a_level_without_policy_or_wording_stops_the_start(change: Change) -> None:
+    folder = change("policy", "levels:", "levels:")
+    text = (folder / "policy.yaml").read_text(encoding="utf-8")
+    blue = text[text.index("  blue:") : text.index("quiet_from_hour")]
+    (folder / "policy.yaml").write_text(text.replace(blue, ""), encoding="utf-8")
+    assert "policy.yaml: levels 缺少 blue（蓝色）" in refusal(folder)
+
+
+def test_a_template_with_an_unknown_field_stops_the_start(change: Change) -> None:
+    settings = loaded(change("wording", "{sender}{time}发布", "{sender}{when}发布"))
+    with pytest.raises(BadConfiguration, match=r"wording\.yaml.*when"):
+        check_wording(settings.wording)
+
+
+# ── secrets ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("sources", "token: ${MINGLUO_TOKEN_CITY_WEATHER}", "token: hunter2"),
+        ("sources", "secret: ${MINGLUO_SECRET_CITY_WEATHER}", "secret: hunter2"),
+        ("service", "seal_key: ${MINGLUO_SEAL_KEY}", f"seal_key: {KEY}"),
+        ("channels", "auth_token: ${MINGLUO_TWILIO_AUTH_TOKEN}", "auth_token: hunter2"),
+        ("channels", "secret: ${MINGLUO_EBM_SECRET}", "secret: hunter2"),
+    ],
+)
+def test_a_secret_written_in_a_file_stops_the_start_and_is_not_repeated(
+    change: Change, name: str, old: str, new: str
+) -> None:
+    folder = change(name, old, new)
+    said = refusal(folder)
+    assert f"{name}.yaml:{line_of(folder / f'{name}.yaml', new)}: " in said
+    assert "环境变量" in said
+    assert new.split(": ")[1] not in said
+
+
+def test_a_secret_comes_from_the_environment_by_the_name_in_the_file() -> None:
+    settings = load({"MINGLUO_TOKEN_CITY_WEATHER": "t", "MINGLUO_TWILIO_AUTH_TOKEN": "a"})
+    token = settings.sources["city-weather"].token
+    assert token is not None
+    assert token.get_secret_value() == "t"
+    assert settings.channels[Channel.SMS]["twilio"]["auth_token"] == "a"
+
+
+def test_the_sealing_key_comes_from_the_environment() -> None:
+    key = load({"MINGLUO_SEAL_KEY": KEY}).service.seal_key
+    assert key is not None
+    assert key.get_secret_value() == KEY
+
+
+def test_a_secret_may_be_set_by_the_path_of_its_key() -> None:
+    settings = load({"MINGLUO_CHANNELS__SMS__TWILIO__AUTH_TOKEN": "a"})
+    assert settings.channels[Channel.SMS]["twilio"]["auth_token"] == "a"
+
+
+def test_settings_that_are_printed_show_no_secret() -> None:
+    settings = load({"MINGLUO_TOKEN_CITY_WEATHER": "hunter2", "MINGLUO_SECRET_CITY_WEATHER": "hunter3"})
+    assert "hunter" not in repr(settings.sources)
+    assert "hunter" not in repr(settings.service)
+
+
+def test_an_empty_variable_counts_as_unset_and_a_default_stands_in(change: Change) -> None:
+    folder = change("service", "node: node-1", "node: ${MINGLUO_NODE_NAME:-node-7}")
+    assert loaded(folder).service.node == "node-7"
+    assert loaded(folder, MINGLUO_NODE_NAME="").service.node == "node-7"
+    assert loaded(folder, MINGLUO_NODE_NAME="node-3").service.node == "node-3"
+
+
+# ── the environment over the files ──────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_provider_is_sent_elsewhere_by_one_variable() -> None:
+    settings = load({"MINGLUO_CHANNELS__SMS__TWILIO__BASE_URL": "http://127.0.0.1:5001"})
+    assert settings.channels[Channel.SMS]["twilio"]["base_url"] == "http://127.0.0.1:5001"
+
+
+def test_every_key_of_the_service_is_set_by_one_variable() -> None:
+    settings = load(
+        {"MINGLUO_LISTEN": "0.0.0.0:8080", "MINGLUO_BROKER_URL": "amqp://localhost/", "MINGLUO_CITY": "0360"}
+    )
+    assert settings.service.listen == "0.0.0.0:8080"
+    assert settings.service.broker_url == "amqp://localhost/"
+    assert settings.service.city == "0360", "an all-digit code keeps its zeros"
+
+
+def test_numbers_truths_and_lists_are_read_as_such() -> None:
+    settings = load(
+        {
+            "MINGLUO_SOURCES__DRILL__DRILL_ONLY": "false",
+            "MINGLUO_SOURCES__DRILL__DOORS": "[cli]",
+            "MINGLUO_MAX_BODY_BYTES": "1000",
+        }
+    )
+    assert settings.sources["drill"].drill_only is False
+    assert settings.sources["drill"].doors == ("cli",)
+    assert settings.service.max_body_bytes == 1000
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("MINGLUO_POLICY__QUIET_FROM_HOUR", "21"),
+        ("MINGLUO_POLICY__LEVELS__RED__THEN_EVERY_S", "30"),
+        ("MINGLUO_WORDING__SIGNATURE", "遂川应急"),
+        ("MINGLUO_SERVICE__LISTEN", "127.0.0.1:9000"),
+    ],
+)
+def test_a_variable_reaches_the_file_that_it_names(variable: str, value: str) -> None:
+    settings = load({variable: value})
+    file, *path = variable.removeprefix("MINGLUO_").lower().split("__")
+    found: object = getattr(settings, file).model_dump(mode="json")
+    for key in path:
+        assert isinstance(found, dict)
+        found = found[key]
+    assert str(found).removesuffix(".0") == value
+
+
+def test_a_misspelt_variable_that_names_a_file_stops_the_start() -> None:
+    with pytest.raises(BadConfiguration, match="sources"):
+        load({"MINGLUO_SOURCES__DRILL__TRUSTET": "true"})
+
+
+def test_a_variable_that_goes_through_a_single_value_stops_the_start() -> None:
+    with pytest.raises(BadConfiguration, match="MINGLUO_SOURCES__DRILL__NAME__FIRST"):
+        load({"MINGLUO_SOURCES__DRILL__NAME__FIRST": "x"})
+
+
+def test_variables_of_other_programs_are_left_alone() -> None:
+    assert load({"MINGLUO_SERVICES": "off", "MINGLUO_THEIR_OWN": "x", "PATH": "/bin"}) == load({})
+
+
+# ── where things lie ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_relative_database_stands_under_the_home_and_not_where_one_happens_to_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert load({}).service.database_url == f"sqlite+aiosqlite:///{PROJECT}/var/mingluo.db"
+    elsewhere = load({"MINGLUO_HOME": str(tmp_path), "MINGLUO_CONFIG": str(PROJECT / "config")})
+    assert elsewhere.service.database_url == f"sqlite+aiosqlite:///{tmp_path}/var/mingluo.db"
+
+
+@pytest.mark.parametrize("url", ["sqlite+aiosqlite:////srv/m.db", "postgresql+asyncpg://m@db/m", "sqlite+aiosqlite://"])
+def test_an_absolute_address_stays_as_it_is(url: str) -> None:
+    assert load({"MINGLUO_DATABASE_URL": url}).service.database_url == url
+
+
+def test_a_relative_configuration_folder_stands_under_the_home(change: Change) -> None:
+    folder = change("service", "node: node-1", "node: node-9")
+    assert load({"MINGLUO_HOME": str(folder.parent), "MINGLUO_CONFIG": "config"}).service.node == "node-9"
+    assert load({"MINGLUO_HOME": str(folder.parent)}).service.node == "node-9"
+
+
+# ── what may not stand together ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_in_production_a_trusted_source_must_be_signed(change: Change) -> None:
+    folder = change("service", "profile: test", "profile: production")
+    assert "city-weather" in refusal(folder)
+    assert "signed" in refusal(folder)
+
+
+def test_a_signed_source_needs_its_secret(change: Change) -> None:
+    folder = change("sources", "trusted: true", "trusted: true\n    signed: true")
+    assert "secret" in refusal(folder)
+    assert loaded(folder, MINGLUO_SECRET_CITY_WEATHER="whsec_" + "MfKQ" * 8).sources["city-weather"].signed
+
+
+def test_production_starts_only_with_signed_sources_and_a_sealing_key(change: Change) -> None:
+    change("sources", "trusted: true", "trusted: true\n    signed: true")
+    change("sources", "    trusted: true\n    drill_only", "    drill_only")
+    folder = change("service", "profile: test", "profile: production")
+    secret = {"MINGLUO_SECRET_CITY_WEATHER": "whsec_" + "MfKQ" * 8}
+    assert "seal_key" in refusal(folder, **secret)
+    assert loaded(folder, **secret, MINGLUO_SEAL_KEY=KEY).production
