@@ -15,6 +15,7 @@ import numpy as np
 from channels.contract import Accepted, Message, Outcome
 from dispatcher.intake.canonical import to_json
 from dispatcher.model import (
+    BEIJING,
     Audience,
     Channel,
     Hazard,
@@ -211,3 +212,29 @@ class Provider:
     @property
     def ids(self) -> list[str]:
         return [message.id for message in self.got]
+
+
+def cap(
+    identifier: str = "36080041600000_20260403023900",
+    sent: datetime = NOW,
+    kind: str = "Alert",
+    area: str = "360827102000",
+    **more: str,
+) -> bytes:
+    local = sent.astimezone(BEIJING).isoformat(timespec="seconds")
+    expires = (sent + timedelta(hours=6)).astimezone(BEIJING).isoformat(timespec="seconds")
+    references = f"<references>{more['references']}</references>" if "references" in more else ""
+    info = f"""<info><language>zh-CN</language><category>Met</category><event>暴雨</event><urgency>Immediate</urgency>
+<severity>{more.get("severity", "Extreme")}</severity><certainty>Observed</certainty><expires>{expires}</expires>
+<senderName>吉安市气象台</senderName><headline>{more.get("headline", "吉安市气象台发布暴雨红色预警[Ⅰ级/特别严重]")}</headline>
+<description>预计未来3小时碧洲镇降雨量将达100毫米以上。</description>
+<area><areaDesc>碧洲镇</areaDesc>
+<geocode><valueName>CPEAS Geographic Code</valueName><value>{area}</value></geocode></area></info>"""
+    return f"""<?xml version="1.0" encoding="UTF-8"?>
+<alert xmlns="urn:oasis:names:tc:emergency:cap:1.2"><identifier>{identifier}</identifier><sender>36080041600000</sender>
+<sent>{local}</sent><status>{more.get("status", "Actual")}</status><msgType>{kind}</msgType><scope>Public</scope>{references}
+{"" if kind == "Cancel" else info}</alert>""".encode()
+
+
+def named(identifier: str, sent: datetime = NOW) -> str:
+    return f"36080041600000,{identifier},{sent.astimezone(BEIJING).isoformat(timespec='seconds')}"

@@ -53,9 +53,9 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 
 
 def _needed(variable: str, name: str) -> str:
-    if variable in os.environ:
-        return os.environ[variable]
-    settling.unavailable(f"没有 {name}")
+    if variable not in os.environ:
+        settling.unavailable(f"没有 {name}")
+    return os.environ[variable]
 
 
 def _run(work: Coroutine[Any, Any, T]) -> T:

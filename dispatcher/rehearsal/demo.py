@@ -12,7 +12,6 @@ import json
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,7 @@ from dispatcher.registry import importing, sample
 from dispatcher.rehearsal import demo_stage, demo_warnings
 from dispatcher.rehearsal.demo_screen import Screen
 from dispatcher.rehearsal.demo_stage import City, StageFailed
-from dispatcher.rehearsal.demo_telling import Landed, tell_landed, tell_outside, tell_refused
+from dispatcher.rehearsal.demo_telling import Landed, refusal_facts, tell_landed, tell_outside, tell_refused
 from dispatcher.rehearsal.demo_timing import Resolution, resolution
 from dispatcher.rehearsal.report import write_report
 from dispatcher.service.assembly import clock
@@ -116,7 +115,7 @@ async def _night(live: Serving, folder: Path, body: bytes | None, screen: Screen
     first = await _land(live, body or demo_warnings.filled(demo_warnings.WHOLE_CITY, clock()), screen)
     if not isinstance(first, Landed):
         tell_refused(screen, first)
-        return Told(ok=False, facts=_facts_of_refusal(first))
+        return Told(ok=False, facts=refusal_facts(first))
     tell_landed(screen, first)
     landed = [first]
     if body is None:
@@ -124,7 +123,7 @@ async def _night(live: Serving, folder: Path, body: bytes | None, screen: Screen
         second = await _land(live, demo_warnings.filled(demo_warnings.TWO_TOWNSHIPS, clock()), screen)
         if not isinstance(second, Landed):
             tell_refused(screen, second)
-            return Told(ok=False, facts=_facts_of_refusal(second))
+            return Told(ok=False, facts=refusal_facts(second))
         tell_outside(screen, first, second)
         landed.append(second)
     with screen.working("独立核对：冻结的名单与各发送对象自己的记录"):
@@ -201,3 +200,61 @@ async def _audited(folder: Path) -> Mapping[str, Any]:
         raise StageFailed(f"核对没有做完：{said.decode(errors='replace').strip()[-300:]}")
     found: Mapping[str, Any] = json.loads(out)
     return found
+
+
+def _facts(landed: list[Landed], checked: Mapping[str, Any], report: Path) -> Mapping[str, Any]:
+    """The keys of INTERFACES 2, about the first warning; `second` and the rest come on top."""
+    first = landed[0]
+    cells, times = first.by_channel(), first.summary.times
+    return {
+        "warning_id": first.summary.warning.id,
+        "officers": first.resolution.officers,
+        "planned": {str(channel): cell.planned for channel, cell in cells.items()},
+        "sent": {str(channel): cell.sent for channel, cell in cells.items()},
+        "delivered": {str(channel): cell.delivered for channel, cell in cells.items()},
+        "failed": first.summary.total.failed + first.summary.total.missed,
+        "answered": reporting.ANSWERED,
+        "lost": checked["lost"],
+        "duplicates": checked["duplicates"],
+        "resolve_ms": first.resolution.ms,
+        "accept_to_first_send_ms": times.accept_to_first_ms,
+        "accept_to_last_send_ms": times.accept_to_last_ms,
+        "messages_per_s": times.messages_per_s,
+        "report": str(report),
+        "informants": first.resolution.informants,
+        "residents": first.resolution.residents,
+        "unplanned": checked["unplanned"],
+        "synthetic": True,
+        "second": _second(landed[1]) if len(landed) > 1 else None,
+    }
+
+
+def _second(landed: Landed) -> Mapping[str, Any]:
+    return {
+        "warning_id": landed.summary.warning.id,
+        "officers": landed.resolution.officers,
+        "informants": landed.resolution.informants,
+        "villages": landed.resolution.villages,
+        "delivered": landed.summary.total.delivered,
+        "planned": landed.summary.total.planned,
+        "outside": [{"name": one.name, "area": one.area_name, "km": one.distance_km, "why": one.reason}
+                    for one in landed.resolution.outside],
+    }  # fmt: skip
+
+
+def _tell_end(screen: Screen, checked: Mapping[str, Any], report: Path, *, ok: bool) -> None:
+    verdict = f"丢失 {checked['lost']}，重复 {checked['duplicates']}，多发 {checked['unplanned']}"
+    screen.line(f"  冻结名单 {checked['planned']:,} 行，对方记录 {checked['logged']:,} 条：{verdict}")
+    if ok:
+        screen.line("\n没有一条丢失：每一行都已送达，或有名有姓地被拒", style="bold green")
+    else:
+        screen.line("\n有没送到、又说不出原因的行：请看报告和台账", style="bold red")
+    screen.line(f"报告：{_short(report)}（旁边有 report.txt 和 map.svg）")
+    screen.line("接下来可以：")
+    for command in (f"xdg-open '{_short(report)}'", "make demo ARGS=--serve", "make serve"):
+        screen.line(f"  {command}")
+
+
+def _short(path: Path) -> str:
+    """As it is typed from the project's folder."""
+    return str(path.relative_to(PROJECT)) if path.is_relative_to(PROJECT) else str(path)

@@ -1,12 +1,11 @@
 """Whether the database fits the program, before anything is read from it.
 
-In profile test on SQLite it is made to fit without asking, so that a newcomer sees something; everywhere else a person
-runs `mingluo migrate`, with the owner's rights where the service has none.
+In profile test it is made to fit without asking, so that a newcomer sees something; in production a person runs
+`mingluo migrate`, with the owner's rights, which the service itself does not have.
 """
 
 from __future__ import annotations
 
-from dispatcher.service.keys import sqlite_file
 from dispatcher.settings import BadConfiguration, Settings
 from dispatcher.store.engine import open_store
 from dispatcher.store.migrating import migrate, outdated
@@ -16,7 +15,7 @@ async def ensure(settings: Settings) -> None:
     """Raises BadConfiguration with the command to type where the schema is not the newest."""
     if (sentence := await check(settings)) == "":
         return
-    if settings.production or sqlite_file(settings.service.database_url) is None:
+    if settings.production:
         raise BadConfiguration(sentence)
     await migrate(settings.service.database_url)
 

@@ -9,7 +9,9 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, and_, func, or_, select
 
 from dispatcher.states import DeliveryState
+from dispatcher.store.chunks import ChunkState
 from dispatcher.store.engine import Tx
+from dispatcher.store.packing import unpack
 from dispatcher.store.tables import attempts, chunks, deliveries, events, receipts, rejects
 
 
@@ -108,7 +110,7 @@ async def counts(tx: Tx, warning_id: str) -> list[Count]:
     found = {(channel, DeliveryState(state)): number for channel, state, number in rows}
     unplanned = await tx.execute(
         select(chunks.c.channel, func.sum(chunks.c.size))
-        .where(chunks.c.warning_id == warning_id, chunks.c.state < 2)
+        .where(chunks.c.warning_id == warning_id, chunks.c.state < ChunkState.OPEN)
         .group_by(chunks.c.channel)
     )
     for channel, number in unplanned:
@@ -196,8 +198,40 @@ async def receipts_of(tx: Tx, warning_id: str, target: str) -> list[Heard]:
 
 
 async def of_target(tx: Tx, warning_id: str, target: str) -> list[Entry]:
+    """A target's deliveries, those of chunks that are frozen and not planned yet included."""
     rows = await tx.execute(select(*_ENTRY).where(deliveries.c.warning_id == warning_id, deliveries.c.target == target))
-    return [Entry(**{**row, "state": DeliveryState(row["state"])}) for row in rows.mappings()]
+    found = [Entry(**{**row, "state": DeliveryState(row["state"])}) for row in rows.mappings()]
+    return found or await _frozen(tx, warning_id, target)
+
+
+async def _frozen(tx: Tx, warning_id: str, target: str) -> list[Entry]:
+    blobs = await tx.execute(
+        select(chunks.c.channel, chunks.c.packed).where(chunks.c.warning_id == warning_id, chunks.c.state < ChunkState.OPEN)
+    )
+    return [
+        Entry(
+            warning_id=warning_id,
+            channel=channel,
+            target=row.target,
+            round=0,
+            why=row.why,
+            text_no=row.text_no,
+            township=row.township,
+            areas=row.areas,
+            state=DeliveryState.PLANNED,
+            state_code=row.suppressed,
+            tries=0,
+            due_at=None,
+            provider="",
+            provider_ref="",
+            possible_duplicate=False,
+            sent_at=None,
+            ended_at=None,
+        )
+        for channel, packed in blobs
+        for row in unpack(packed)
+        if row.target == target
+    ]
 
 
 async def pushes(tx: Tx, target: str, after: datetime | None, limit: int = 500) -> list[Push]:
@@ -223,7 +257,7 @@ class Unplanned:
 async def unplanned(tx: Tx, warning_id: str) -> list[Unplanned]:
     rows = await tx.execute(
         select(chunks.c.id, chunks.c.channel, chunks.c.size, chunks.c.hash)
-        .where(chunks.c.warning_id == warning_id, chunks.c.state < 2)
+        .where(chunks.c.warning_id == warning_id, chunks.c.state < ChunkState.OPEN)
         .order_by(chunks.c.id)
     )
     return [Unplanned(**row) for row in rows.mappings()]

@@ -82,8 +82,8 @@ class Tally:
 
     @property
     def missed(self) -> int:
-        """未达: ended without having reached anybody."""
-        return self.undelivered + self.unknown + self.failed
+        """未送达: the provider had it, and it did not arrive or nobody knows."""
+        return self.undelivered + self.unknown
 
     @property
     def reached(self) -> float | None:

@@ -171,13 +171,13 @@ async def _unsettled(tx: Tx) -> dict[str, int]:
             "WHERE d.state = 0 AND d.pos < c.opened_to GROUP BY d.channel"
         )
     )
-    return {channel: number for channel, number in rows}
+    return {row[0]: row[1] for row in rows}
 
 
 async def states(store: Store) -> Counter[int]:
     async with store.read() as tx:
         rows = await tx.execute(text("SELECT state, count(*) FROM deliveries GROUP BY state"))
-        return Counter({state: number for state, number in rows})
+        return Counter({row[0]: row[1] for row in rows})
 
 
 async def flagged(store: Store) -> set[str]:

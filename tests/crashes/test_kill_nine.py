@@ -29,7 +29,8 @@ def red_for_the_city() -> bytes:
 <severity>Extreme</severity><certainty>Observed</certainty>
 <expires>{(now + timedelta(hours=6)).isoformat(timespec="seconds")}</expires><senderName>吉安市气象台</senderName>
 <headline>吉安市气象台发布暴雨红色预警[Ⅰ级/特别严重]</headline><description>预计未来3小时全市有强降雨。</description>
-<area><areaDesc>吉安市</areaDesc><geocode><valueName>CPEAS Geographic Code</valueName><value>360800000000</value></geocode></area>
+<area><areaDesc>吉安市</areaDesc>
+<geocode><valueName>CPEAS Geographic Code</valueName><value>360800000000</value></geocode></area>
 </info></alert>""".encode()
 
 

@@ -3,73 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
-from dispatcher.model import BEIJING, Code, Verdict
+from dispatcher.model import Code, Verdict
 from dispatcher.pipeline.accept import Answer, Incoming, accept
 from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.withdraw import expire_due
-from dispatcher.registry import importing, sample
 from dispatcher.states import DeliveryState, WarningState
 from dispatcher.store import chunks, events, ledger, rejects, warnings
-from dispatcher.store.engine import Store
 from dispatcher.store.packing import plan_hash
 from dispatcher.store.sealed import Seal
-from tests.city import NOW, Clock, settings
+from tests.city import NOW, Clock, cap, named
 
 SEAL = Seal(bytes(32))
 
 
-@pytest.fixture
-async def clock() -> Clock:
-    return Clock()
+async def sent_in(jian: Context, body: bytes, source: str = "city-weather", door: str = "amqp") -> Answer:
+    return await accept(jian, Incoming(door=door, source=source, content_type="application/cap+xml", body=body))
 
 
-@pytest.fixture
-async def context(store: Store, clock: Clock) -> AsyncIterator[Context]:
-    ours = settings()
-    wish = sample.Wish(gateways_at="http://127.0.0.1:1", endpoints_at="http://127.0.0.1:1", officers=700)
-    await importing.put(store, SEAL, sample.make(ours.config / "jian", wish))
-    yield Context(settings=ours, store=store, seal=SEAL, now=clock)
-
-
-def cap(
-    identifier: str = "36080041600000_20260403023900",
-    sent: datetime = NOW,
-    kind: str = "Alert",
-    area: str = "360827102000",
-    **more: str,
-) -> bytes:
-    local = sent.astimezone(BEIJING).isoformat(timespec="seconds")
-    expires = (sent + timedelta(hours=6)).astimezone(BEIJING).isoformat(timespec="seconds")
-    references = f"<references>{more['references']}</references>" if "references" in more else ""
-    info = f"""<info><language>zh-CN</language><category>Met</category><event>暴雨</event><urgency>Immediate</urgency>
-<severity>{more.get("severity", "Extreme")}</severity><certainty>Observed</certainty><expires>{expires}</expires>
-<senderName>吉安市气象台</senderName><headline>{more.get("headline", "吉安市气象台发布暴雨红色预警[Ⅰ级/特别严重]")}</headline>
-<description>预计未来3小时碧洲镇降雨量将达100毫米以上。</description>
-<area><areaDesc>碧洲镇</areaDesc><geocode><valueName>CPEAS Geographic Code</valueName><value>{area}</value></geocode></area></info>"""
-    return f"""<?xml version="1.0" encoding="UTF-8"?>
-<alert xmlns="urn:oasis:names:tc:emergency:cap:1.2"><identifier>{identifier}</identifier><sender>36080041600000</sender>
-<sent>{local}</sent><status>{more.get("status", "Actual")}</status><msgType>{kind}</msgType><scope>Public</scope>{references}
-{"" if kind == "Cancel" else info}</alert>""".encode()
-
-
-def named(identifier: str, sent: datetime = NOW) -> str:
-    return f"36080041600000,{identifier},{sent.astimezone(BEIJING).isoformat(timespec='seconds')}"
-
-
-async def sent_in(context: Context, body: bytes, source: str = "city-weather", door: str = "amqp") -> Answer:
-    return await accept(context, Incoming(door=door, source=source, content_type="application/cap+xml", body=body))
-
-
-async def test_a_trusted_red_is_approved_with_its_plan_frozen_and_hashed(context: Context) -> None:
-    answer = await sent_in(context, cap())
+async def test_a_trusted_red_is_approved_with_its_plan_frozen_and_hashed(jian: Context) -> None:
+    answer = await sent_in(jian, cap())
     assert (answer.verdict, answer.state) == (Verdict.ACCEPT, WarningState.APPROVED)
-    async with context.store.read() as tx:
+    async with jian.store.read() as tx:
         row = await warnings.one(tx, answer.warning_id)
         assert row is not None
         counted = await ledger.counts(tx, row.id)
@@ -82,21 +41,21 @@ async def test_a_trusted_red_is_approved_with_its_plan_frozen_and_hashed(context
     assert told == ["warning.accepted", "warning.approved"]
 
 
-async def test_the_same_message_through_two_doors_at_once_is_one_warning(context: Context) -> None:
+async def test_the_same_message_through_two_doors_at_once_is_one_warning(jian: Context) -> None:
     answers = await asyncio.gather(
-        *(sent_in(context, cap(), door=door) for door in ("amqp", "http", "cli", "amqp", "http"))
+        *(sent_in(jian, cap(), door=door) for door in ("amqp", "http", "cli", "amqp", "http"))
     )
     assert len({answer.warning_id for answer in answers}) == 1
     assert [answer.repeated for answer in answers].count(False) == 1
-    async with context.store.read() as tx:
+    async with jian.store.read() as tx:
         assert len(await warnings.latest(tx)) == 1
 
 
-async def test_the_same_identity_with_other_content_is_refused_and_put_on_record(context: Context) -> None:
-    first = await sent_in(context, cap())
-    second = await sent_in(context, cap(area="360827103000"))
+async def test_the_same_identity_with_other_content_is_refused_and_put_on_record(jian: Context) -> None:
+    first = await sent_in(jian, cap())
+    second = await sent_in(jian, cap(area="360827103000"))
     assert (second.verdict, second.code, second.content_conflict) == (Verdict.REJECT, Code.DUPLICATE_CONFLICT, True)
-    async with context.store.read() as tx:
+    async with jian.store.read() as tx:
         kept = await rejects.latest(tx)
         row = await warnings.one(tx, first.warning_id)
     assert [reject.raw for reject in kept] == [cap(area="360827103000")]
@@ -104,33 +63,33 @@ async def test_the_same_identity_with_other_content_is_refused_and_put_on_record
     assert row.state == WarningState.APPROVED
 
 
-async def test_a_source_not_trusted_waits_for_a_person(context: Context) -> None:
-    answer = await sent_in(context, cap(), source="county-weather")
+async def test_a_source_not_trusted_waits_for_a_person(jian: Context) -> None:
+    answer = await sent_in(jian, cap(), source="county-weather")
     assert (answer.verdict, answer.code, answer.state) == (Verdict.HOLD, Code.APPROVAL_MISSING, WarningState.HELD)
-    async with context.store.read() as tx:
+    async with jian.store.read() as tx:
         assert await ledger.counts(tx, answer.warning_id) == []
 
 
 @pytest.mark.parametrize(
     ("source", "door"), [("nobody", "amqp"), ("city-weather", "gopher")], ids=["unknown source", "door not allowed"]
 )
-async def test_whoever_may_not_speak_is_refused(context: Context, source: str, door: str) -> None:
-    answer = await sent_in(context, cap(), source=source, door=door)
+async def test_whoever_may_not_speak_is_refused(jian: Context, source: str, door: str) -> None:
+    answer = await sent_in(jian, cap(), source=source, door=door)
     assert (answer.verdict, answer.code) == (Verdict.REJECT, Code.SIGNATURE)
 
 
-async def test_what_has_no_area_is_held_and_never_becomes_everyone(context: Context) -> None:
-    answer = await sent_in(context, cap(area="360827999000"))
+async def test_what_has_no_area_is_held_and_never_becomes_everyone(jian: Context) -> None:
+    answer = await sent_in(jian, cap(area="360827999000"))
     assert answer.verdict is not Verdict.ACCEPT
     assert answer.code in (Code.AREA_UNRESOLVED, Code.OUTSIDE_AUTHORITY)
 
 
-async def test_an_update_supersedes_what_it_names(context: Context) -> None:
-    first = await sent_in(context, cap())
+async def test_an_update_supersedes_what_it_names(jian: Context) -> None:
+    first = await sent_in(jian, cap())
     later = NOW + timedelta(minutes=2)
-    second = await sent_in(context, cap("U1", later, kind="Update", references=named("36080041600000_20260403023900")))
+    second = await sent_in(jian, cap("U1", later, kind="Update", references=named("36080041600000_20260403023900")))
     assert second.state is WarningState.APPROVED
-    async with context.store.read() as tx:
+    async with jian.store.read() as tx:
         before = await warnings.one(tx, first.warning_id)
         after = await warnings.one(tx, second.warning_id)
     assert before is not None
@@ -138,13 +97,13 @@ async def test_an_update_supersedes_what_it_names(context: Context) -> None:
     assert (before.state, before.ended_by, after.chain_id) == (WarningState.SUPERSEDED, after.id, before.id)
 
 
-async def test_a_cancel_goes_only_to_whoever_may_have_heard(context: Context) -> None:
-    first = await sent_in(context, cap())
+async def test_a_cancel_goes_only_to_whoever_may_have_heard(jian: Context) -> None:
+    first = await sent_in(jian, cap())
     cancel = await sent_in(
-        context, cap("C1", NOW + timedelta(minutes=1), kind="Cancel", references=named("36080041600000_20260403023900"))
+        jian, cap("C1", NOW + timedelta(minutes=1), kind="Cancel", references=named("36080041600000_20260403023900"))
     )
     assert cancel.state is WarningState.APPROVED
-    async with context.store.read() as tx:
+    async with jian.store.read() as tx:
         before = await warnings.one(tx, first.warning_id)
         after = await warnings.one(tx, cancel.warning_id)
     assert before is not None
@@ -153,47 +112,47 @@ async def test_a_cancel_goes_only_to_whoever_may_have_heard(context: Context) ->
     assert after.rows_planned == 0  # nothing had left yet
 
 
-async def test_a_cancel_that_comes_first_keeps_its_alert_from_being_sent(context: Context) -> None:
-    tombstone = await sent_in(context, cap("C1", NOW, kind="Cancel", references=named("36080041600000_20260403023900")))
-    late = await sent_in(context, cap())
+async def test_a_cancel_that_comes_first_keeps_its_alert_from_being_sent(jian: Context) -> None:
+    tombstone = await sent_in(jian, cap("C1", NOW, kind="Cancel", references=named("36080041600000_20260403023900")))
+    late = await sent_in(jian, cap())
     assert (tombstone.state, late.state) == (WarningState.RECEIVED, WarningState.CANCELLED)
-    async with context.store.read() as tx:
+    async with jian.store.read() as tx:
         assert await ledger.counts(tx, late.warning_id) == []
 
 
-async def test_an_update_that_comes_first_is_issued_and_its_late_alert_is_superseded(context: Context) -> None:
+async def test_an_update_that_comes_first_is_issued_and_its_late_alert_is_superseded(jian: Context) -> None:
     update = await sent_in(
-        context, cap("U1", NOW + timedelta(minutes=1), kind="Update", references=named("36080041600000_20260403023900"))
+        jian, cap("U1", NOW + timedelta(minutes=1), kind="Update", references=named("36080041600000_20260403023900"))
     )
-    late = await sent_in(context, cap())
+    late = await sent_in(jian, cap())
     assert (update.state, late.state) == (WarningState.APPROVED, WarningState.SUPERSEDED)
 
 
-async def test_a_test_message_is_recorded_and_goes_no_further(context: Context) -> None:
-    answer = await sent_in(context, cap(status="Test"))
+async def test_a_test_message_is_recorded_and_goes_no_further(jian: Context) -> None:
+    answer = await sent_in(jian, cap(status="Test"))
     assert answer.state is WarningState.RECEIVED
 
 
-async def test_a_warning_runs_out_and_its_unsent_rows_with_it(context: Context, clock: Clock) -> None:
-    answer = await sent_in(context, cap())
+async def test_a_warning_runs_out_and_its_unsent_rows_with_it(jian: Context, clock: Clock) -> None:
+    answer = await sent_in(jian, cap())
     clock.pass_(hours=7)
-    assert await expire_due(context) == [answer.warning_id]
-    assert await expire_due(context) == []
+    assert await expire_due(jian) == [answer.warning_id]
+    assert await expire_due(jian) == []
 
 
-async def test_hostile_bytes_are_refused_kept_and_leave_the_next_message_unharmed(context: Context) -> None:
+async def test_hostile_bytes_are_refused_kept_and_leave_the_next_message_unharmed(jian: Context) -> None:
     for body in (b"", b"\x00" * 10, b"<a/>", b"{", cap()[:200], cap().replace(b"<alert", b"<!DOCTYPE x><alert")):
-        answer = await sent_in(context, body)
+        answer = await sent_in(jian, body)
         assert answer.verdict is Verdict.REJECT
         assert answer.code is not None
         assert answer.reason
-    assert (await sent_in(context, cap())).verdict is Verdict.ACCEPT
-    async with context.store.read() as tx:
+    assert (await sent_in(jian, cap())).verdict is Verdict.ACCEPT
+    async with jian.store.read() as tx:
         assert len(await rejects.latest(tx)) == 6
 
 
-async def test_a_signed_source_without_a_signature_is_refused(context: Context) -> None:
-    source = context.settings.sources["city-weather"].model_copy(update={"signed": True, "secret": None})
-    signed = replace(context.settings, sources={**context.settings.sources, "city-weather": source})
-    answer = await sent_in(replace(context, settings=signed), cap())
+async def test_a_signed_source_without_a_signature_is_refused(jian: Context) -> None:
+    source = jian.settings.sources["city-weather"].model_copy(update={"signed": True, "secret": None})
+    signed = replace(jian.settings, sources={**jian.settings.sources, "city-weather": source})
+    answer = await sent_in(replace(jian, settings=signed), cap())
     assert (answer.verdict, answer.code) == (Verdict.REJECT, Code.SIGNATURE)

@@ -52,7 +52,7 @@ def test_a_key_of_the_wrong_length_is_refused(length: int) -> None:
 
 
 def test_a_number_is_found_by_the_same_index_with_the_same_key_only() -> None:
-    assert Seal(KEY).index(PHONE) == Seal(KEY).index(PHONE) == 9024195374013055914 or Seal(KEY).index(PHONE) > 0
+    assert Seal(KEY).index(PHONE) == 8873358422161902662, "stored in databases: may never come out otherwise"
     assert Seal(KEY).index(PHONE) != Seal(bytes(32)).index(PHONE)
 
 

@@ -96,7 +96,7 @@ def services() -> Iterator[dict[str, dict[str, str]]]:
 @pytest.mark.long
 @pytest.mark.timeout(1500)
 def test_the_image_serves_as_an_ordinary_user_with_composes_environment(
-    image: Image, services: dict[str, dict[str, str]], tmp_path: Path
+    services: dict[str, dict[str, str]], image: Image, tmp_path: Path
 ) -> None:
     assert image.user == "mingluo"
     wanted = compose()["mingluo"]["environment"]

@@ -247,7 +247,13 @@ def _most_first(item: tuple[str, Tally]) -> tuple[int, str]:
 
 def _bar(name: str, tally: Tally) -> Bar:
     """Delivered, then on its way, then missed; what is still to come stays empty."""
-    pieces = (("delivered", tally.delivered), ("sent", tally.sent), ("missed", tally.missed), ("ended", tally.ended))
+    pieces = (
+        ("delivered", tally.delivered),
+        ("sent", tally.sent),
+        ("missed", tally.missed),
+        ("failed", tally.failed),
+        ("ended", tally.ended),
+    )
     segments, done = [], 0
     for kind, rows in pieces:
         begin, done = round(done * BAR / max(1, tally.due)), done + rows
@@ -275,7 +281,7 @@ def _look(unit: Unit | None) -> str:
     """How much was delivered, in five steps; `bad` where somebody was missed for good."""
     if unit is None or not (unit.in_area or unit.tally.due):
         return "off"
-    share, bad = unit.tally.reached, " bad" if unit.tally.missed else ""
+    share, bad = unit.tally.reached, " bad" if unit.tally.missed + unit.tally.failed else ""
     if share is None:
         return "none"
     if share >= 1:

@@ -22,8 +22,8 @@ from dispatcher.model import AdminArea, Area, Point
 from dispatcher.registry.register import Register
 
 WIDTH: Final = 4000
-TOLERANCE: Final = 0.0016
-"""Degrees; about 170 m."""
+TOLERANCE: Final = 0.0008
+"""Degrees; some 80 m."""
 _ROUND: Final = 64
 _KM_PER_DEGREE: Final = 111.19
 
@@ -142,13 +142,12 @@ def draw(register: Register) -> Sketch:
 
 def _bounded(areas: Iterable[AdminArea], level: str) -> list[tuple[AdminArea, BaseGeometry]]:
     """The units of a level that have a boundary, simplified as one coverage."""
-    found = [area for area in areas if area.level == level and area.boundary]
-    found.sort(key=lambda area: area.code)
-    if not found:
-        return []
-    whole = np.array([geometry_of(area.boundary) for area in found], object)
-    slim = shapely.coverage_simplify(whole, TOLERANCE)
-    return [(area, thin if not thin.is_empty else thick) for area, thin, thick in zip(found, slim, whole, strict=True)]
+    found = sorted(
+        ((area, geometry_of(area.boundary)) for area in areas if area.level == level and area.boundary is not None),
+        key=lambda bounded: bounded[0].code,
+    )
+    slim = list(shapely.coverage_simplify([whole for _, whole in found], TOLERANCE)) if found else []
+    return [(area, whole if thin.is_empty else thin) for (area, whole), thin in zip(found, slim, strict=True)]
 
 
 def _drawn(frame: Sketch, units: Sequence[tuple[AdminArea, BaseGeometry]]) -> Iterable[Shape]:

@@ -1,0 +1,172 @@
+"""A whole service with its doors open, for tests that come in by HTTP: real database, real register, real socket.
+
+Nothing is sent (the role `send` is off): what became of a row is written by `take_in_hand`, as the sender would.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from dispatcher.model import BEIJING
+from dispatcher.pipeline.context import Context
+from dispatcher.registry.importing import put
+from dispatcher.registry.sample import Wish, make
+from dispatcher.service.running import Service
+from dispatcher.service.serving import serving
+from dispatcher.settings import PROJECT, Settings, load
+from dispatcher.states import DeliveryState
+from dispatcher.store import chunks, deliveries
+from dispatcher.store.chunks import Holder
+from dispatcher.store.deliveries import Attempt, Row, Settled
+from dispatcher.store.engine import open_store
+from dispatcher.store.migrating import migrate
+from dispatcher.store.packing import unpack
+from dispatcher.store.sealed import Seal
+
+SEAL = Seal(bytes(32))
+TOKEN = "city-token-0123456789"
+HELD_TOKEN = "county-token-0123456789"
+DRILL_TOKEN = "drill-token-0123456789"
+TWILIO_TOKEN = "twilio-token"
+EBM_SECRET = "ebm-secret-for-tests"
+
+
+def settings(database_url: str, **environment: str) -> Settings:
+    """The project's own, with tokens and a Twilio account that reaches nobody."""
+    return load(
+        {
+            "MINGLUO_DATABASE_URL": database_url,
+            "MINGLUO_LISTEN": "127.0.0.1:0",
+            "MINGLUO_SEAL_KEY": "00" * 32,
+            "MINGLUO_TOKEN_CITY_WEATHER": TOKEN,
+            "MINGLUO_TOKEN_COUNTY_WEATHER": HELD_TOKEN,
+            "MINGLUO_TOKEN_DRILL": DRILL_TOKEN,
+            "MINGLUO_TWILIO_ACCOUNT_SID": "AC1",
+            "MINGLUO_TWILIO_AUTH_TOKEN": TWILIO_TOKEN,
+            "MINGLUO_TWILIO_SENDER": "+15005550006",
+            "MINGLUO_EBM_SECRET": EBM_SECRET,
+            **environment,
+        }
+    )
+
+
+async def filled(path: Path, officers: int = 900) -> str:
+    """The URL of a new database with Ji'an's real places and invented people."""
+    url = f"sqlite+aiosqlite:///{path}"
+    await migrate(url)
+    store = open_store(url)
+    wish = Wish(gateways_at="http://127.0.0.1:9", endpoints_at="http://127.0.0.1:9", officers=officers)
+    await put(store, SEAL, make(PROJECT / "config" / "jian", wish))
+    await store.close()
+    return url
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class House:
+    """An open service. `http` asks it; `source` asks as the trusted source."""
+
+    url: str
+    context: Context
+    service: Service
+    http: aiohttp.ClientSession
+
+    async def post(self, body: bytes, token: str = TOKEN, **headers: str) -> tuple[int, dict[str, Any], Any]:
+        given = {"Content-Type": "application/cap+xml", "Authorization": f"Bearer {token}", **headers}
+        async with self.http.post(f"{self.url}/api/v1/warnings", data=body, headers=given) as answer:
+            return answer.status, await answer.json(content_type=None), answer.headers
+
+    async def get(self, path: str, **headers: str) -> tuple[int, Any, Any]:
+        async with self.http.get(f"{self.url}{path}", headers=headers) as answer:
+            return answer.status, await answer.json(content_type=None), answer.headers
+
+    async def text(self, path: str, **headers: str) -> tuple[int, str, Any]:
+        async with self.http.get(f"{self.url}{path}", headers=headers) as answer:
+            return answer.status, await answer.text(), answer.headers
+
+
+@asynccontextmanager
+async def standing(database_url: str, **environment: str) -> AsyncIterator[House]:
+    """The service as `mingluo serve` wires it, until the block ends."""
+    ours = settings(database_url, **environment)
+    async with (
+        serving(ours, roles=frozenset({"web"}), loopback_only=True) as live,
+        aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20)) as http,
+    ):
+        yield House(url=live.url, service=live.service, context=live.context, http=http)
+
+
+Fate = Callable[[Row], tuple[DeliveryState, str]]
+
+
+async def take_in_hand(house: House, channel: str, fate: Fate) -> int:
+    """Takes the most urgent chunk of a channel and settles its rows as `fate` says; returns how many."""
+    now = house.context.now()
+    async with house.context.store.begin() as tx:
+        holder = Holder(node="test", epoch=1, lease_until=now + timedelta(minutes=1))
+        chunk = await chunks.take(tx, channel, holder)
+        assert chunk is not None
+        rows = await deliveries.plan(tx, chunk, unpack(chunk.packed), 1, None)
+        await chunks.open_to(tx, chunk.id, 1, chunk.size)
+        await deliveries.settle(tx, [_settled(chunk.id, number, row, fate, now) for number, row in enumerate(rows)])
+    return len(rows)
+
+
+def _settled(chunk_id: int, number: int, row: Row, fate: Fate, now: datetime) -> Settled:
+    state, code = fate(row)
+    row.calls = row.tries = 1
+    started = now + timedelta(milliseconds=3 * number)
+    refused = state is DeliveryState.FAILED
+    attempt = Attempt(
+        no=1,
+        provider="test",
+        started_at=started,
+        ended_at=started + timedelta(milliseconds=20),
+        outcome="refused" if refused else "accepted",
+        code=code,
+        reason="号码 +8615400001234 无法送达" if refused else "",
+        provider_ref="" if refused else f"SM{number:06d}",
+        trace="<EBD>…</EBD>" if row.channel == "broadcast" else "",
+    )
+    return Settled(chunk_id=chunk_id, row=row, state=state, code=code, at=now, attempt=attempt)
+
+
+_TEMPLATE = """<?xml version="1.0" encoding="UTF-8"?>
+<alert xmlns="urn:oasis:names:tc:emergency:cap:1.2"><identifier>{identifier}</identifier>
+<sender>36080041600000</sender><sent>{sent}</sent><status>{status}</status>
+<msgType>{kind}</msgType><scope>Public</scope>{references}<info><language>zh-CN</language><category>Met</category>
+<event>暴雨</event><urgency>Immediate</urgency><severity>Extreme</severity><certainty>Observed</certainty>
+<effective>{sent}</effective><expires>{expires}</expires>
+<senderName>吉安市气象台</senderName><headline>{headline}</headline>
+<description>{description}</description><instruction>请立即转移低洼地带和山洪沟口的群众。</instruction>
+<area><areaDesc>{place}</areaDesc>{where}</area></info></alert>"""
+SENT = datetime.now(UTC).replace(microsecond=0)
+RAIN = "预计未来3小时吉安市大部分乡镇降雨量将达100毫米以上，可能引发山洪、地质灾害和城乡内涝。"
+
+
+def cap(identifier: str = "36080041600000_20260403023830", **changes: str) -> bytes:
+    """A red rainstorm warning for the whole city; `where` is the area's geocodes or polygon."""
+    sent = SENT.astimezone(BEIJING)
+    values = {
+        "sent": sent.isoformat(),
+        "expires": (sent + timedelta(hours=6)).isoformat(),
+        "status": "Actual",
+        "kind": "Alert",
+        "references": "",
+        "headline": "吉安市气象台发布暴雨红色预警[Ⅰ级/特别严重]",
+        "description": RAIN,
+        "place": "吉安市",
+        "where": code("360800"),
+        **changes,
+    }
+    return _TEMPLATE.format(identifier=identifier, **values).encode()
+
+
+def code(value: str) -> str:
+    return f"<geocode><valueName>CPEAS Geographic Code</valueName><value>{value}</value></geocode>"

@@ -1,0 +1,66 @@
+"""Who would be told, and why somebody would not: without writing a line."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from dispatcher.model import Code, Target, Verdict
+from dispatcher.pipeline.context import Context
+from dispatcher.pipeline.explain import explain
+from dispatcher.pipeline.preview import preview
+from dispatcher.store import warnings
+from tests.city import cap
+from tests.dispatcher.test_accept import sent_in
+
+CN = Path(__file__).parent.parent / "cap"
+EXPECTED = {alert["file"]: alert for alert in json.loads((CN / "expected.json").read_text(encoding="utf-8"))["alerts"]}
+
+
+async def test_every_file_of_the_chinese_profile_previews_exactly_its_villages(jian: Context) -> None:
+    for name, expected in EXPECTED.items():
+        seen = await preview(jian, (CN / name).read_bytes(), "application/cap+xml", None)
+        digest = hashlib.sha256(",".join(seen.villages).encode()).hexdigest()
+        assert digest == expected["expected_villages_sha256"], name
+        assert seen.officers > 0, name
+
+
+async def test_a_preview_writes_nothing(jian: Context) -> None:
+    seen = await preview(jian, cap(), "application/cap+xml", jian.settings.sources["city-weather"])
+    assert (seen.verdict, seen.level, seen.hazard) == (Verdict.ACCEPT, "red", "暴雨")
+    assert seen.channels["sms"]["targets"] == seen.officers + seen.offices + seen.residents
+    assert any("碧洲镇" in text for text in seen.texts)
+    async with jian.store.read() as tx:
+        assert await warnings.latest(tx) == []
+
+
+async def test_a_source_that_needs_a_person_is_shown_as_held(jian: Context) -> None:
+    seen = await preview(jian, cap(), "application/cap+xml", jian.settings.sources["county-weather"])
+    assert (seen.verdict, seen.code) == (Verdict.HOLD, Code.APPROVAL_MISSING)
+
+
+async def test_bytes_nobody_can_read_are_a_verdict_too(jian: Context) -> None:
+    seen = await preview(jian, b"<", "application/cap+xml", None)
+    assert (seen.verdict, seen.code, seen.officers) == (Verdict.REJECT, Code.SCHEMA, 0)
+
+
+async def test_whoever_is_told_can_be_told_why_and_whoever_is_not_why_not(jian: Context) -> None:
+    answer = await sent_in(jian, cap())
+    register = await jian.register()
+    inside = next(post for post in register.posts if post.area_code.startswith("360827102") and post.post == "A")
+    outside = next(post for post in register.posts if post.area_code.startswith("360881100"))
+    told = await explain(jian, answer.warning_id, Target.parse(f"officer-{inside.officer_id}"))
+    not_told = await explain(jian, answer.warning_id, Target.parse(f"officer-{outside.officer_id}"))
+    assert not_told is not None
+    assert told is not None
+    assert told.told, told.reason
+    assert "碧洲镇" in told.told[0].text
+    assert (not_told.told, bool(not_told.reason)) == ((), True)
+
+
+@pytest.mark.parametrize("warning_id", ["", "nothing"])
+async def test_a_warning_nobody_knows_has_no_story(jian: Context, warning_id: str) -> None:
+    assert await explain(jian, warning_id, Target.parse("officer-JA00001")) is None

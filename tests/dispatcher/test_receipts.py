@@ -1,0 +1,153 @@
+"""Receipts: recorded whatever they are, and only ever moving a delivery forward."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import pytest
+
+from channels.contract import Accepted, Receipt, ReceiptState
+from dispatcher.model import Channel, DeliveryKey
+from dispatcher.pipeline.context import Context
+from dispatcher.pipeline.follow import Follower
+from dispatcher.pipeline.settle import finish, take_receipts
+from dispatcher.receipts import ReceiptBook
+from dispatcher.sending.live import Desk
+from dispatcher.service.assembly import event_code_of
+from dispatcher.states import DeliveryState, WarningState
+from dispatcher.store import ledger, warnings
+from dispatcher.store.engine import Store
+from dispatcher.store.warnings import WarningRow
+from tests.city import Clock, Provider, gateways, people, red, released, settings
+from tests.dispatcher.test_sending_dispatch import SEAL, all_in, counts, dispatching, find, until
+
+
+@asynccontextmanager
+async def a_book(store: Store, clock: Clock) -> AsyncIterator[ReceiptBook]:
+    book = ReceiptBook(store, clock)
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(book.run())
+        yield book
+        running.cancel()
+
+
+def context_of(store: Store, clock: Clock) -> Context:
+    return Context(settings=settings(), store=store, seal=SEAL, now=clock)
+
+
+async def a_sent_warning(store: Store, clock: Clock, count: int = 3) -> WarningRow:
+    warning = await released(store, red(), people(count))
+    async with dispatching(store, clock, sms=Provider()):
+        await until(all_in(store, warning.id, {DeliveryState.SENT: count}))
+    return warning
+
+
+def about(warning: WarningRow, *said: tuple[int, ReceiptState]) -> list[Receipt]:
+    return [Receipt(id=f"{warning.id}.officer-JA{no:05d}.sms.0", state=state) for no, state in said]
+
+
+async def test_a_receipt_moves_its_delivery_and_never_back(store: Store) -> None:
+    clock = Clock()
+    warning = await a_sent_warning(store, clock)
+    async with a_book(store, clock) as book:
+        done, late = ReceiptState.DELIVERED, ReceiptState.SENT
+        first = about(warning, (0, done), (1, ReceiptState.UNDELIVERED), (2, done))
+        assert await take_receipts(context_of(store, clock), book, Channel.SMS, first) == 0
+        again = about(warning, (0, late), (0, ReceiptState.FAILED), (1, done), (2, done))
+        assert await take_receipts(context_of(store, clock), book, Channel.SMS, again) == 0
+    assert await counts(store, warning.id) == {DeliveryState.DELIVERED: 3}
+    async with store.read() as tx:
+        heard = await ledger.receipts_of(tx, warning.id, "officer-JA00000")
+    assert [one.state for one in heard] == ["delivered", "sent", "failed"]
+
+
+async def test_a_receipt_that_overtakes_its_answer_is_kept(store: Store) -> None:
+    clock, sms = Clock(), Provider(hold=asyncio.Event())
+    warning = await released(store, red(), people(1))
+    async with dispatching(store, clock, sms=sms), a_book(store, clock) as book:
+        await until(lambda: _is(sms.under_way, 1))
+        await take_receipts(context_of(store, clock), book, Channel.SMS, about(warning, (0, ReceiptState.DELIVERED)))
+        assert await counts(store, warning.id) == {DeliveryState.DELIVERED: 1}
+        assert sms.hold is not None
+        sms.hold.set()
+        await until(lambda: _has_tries(store, warning.id))
+    async with store.read() as tx:
+        (entry,) = await ledger.page(tx, warning.id, None)
+    assert (entry.state, entry.provider_ref) == (DeliveryState.DELIVERED, "1")
+
+
+@pytest.mark.parametrize("name", ["nonsense", "1.officer-X.sms", "1.ghost-X.sms.0", "1.officer-X.pigeon.0"])
+async def test_a_receipt_for_nobody_is_counted_and_harms_nothing(store: Store, name: str) -> None:
+    clock = Clock()
+    async with a_book(store, clock) as book:
+        stranger = [Receipt(id=name, state=ReceiptState.DELIVERED)]
+        assert await take_receipts(context_of(store, clock), book, Channel.SMS, stranger) == 1
+
+
+async def test_whoever_never_reports_becomes_unknown_at_the_deadline_and_the_warning_is_completed(store: Store) -> None:
+    clock = Clock()
+    warning = await a_sent_warning(store, clock)
+    context = context_of(store, clock)
+    await finish(context)
+    assert await _state(store, warning) == WarningState.DISPATCHED
+    clock.pass_(minutes=16)
+    await finish(context)
+    assert await counts(store, warning.id) == {DeliveryState.UNKNOWN: 3}
+    assert await _state(store, warning) == WarningState.COMPLETED
+
+
+class Asked(Provider):
+    """A gateway that says it has played, when it is asked."""
+
+    async def ask(self, batch: Sequence[object], now: object) -> list[Receipt]:
+        return [Receipt(id=message.id, state=ReceiptState.DELIVERED) for message in batch]  # type: ignore[attr-defined]
+
+
+async def test_a_gateway_is_asked_until_it_has_played(store: Store) -> None:
+    clock, loud = Clock(), Asked(answer=lambda _: Accepted(ref="1"))
+    warning = await released(store, red(), gateways(3))
+    async with dispatching(store, clock, broadcast=loud), a_book(store, clock) as book:
+        await until(all_in(store, warning.id, {DeliveryState.SENT: 3}))
+        follower = Follower(
+            context=context_of(store, clock),
+            book=book,
+            desk=Desk(settings().policy, "吉安市应急管理局", event_code_of),
+            lookup=find,
+            askers={Channel.BROADCAST: loud},
+            now=clock,
+        )
+        await follower.look()
+    assert await counts(store, warning.id) == {DeliveryState.DELIVERED: 3}
+
+
+async def test_a_provider_is_told_to_come_again_when_its_receipts_could_not_be_kept(sqlite_store: Store) -> None:
+    clock = Clock()
+    warning = await a_sent_warning(sqlite_store, clock, 1)
+    reports = about(warning, (0, ReceiptState.DELIVERED))
+    async with a_book(sqlite_store, clock) as book:
+        await sqlite_store.close()
+        broken = replace(reports[0], detail="x" * 10)
+        async with sqlite_store.begin() as tx:
+            await tx.exec_driver_sql("DROP TABLE receipts")
+        with pytest.raises(Exception, match="receipts"):
+            await take_receipts(context_of(sqlite_store, clock), book, Channel.SMS, [broken])
+    assert DeliveryKey.parse(reports[0].id).channel is Channel.SMS
+
+
+async def _state(store: Store, warning: WarningRow) -> str:
+    async with store.read() as tx:
+        row = await warnings.one(tx, warning.id)
+    assert row is not None
+    return row.state
+
+
+async def _is(value: int, expected: int) -> bool:
+    return value == expected
+
+
+async def _has_tries(store: Store, warning_id: str) -> bool:
+    async with store.read() as tx:
+        return bool(await ledger.tries_of(tx, warning_id, ["officer-JA00000"]))

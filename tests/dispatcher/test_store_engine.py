@@ -1,0 +1,252 @@
+"""A transaction is whole or not there, on SQLite and PostgreSQL; eight who change one number at once lose none of it."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+from sqlalchemy import insert, select, text, update
+from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from dispatcher.store.engine import AlreadyThere, Store, Tx, database_is_away, open_store, unique, upsert
+from dispatcher.store.tables import facts, nodes, sequences
+
+
+async def value(tx: Tx, name: str = "n") -> int | None:
+    found = await tx.scalar(select(sequences.c.value).where(sequences.c.name == name))
+    return None if found is None else int(found)
+
+
+async def started(store: Store) -> None:
+    async with store.begin() as tx:
+        await tx.execute(insert(sequences).values(name="n", value=0))
+
+
+async def add_one(store: Store) -> None:
+    """Reads, thinks, writes: what loses updates where two may read before either writes."""
+    async with store.begin() as tx:
+        query = select(sequences.c.value).where(sequences.c.name == "n").with_for_update()
+        before = (await tx.execute(query)).scalar_one()
+        await asyncio.sleep(0)
+        await tx.execute(update(sequences).values(value=before + 1))
+
+
+class Stumble(Exception):
+    """Something went wrong in the middle of a transaction."""
+
+
+# ── transactions ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_eight_who_count_at_once_lose_no_count(store: Store) -> None:
+    await started(store)
+    async with asyncio.TaskGroup() as tasks:
+        for _ in range(8):
+            tasks.create_task(add_one(store))
+    async with store.read() as tx:
+        assert await value(tx) == 8
+
+
+async def test_two_processes_that_count_at_once_lose_no_count(database_url: str) -> None:
+    """Two stores on one database, as `serve` and `warn` are: there the lock in memory does not help."""
+    stores = [open_store(database_url), open_store(database_url)]
+    await started(stores[0])
+    async with asyncio.TaskGroup() as tasks:
+        for number in range(8):
+            tasks.create_task(add_one(stores[number % 2]))
+    async with stores[0].read() as tx:
+        assert await value(tx) == 8
+    for store in stores:
+        await store.close()
+
+
+async def test_what_was_committed_is_there_for_who_opens_the_database_next(database_url: str) -> None:
+    first = open_store(database_url)
+    await started(first)
+    await first.close()
+    second = open_store(database_url)
+    async with second.read() as tx:
+        assert await value(tx) == 0
+    await second.close()
+
+
+async def test_a_transaction_that_stumbles_leaves_nothing(store: Store) -> None:
+    with pytest.raises(Stumble):
+        async with store.begin() as tx:
+            await tx.execute(insert(sequences).values(name="n", value=1))
+            raise Stumble
+    async with store.read() as tx:
+        assert await value(tx) is None
+
+
+async def test_after_a_stumble_the_next_transaction_is_not_held_up(store: Store) -> None:
+    for _ in range(20):
+        with pytest.raises(Stumble):
+            async with store.begin():
+                raise Stumble
+    await started(store)
+
+
+async def test_a_cancelled_transaction_leaves_nothing_and_lets_go(store: Store) -> None:
+    inside = asyncio.Event()
+
+    async def stuck() -> None:
+        async with store.begin() as tx:
+            await tx.execute(insert(sequences).values(name="n", value=1))
+            inside.set()
+            await asyncio.Event().wait()
+
+    async with asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(stuck())
+        await inside.wait()
+        task.cancel()
+    async with store.begin() as tx:
+        assert await value(tx) is None
+
+
+async def test_a_reader_sees_one_moment_and_does_not_wait_for_who_writes(store: Store) -> None:
+    await started(store)
+    async with store.begin() as writing:
+        await writing.execute(update(sequences).values(value=7))
+        async with asyncio.timeout(3), store.read() as tx:
+            assert await value(tx) == 0
+    async with store.read() as tx:
+        assert await value(tx) == 7
+
+
+async def test_what_is_written_through_a_reading_connection_is_not_kept(store: Store) -> None:
+    async with store.read() as tx:
+        await tx.execute(insert(sequences).values(name="n", value=1))
+    async with store.read() as tx:
+        assert await value(tx) is None
+
+
+# ── kept apart ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_key_that_is_taken_is_said_in_our_own_word(store: Store) -> None:
+    await started(store)
+    with pytest.raises(AlreadyThere):
+        async with unique(), store.begin() as tx:
+            await tx.execute(insert(sequences).values(name="n", value=5))
+    async with store.read() as tx:
+        assert await value(tx) == 0
+
+
+async def test_insert_or_replace_is_one_statement_on_both(store: Store) -> None:
+    for number in (1, 2):
+        async with store.begin() as tx:
+            statement = upsert(tx, facts).values(name="city", value=str(number))
+            await tx.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"value": str(number)}))
+    async with store.read() as tx:
+        assert (await tx.execute(select(facts.c.value).where(facts.c.name == "city"))).scalar_one() == "2"
+
+
+async def test_a_time_comes_back_as_the_same_instant_and_aware(store: Store) -> None:
+    at = datetime(2026, 4, 3, 2, 39, tzinfo=timezone(timedelta(hours=8)))
+    async with store.begin() as tx:
+        await tx.execute(insert(nodes).values(name="n", epoch=1, seen_at=at))
+        found = (await tx.execute(select(nodes.c.seen_at))).scalar_one()
+    assert found == at
+    assert found.utcoffset() == timedelta(0)
+
+
+async def test_a_time_without_a_zone_never_reaches_the_database(store: Store) -> None:
+    with pytest.raises(Exception, match="naive"):
+        async with store.begin() as tx:
+            await tx.execute(insert(nodes).values(name="n", epoch=1, seen_at=datetime.now(UTC).replace(tzinfo=None)))
+
+
+async def test_an_error_of_the_database_repeats_no_row(store: Store) -> None:
+    """A phone in a failing statement would stand in the log otherwise."""
+    await started(store)
+    with pytest.raises(DBAPIError) as failed:
+        async with store.begin() as tx:
+            await tx.execute(insert(sequences), [{"name": "n", "value": 15400000001}])
+    assert "15400000001" not in str(failed.value)
+
+
+# ── SQLite ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_sqlite_survives_a_power_cut_and_keeps_its_keys(sqlite_store: Store) -> None:
+    async with sqlite_store.read() as tx:
+        told = {
+            name: (await tx.execute(text(f"PRAGMA {name}"))).scalar_one()
+            for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
+        }
+    assert told == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 5000}
+
+
+async def test_sqlite_takes_the_write_lock_at_the_beginning(sqlite_url: str) -> None:
+    """A transaction that reads first and writes later would fail then, when it is too late to begin again."""
+    store = open_store(sqlite_url)
+    path = sqlite_url.partition(":///")[2]
+    async with store.begin():
+        other = sqlite3.connect(path, timeout=0, isolation_level=None)
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            other.execute("BEGIN IMMEDIATE")
+        other.close()
+    await store.close()
+
+
+async def test_sqlite_makes_the_folder_it_stands_in(tmp_path: Path) -> None:
+    store = open_store(f"sqlite+aiosqlite:///{tmp_path}/新 文件夹/deep/mingluo.db")
+    async with store.begin() as tx:
+        await tx.execute(text("CREATE TABLE t (a INTEGER)"))
+    await store.close()
+    assert (tmp_path / "新 文件夹" / "deep" / "mingluo.db").exists()
+
+
+# ── which fault is it ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("url", ["mysql+aiomysql://u@h/d", "oracle://h/d"])
+def test_any_other_database_is_refused_with_what_to_use(url: str) -> None:
+    with pytest.raises(ValueError, match="sqlite\\+aiosqlite.*postgresql\\+asyncpg"):
+        open_store(url)
+
+
+async def test_a_database_that_is_not_there_is_away(unused_tcp_port: int) -> None:
+    store = open_store(f"postgresql+asyncpg://u:p@127.0.0.1:{unused_tcp_port}/d")
+    with pytest.raises(Exception, match=r".*") as failed:
+        async with store.read():
+            pass
+    assert database_is_away(failed.value)  # type: ignore[arg-type]
+    await store.close()
+
+
+async def test_a_locked_sqlite_is_away_and_not_broken(sqlite_url: str) -> None:
+    path = sqlite_url.partition(":///")[2]
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    store = open_store(sqlite_url)
+    async with store.read() as tx:
+        await tx.execute(text("PRAGMA busy_timeout=0"))
+        with pytest.raises(DBAPIError) as failed:
+            await tx.execute(text("DELETE FROM sequences"))
+    assert database_is_away(failed.value)
+    other.close()
+    await store.close()
+
+
+def test_a_wrong_statement_is_a_fault_of_ours_and_waiting_does_not_help() -> None:
+    cause = Exception("x")
+    assert not database_is_away(IntegrityError("s", {}, cause))
+    assert not database_is_away(ProgrammingError("s", {}, cause))
+    assert not database_is_away(ValueError("x"))
+    assert database_is_away(PoolTimeout())
+    assert database_is_away(ConnectionResetError())
+    assert database_is_away(TimeoutError())
+
+
+async def test_a_missing_table_is_a_fault_of_ours_on_both(store: Store) -> None:
+    """Else the writer would wait for ever for a table that never comes."""
+    with pytest.raises(DBAPIError) as failed:
+        async with store.read() as tx:
+            await tx.execute(text("SELECT * FROM no_such_table"))
+    assert not database_is_away(failed.value)
