@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,49 +14,30 @@ from sqlalchemy.exc import DBAPIError
 
 from dispatcher.store.engine import Store, open_store
 from dispatcher.store.migrating import differences, migrate, outdated
-from dispatcher.store.tables import attempts, events, metadata, receipts, sequences
-from tests.services import PG_URL, postgres
+from dispatcher.store.tables import attempts, events, facts, metadata, receipts
+from tests.services import postgres
 
 AT = datetime(2026, 4, 2, 18, 39, tzinfo=UTC)
 DELIVERY = {"warning_id": "w", "target": "officer-JA00001", "channel": "sms", "round": 0}
+TRY = {"no": 1, "provider": "twilio", "started_at": AT, "ended_at": AT, "outcome": "accepted", "trace": ""}
 RECORD: dict[Table, dict[str, Any]] = {
-    events: {"at": AT, "kind": "warning.accepted", "warning_id": "w", "subject": "w", "detail": {}},
-    attempts: {
-        **DELIVERY,
-        "no": 1,
-        "provider": "twilio",
-        "started_at": AT,
-        "ended_at": AT,
-        "outcome": "accepted",
-        "code": "",
-        "reason": "",
-        "provider_ref": "SM1",
-        "possible_duplicate": False,
-        "trace": "",
-    },
-    receipts: {**DELIVERY, "at": AT, "state": "delivered", "code": "", "detail": ""},
+    events: {"id": 1, "at": AT, "kind": "warning.accepted", "warning_id": "w", "subject": "w", "detail": {}},
+    attempts: {**DELIVERY, **TRY, "code": "", "reason": "", "provider_ref": "SM1", "possible_duplicate": False},
+    receipts: {**DELIVERY, "id": 1, "at": AT, "state": "delivered", "code": "", "detail": ""},
 }
 every_record = pytest.mark.parametrize("table", RECORD, ids=[table.name for table in RECORD])
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+async def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
     """A database without any schema, on both."""
     if request.param == "sqlite":
         yield f"sqlite+aiosqlite:///{tmp_path}/empty.db"
         return
-    request.getfixturevalue("postgres_url")  # skips, or fails where services are required
-    import_environment = request.getfixturevalue("postgres_server")
-    url = asyncio.run(postgres.create_database(import_environment))
+    server, _ = request.getfixturevalue("_postgres_template")
+    url = await postgres.create_database(server)
     yield url
-    asyncio.run(postgres.drop_database(import_environment, url))
-
-
-@pytest.fixture
-def postgres_server() -> str:
-    import os
-
-    return os.environ[PG_URL]
+    await postgres.drop_database(server, url)
 
 
 async def kept(store: Store, table: Table) -> None:
@@ -64,6 +45,99 @@ async def kept(store: Store, table: Table) -> None:
         await tx.execute(insert(table).values(RECORD[table]))
 
 
-async def rows(store: Store, table: Table) -> list[Any]:
+async def there(store: Store, table: Table) -> list[dict[str, Any]]:
     async with store.read() as tx:
-        return list((await tx.execute(select(table))).all())
+        return [dict(row) for row in (await tx.execute(select(table))).mappings()]
+
+
+async def refused(store: Store, statement: Any) -> str:
+    """What the database says to a statement it must abort."""
+    with pytest.raises(DBAPIError) as aborted:
+        async with store.begin() as tx:
+            await tx.execute(statement)
+    return str(aborted.value)
+
+
+# ── the schema ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_the_migrated_schema_is_the_one_in_the_tables(store: Store) -> None:
+    assert await differences(store) == []
+    assert await outdated(store) == ""
+
+
+async def test_every_table_index_and_unique_key_is_there(store: Store) -> None:
+    async with store.read() as tx:
+        found = await tx.run_sync(
+            lambda connection: {
+                name: {index["name"] for index in inspect(connection).get_indexes(name)}
+                | {key["name"] for key in inspect(connection).get_unique_constraints(name)}
+                for name in inspect(connection).get_table_names()
+            }
+        )
+    wanted = {table.name: {str(index.name) for index in table.indexes} for table in metadata.sorted_tables}
+    assert set(found) - {"alembic_version"} == set(wanted)
+    assert [name for name, indexes in wanted.items() if indexes - found[name]] == []
+
+
+async def test_an_empty_database_says_what_to_type(empty_url: str) -> None:
+    store = open_store(empty_url)
+    assert "mingluo migrate" in await outdated(store)
+    await store.close()
+
+
+async def test_migrating_brings_an_empty_database_to_the_newest_and_again_changes_nothing(empty_url: str) -> None:
+    revision = await migrate(empty_url)
+    store = open_store(empty_url)
+    async with store.begin() as tx:
+        await tx.execute(insert(facts).values(name="city", value="360800"))
+    assert await migrate(empty_url) == revision
+    assert await there(store, facts) == [{"name": "city", "value": "360800"}]
+    assert await outdated(store) == ""
+    await store.close()
+
+
+async def test_two_who_migrate_at_once_do_not_hurt_each_other(empty_url: str) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        both = [tasks.create_task(migrate(empty_url)) for _ in range(2)]
+    assert both[0].result() == both[1].result() != ""
+    store = open_store(empty_url)
+    assert await differences(store) == []
+    await store.close()
+
+
+# ── what happened is not rewritten ──────────────────────────────────────────────────────────────────────────────────
+
+
+@every_record
+async def test_what_was_recorded_cannot_be_changed(store: Store, table: Table) -> None:
+    await kept(store, table)
+    before = await there(store, table)
+    column = "kind" if table is events else "code"
+    assert "append-only" in await refused(store, update(table).values({column: "forged"}))
+    assert await there(store, table) == before
+
+
+@every_record
+async def test_what_was_recorded_cannot_be_deleted(store: Store, table: Table) -> None:
+    await kept(store, table)
+    assert "append-only" in await refused(store, delete(table))
+    assert len(await there(store, table)) == 1
+
+
+@every_record
+async def test_what_was_recorded_cannot_be_replaced_by_the_back_door(sqlite_store: Store, table: Table) -> None:
+    """SQLite's REPLACE deletes without asking a delete trigger, unless it is told to."""
+    await kept(sqlite_store, table)
+    before = await there(sqlite_store, table)
+    column = "kind" if table is events else "code"
+    forged = insert(table).prefix_with("OR REPLACE").values(RECORD[table] | {column: "forged"})
+    assert "append-only" in await refused(sqlite_store, forged)
+    assert await there(sqlite_store, table) == before
+
+
+@every_record
+async def test_what_was_recorded_cannot_be_emptied(postgres_store: Store, table: Table) -> None:
+    await kept(postgres_store, table)
+    assert "append-only" in await refused(postgres_store, text(f"TRUNCATE {table.name}"))
+    assert len(await there(postgres_store, table)) == 1

@@ -75,10 +75,13 @@ async def test_what_was_committed_is_there_for_who_opens_the_database_next(datab
 
 
 async def test_a_transaction_that_stumbles_leaves_nothing(store: Store) -> None:
-    with pytest.raises(Stumble):
+    async def stumble() -> None:
         async with store.begin() as tx:
             await tx.execute(insert(sequences).values(name="n", value=1))
             raise Stumble
+
+    with pytest.raises(Stumble):
+        await stumble()
     async with store.read() as tx:
         assert await value(tx) is None
 
@@ -207,7 +210,7 @@ async def test_sqlite_makes_the_folder_it_stands_in(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("url", ["mysql+aiomysql://u@h/d", "oracle://h/d"])
 def test_any_other_database_is_refused_with_what_to_use(url: str) -> None:
-    with pytest.raises(ValueError, match="sqlite\\+aiosqlite.*postgresql\\+asyncpg"):
+    with pytest.raises(ValueError, match=r"sqlite\+aiosqlite.*postgresql\+asyncpg"):
         open_store(url)
 
 

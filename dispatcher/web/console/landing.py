@@ -27,6 +27,7 @@ TROUBLED = 60
 TOWN_NAMES_BELOW = 4
 """Township names are written where so few counties are shown."""
 BAR = 1000
+TEXTS_A_CHANNEL = 2
 KINDS = {
     TargetKind.OFFICER: "信息员",
     TargetKind.RESIDENT: "住户",
@@ -68,8 +69,8 @@ class Map:
     patches: tuple[Patch, ...]
     counties: tuple[Shape, ...]
     drawn: str
-    named: bool
-    """Township names are written too."""
+    named: tuple[Shape, ...]
+    """Townships whose names are written, where there is room."""
 
     @property
     def looks(self) -> str:
@@ -128,6 +129,7 @@ class Listed:
     """A warning in the list, with how far it has come."""
 
     row: Headline
+    source: str
     bar: Bar
 
 
@@ -148,7 +150,9 @@ async def front(context: Context, before: str) -> Front:
         listed = []
         for row in rows[:LISTED]:
             channels = reach.by_channel(await ledger.counts(tx, row.id))
-            listed.append(Listed(row=row, bar=_bar("", reach.summed(channels.values()))))
+            source = context.settings.sources.get(row.source)
+            total = _bar("", reach.summed(channels.values()))
+            listed.append(Listed(row=row, source=source.name if source else row.source, bar=total))
         refused = len(await ledger.refusals(tx, 100))
     return Front(
         at=context.now(),
@@ -235,10 +239,15 @@ def _laid_out(
             (Why(int(why)).chinese, number)
             for why, number in sorted(plan.get("reasons", {}).items(), key=lambda pair: -pair[1])
         ),
-        texts=tuple(read.texts.values())[:6],
+        texts=tuple(text for channel in channels for text in _some(read.texts, channel)),
         chain=tuple(read.chain),
         events=tuple(read.events),
     )
+
+
+def _some(texts: Mapping[int, TextRow], channel: str) -> list[TextRow]:
+    """They differ by township and role; a few show how they read."""
+    return [text for text in texts.values() if text.channel == channel][:TEXTS_A_CHANNEL]
 
 
 def _most_first(item: tuple[str, Tally]) -> tuple[int, str]:
@@ -273,7 +282,7 @@ def _map(sketch: Sketch, row: WarningRow, counties: Sequence[County], chosen: Co
         patches=tuple(Patch(shape=one, look=_look(units.get(one.code))) for one in sketch.townships),
         counties=sketch.counties,
         drawn=sketch.outline(from_json(row.message).areas),
-        named=0 < len(shown) < TOWN_NAMES_BELOW,
+        named=tuple(one for one in sketch.townships if len(shown) < TOWN_NAMES_BELOW and one.parent in shown),
     )
 
 

@@ -1,0 +1,46 @@
+"""`mingluo demo`: a whole night in a minute, on loopback; ends with 0 only if nothing was lost."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dispatcher.commands.telling import emit, finish
+from dispatcher.rehearsal.demo import Told, Wish, run
+from dispatcher.rehearsal.demo_screen import Screen
+from dispatcher.rehearsal.demo_stage import StageFailed
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+
+
+@app.command()
+def demo(
+    officers: Annotated[int, typer.Option(help="灾害信息员人数")] = 3_200,
+    residents: Annotated[int, typer.Option(help="住户人数")] = 2_000,
+    json: Annotated[bool, typer.Option("--json", help="最后一行输出一个 JSON 对象")] = False,
+    serve: Annotated[bool, typer.Option("--serve", help="演示结束后控制台继续开着，按 Ctrl-C 结束")] = False,
+    warning: Annotated[Path | None, typer.Option(help="改发这份报文（CAP 1.2 或 JSON）")] = None,
+) -> None:
+    """把一条红色暴雨预警发给全市信息员、大喇叭和党建平台。
+
+    发送对象是本机另一个进程里的真实 HTTP 服务；不连外网，不理会环境里的 MINGLUO_*。没有丢失时退出码为 0。
+    """
+    wish = Wish(officers=officers, residents=residents, warning=warning, serve=serve)
+    told = finish(_run(wish, Screen(sys.stderr if json else sys.stdout)), StageFailed)
+    if json:
+        emit(told.facts)
+    raise typer.Exit(0 if told.ok else 1)
+
+
+async def _run(wish: Wish, screen: Screen) -> Told:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    if wish.serve:
+        loop.add_signal_handler(signal.SIGINT, stop.set)
+    return await run(wish, screen, stop)

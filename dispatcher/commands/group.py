@@ -1,0 +1,82 @@
+"""Which commands there are: a plain table. A command's module is loaded when it is chosen, so that `--help` is instant.
+
+It must work on any terminal: what cannot be written in its encoding becomes a question mark, never a traceback.
+"""
+
+from __future__ import annotations
+
+import importlib
+import io
+import os
+import sys
+
+import typer
+from typer.core import TyperGroup
+
+from dispatcher import __version__
+
+COMMANDS = {
+    "demo": ("demo", "演示：把一条红色暴雨预警发给全市信息员、大喇叭和党建平台（只在本机）"),
+    "serve": ("serve", "启动服务与控制台"),
+    "migrate": ("migrate", "把数据库升到程序需要的结构"),
+    "check": ("check", "体检：配置、数据库、消息代理、时钟、登记册、发送接口、队列"),
+    "warn": ("warn", "送入一份预警报文（CAP 1.2 或本系统的 JSON）"),
+    "preview": ("preview", "预览：会通知谁、走哪些渠道、多久发完；不发送"),
+    "why": ("why", "某人对某份预警：通知了没有、依据哪条规则、试过几次、什么内容"),
+    "registry": ("registry", "登记册：sample、import、export、verify"),
+    "rejected": ("rejected", "被拒收的报文：list、show"),
+}
+"""Name → module of this folder, and what it is for."""
+_CHINESE_TERMINALS = frozenset({"gb18030", "gbk", "gb2312"})
+
+
+class Lazy(TyperGroup):
+    """Commands by name, from the table above."""
+
+    def list_commands(self, ctx: typer.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: typer.Context, cmd_name: str) -> typer.core.TyperCommand | TyperGroup | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"dispatcher.commands.{COMMANDS[cmd_name][0]}")
+        command: typer.core.TyperCommand | TyperGroup = typer.main.get_command(module.app)
+        return command
+
+    def format_commands(self, ctx: typer.Context, formatter: typer._click.HelpFormatter) -> None:
+        with formatter.section("命令"):
+            formatter.write_dl([(name, told) for name, (_, told) in COMMANDS.items()])
+
+
+app = typer.Typer(
+    cls=Lazy, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False, no_args_is_help=True
+)
+
+
+@app.callback(invoke_without_command=True)
+def mingluo(
+    version: bool = typer.Option(False, "--version", help="显示版本"),
+) -> None:
+    """鸣锣 Mingluo：多渠道灾害预警发布。各命令的用法：mingluo 命令 --help"""
+    if version:
+        print(f"mingluo {__version__}")
+        raise typer.Exit
+
+
+def main() -> None:
+    """The entry: `mingluo` and `python -m dispatcher`."""
+    for stream in (sys.stdout, sys.stderr):
+        _fit(stream)
+    app(prog_name="mingluo")
+
+
+def _fit(stream: object) -> None:
+    """The terminal's own encoding where it is a Chinese one; nothing that cannot be written stops a command."""
+    if not isinstance(stream, io.TextIOWrapper):
+        return
+    locale = next((os.environ[name] for name in ("LC_ALL", "LC_CTYPE", "LANG") if os.environ.get(name)), "")
+    wanted = locale.partition(".")[2].partition("@")[0].lower().replace("-", "")
+    if stream.isatty() and wanted in _CHINESE_TERMINALS:
+        stream.reconfigure(encoding="gb18030", errors="replace")
+    else:
+        stream.reconfigure(errors="replace")

@@ -1,0 +1,65 @@
+"""`mingluo serve`: the service and the console, until SIGTERM or Ctrl-C; it drains before it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from typing import Annotated
+
+import typer
+
+from dispatcher import __version__
+from dispatcher.commands.ground import settled, standing, where, without_password
+from dispatcher.commands.telling import aside, finish, say
+from dispatcher.rehearsal.demo_screen import Screen
+from dispatcher.service.keys import sole_process
+from dispatcher.service.running import ROLES
+from dispatcher.service.serving import Serving, serve
+from dispatcher.settings import Settings, load
+from dispatcher.telemetry import set_up_logging
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+
+
+@app.command(name="serve")
+def command(
+    roles: Annotated[str, typer.Option(help="本进程承担的角色，逗号分隔")] = ",".join(sorted(ROLES)),
+) -> None:
+    """启动服务与控制台。
+
+    测试环境的 SQLite 会自动建库；登记册为空时自动生成一份合成的吉安市登记册，便于试用。
+    """
+    finish(_serve(frozenset(role.strip() for role in roles.split(",") if role.strip())))
+    aside("鸣锣已停止，没有留下正在发送的行")
+
+
+async def _serve(roles: frozenset[str]) -> None:
+    settings = load()
+    set_up_logging(settings.service.log_level, settings.service.log_format)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await _ground(settings)
+    await serve(settings, roles=roles, stop=stop, loopback_only=False, on_ready=_tell)
+
+
+async def _ground(settings: Settings) -> None:
+    """Where the service will stand, said before anything can fail."""
+    say(f"鸣锣 {__version__}　环境 {settings.service.profile}")
+    say(f"  数据库　　{where(settings)}")
+    say(f"  消息代理　{without_password(settings.service.broker_url)}")
+    with sole_process(settings):
+        async with standing(settings) as context:
+            if not await settled(context, Screen(sys.stderr)):
+                aside("登记册是空的，谁也通知不到：请运行 mingluo registry import（试用请运行 mingluo registry sample）")
+            elif (await context.register()).synthetic:
+                say("  登记册　　合成数据（人员、号码、设备和乡村边界是虚构的，只供试用）")
+
+
+def _tell(live: Serving) -> None:
+    for (channel, name), why in live.service.parts.providers.off.items():
+        say(f"  未启用　　{channel}.{name}：{why}")
+    say(f"  控制台　　{live.url or '本进程不承担 web 角色'}")
+    say("已就绪，按 Ctrl-C 停止")
