@@ -25,14 +25,15 @@ from dispatcher.rehearsal import demo_stage, demo_warnings
 from dispatcher.rehearsal.demo_screen import Screen
 from dispatcher.rehearsal.demo_stage import City, StageFailed
 from dispatcher.rehearsal.demo_telling import Landed, refusal_facts, tell_landed, tell_outside, tell_refused
-from dispatcher.rehearsal.demo_timing import Resolution, resolution
-from dispatcher.rehearsal.report import write_report
+from dispatcher.rehearsal.demo_timing import resolution
+from dispatcher.rehearsal.report import Night, write_report
 from dispatcher.service.assembly import clock
 from dispatcher.service.keys import seal_of
 from dispatcher.service.running import ROLES
 from dispatcher.service.serving import Serving, serving
 from dispatcher.settings import PROJECT, Settings
 from dispatcher.states import WarningState
+from dispatcher.store import events
 from dispatcher.store.engine import open_store
 from dispatcher.store.ledger import Refusal
 from dispatcher.store.migrating import migrate
@@ -129,9 +130,9 @@ async def _night(live: Serving, folder: Path, body: bytes | None, screen: Screen
     with screen.working("独立核对：冻结的名单与各发送对象自己的记录"):
         checked = await _audited(folder)
     with screen.working("写报告"):
-        register = await live.context.register()
-        report = await asyncio.to_thread(write_report, folder, register, landed, checked)
-    ok = checked["lost"] == 0 and all(one.excused for one in landed)
+        ok = checked["lost"] == 0 and all(one.excused for one in landed)
+        night = Night(register=await live.context.register(), landed=landed, checked=checked, ok=ok)
+        report = await asyncio.to_thread(write_report, folder, night)
     _tell_end(screen, checked, report, ok=ok)
     return Told(ok=ok, facts=_facts(landed, checked, report))
 
@@ -179,10 +180,13 @@ async def _stopped(context: Context, warning_id: str) -> bool:
 async def _landed(context: Context, warning_id: str, body: bytes) -> Landed:
     found = await reporting.summary(context.store, await context.register(), warning_id)
     assert found is not None
-    resolved: Resolution = await resolution(context, body, demo_warnings.CONTENT_TYPE, demo_warnings.SOURCE)
+    async with context.store.read() as tx:
+        happened = await events.of_warning(tx, warning_id)
+    resolved = await resolution(context, body, demo_warnings.CONTENT_TYPE, demo_warnings.SOURCE)
     return Landed(
         summary=found,
         entries=tuple(await reporting.entries(context.store, warning_id)),
+        events=tuple(happened),
         resolution=resolved,
     )
 

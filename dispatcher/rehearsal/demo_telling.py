@@ -12,6 +12,7 @@ from dispatcher.model import BEIJING, Channel, Code
 from dispatcher.rehearsal.demo_screen import CHANNEL_CHINESE, Screen
 from dispatcher.rehearsal.demo_timing import Resolution
 from dispatcher.reporting import Cell, Place, Summary
+from dispatcher.store.events import Recorded
 from dispatcher.store.ledger import Entry, Refusal
 from dispatcher.store.warnings import WarningRow
 
@@ -24,6 +25,7 @@ class Landed:
 
     summary: Summary
     entries: tuple[Entry, ...]
+    events: tuple[Recorded, ...]
     resolution: Resolution
 
     @property
@@ -108,7 +110,7 @@ def outside_lines(resolution: Resolution) -> list[str]:
 def tell_refused(screen: Screen, what: WarningRow | Refusal | Landed) -> None:
     """The honest verdict on a warning that does not go out."""
     if isinstance(what, Refusal):
-        screen.line(f"  拒收 {what.code}（{_named(what.code)}）：{what.reason}", style="bold red")
+        screen.line(f"  拒收：{what.reason}（{_named(what.code)}）", style="bold red")
     elif isinstance(what, WarningRow):
         reasons = "；".join(f"{_named(int(one['code']))}：{one['reason']}" for one in what.findings)
         screen.line(f"  没有发送，状态 {what.state}：{reasons or '没有要发的行'}", style="bold yellow")

@@ -102,7 +102,7 @@ async def assemble(context: Context, public_url: str, loopback_only: bool) -> Pa
     transport = Transport(
         loopback_only=loopback_only, loopback=not settings.production, allow=_intranet(settings.service.intranet)
     )
-    providers = _providers(settings, transport, public_url)
+    providers = providers_of(settings, transport, public_url)
     async with store.begin() as tx:
         epoch = await nodes.enter(tx, settings.service.node, context.now())
     desk = Desk(settings.policy, settings.service.sender_name, event_code_of)
@@ -114,7 +114,7 @@ async def assemble(context: Context, public_url: str, loopback_only: bool) -> Pa
     return Parts(
         settings=settings,
         context=context,
-        broker=_broker(context),
+        broker=broker_of(context),
         dispatcher=dispatcher,
         desk=desk,
         book=book,
@@ -129,7 +129,8 @@ def event_code_of(message: Mapping[str, Any]) -> str:
     return str(hazard.get("code") or ANY_EVENT) if hazard.get("scheme") == EBM_SCHEME else ANY_EVENT
 
 
-def _providers(settings: Settings, transport: Transport, public_url: str) -> Providers:
+def providers_of(settings: Settings, transport: Transport, public_url: str) -> Providers:
+    """Built and not started: nothing is called. Raises BadConfiguration with every fault in channels.yaml."""
     on: dict[tuple[Channel, str], Paced] = {}
     off: dict[tuple[Channel, str], str] = {}
     faults = []
@@ -162,7 +163,7 @@ def _intranet(given: tuple[str, ...]) -> tuple[Network, ...]:
         raise BadConfiguration(f"service.yaml: intranet: {error}") from error
 
 
-def _broker(context: Context) -> Broker:
+def broker_of(context: Context) -> Broker:
     async def seen(name: str) -> None:
         async with context.store.begin() as tx:
             await nodes.canary_seen(tx, name, context.now())

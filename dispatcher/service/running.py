@@ -7,6 +7,7 @@ SIGTERM in the middle of a fan-out: it opens nothing more, waits for what is und
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -32,6 +33,10 @@ log = structlog.get_logger()
 
 ROLES = frozenset({"web", "intake", "send", "timers"})
 CANARY_EVERY_S = 5.0
+TICK_S = 3.0
+"""How long a stop waits for the ticks under way."""
+
+logging.getLogger("apscheduler").setLevel(logging.ERROR)  # a tick skipped on a busy machine is no news
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +59,9 @@ class Service:
         self.context = parts.context
         self.book = ReceiptBook(parts.context.store, parts.context.now)
         self._roles = roles
+        self._ticking = 0
+        self._no_tick = asyncio.Event()
+        self._no_tick.set()
         self._follower = Follower(
             context=parts.context,
             book=self.book,
@@ -81,8 +89,7 @@ class Service:
                 try:
                     yield self
                 finally:
-                    if scheduler.running:
-                        scheduler.shutdown(wait=False)
+                    await self._stop_ticks(scheduler)
                     await self._drain()
                     for task in running:
                         task.cancel()
@@ -96,6 +103,18 @@ class Service:
             ("send", "dispatcher", self.parts.dispatcher.run),
             ("intake", "consumer", lambda: self.parts.broker.consume(self.handle)),
         ]
+
+    async def _stop_ticks(self, scheduler: AsyncIOScheduler) -> None:
+        """No new tick begins; one under way is let finish, because APScheduler would cut it off in the middle."""
+        if not scheduler.running:
+            return
+        scheduler.remove_all_jobs()
+        try:
+            async with asyncio.timeout(TICK_S):
+                await self._no_tick.wait()
+        except TimeoutError:
+            log.warning("停机时有定时任务还没有做完，已中断")
+        scheduler.shutdown(wait=False)
 
     async def _drain(self) -> None:
         if "send" in self._roles and not await self.parts.dispatcher.drain():
@@ -150,6 +169,8 @@ class Service:
         return scheduler
 
     async def _tick(self, name: str, work: Callable[[], Awaitable[object]]) -> None:
+        self._ticking += 1
+        self._no_tick.clear()
         try:
             await work()
         except BrokerUnavailable as error:
@@ -159,6 +180,10 @@ class Service:
                 log.exception("定时任务出错，下一次再试", tick=name)
             else:
                 log.warning("数据库暂时不可用，稍后再试", tick=name, error=type(error).__name__)
+        finally:
+            self._ticking -= 1
+            if not self._ticking:
+                self._no_tick.set()
 
     async def _canary(self) -> None:
         now = self.context.now()
@@ -186,7 +211,7 @@ class Service:
         if abs(skew) > 2:
             problems.append(f"本机时钟与数据库相差 {skew:.1f} 秒")
         problems += [f"{channel} 没有可用的发送接口" for channel in self._dumb_channels()]
-        register = await self.context.register() if not problems else None
+        register = await self.context.register() if took else None
         if register is not None and not register.officers:
             problems.append("登记册是空的：请先 mingluo registry sample 或 import")
         return Readiness(

@@ -258,3 +258,11 @@ async def states_of(tx: Tx, warning_ids: Sequence[str]) -> dict[str, str]:
 async def broadcast_ids(tx: Tx, warning_ids: Sequence[str]) -> dict[str, str]:
     rows = await tx.execute(select(warnings.c.id, warnings.c.broadcast_id).where(warnings.c.id.in_(warning_ids)))
     return {row.id: row.broadcast_id for row in rows}
+
+
+async def called(tx: Tx, name: str) -> list[WarningRow]:
+    """Whose id or identifier it is, newest first; `latest` is the newest of all."""
+    statement = select(warnings).order_by(warnings.c.id.desc()).limit(10)
+    if name != "latest":
+        statement = statement.where(or_(warnings.c.id == name, warnings.c.identifier == name))
+    return [WarningRow(**row) for row in (await tx.execute(statement)).mappings()]

@@ -10,8 +10,8 @@ import base64
 import binascii
 import hmac
 import ipaddress
+import re
 from collections.abc import Mapping
-from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -22,7 +22,7 @@ from dispatcher.web.problems import Problem
 MOST_HEADER_BYTES = 8 * 1024
 _FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Real-IP", "Via")
 _CHALLENGE = 'Basic realm="Mingluo", charset="UTF-8", Bearer realm="Mingluo"'
-_OUR_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+_OUR_NAMES = re.compile(r"(?:localhost|127\.0\.0\.1|\[::1\])(?::\d{1,5})?", re.IGNORECASE)
 
 CONTENT_POLICY = (
     "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -89,11 +89,8 @@ def _on_this_machine(request: web.Request) -> bool:
         loopback = ipaddress.ip_address(request.remote or "").is_loopback
     except ValueError:
         return False
-    try:
-        named = urlsplit(f"//{request.headers.get('Host', '')}").hostname
-    except ValueError:
-        return False
-    return loopback and named in _OUR_NAMES and not any(name in request.headers for name in _FORWARDED)
+    ours = _OUR_NAMES.fullmatch(request.headers.get("Host", ""))
+    return loopback and ours is not None and not any(name in request.headers for name in _FORWARDED)
 
 
 async def dress(request: web.Request, response: web.StreamResponse) -> None:

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from aiohttp import ClientSession
 from sqlalchemy import text
 
 from dispatcher.broker.contract import Node, Parcel
@@ -25,6 +26,7 @@ from dispatcher.registry import importing, sample
 from dispatcher.settings import PROJECT, load
 from dispatcher.store.engine import Store, Tx, open_store
 from dispatcher.store.migrating import migrate
+from dispatcher.store.registry.rows import EndpointRow
 from dispatcher.store.sealed import Seal
 
 TOKEN = "rehearsal-token"
@@ -47,14 +49,10 @@ class City:
 
 
 @asynccontextmanager
-async def city(
-    folder: Path, faults: Mapping[str, Mapping[str, float]], platforms: Mapping[str, list[str]]
-) -> AsyncIterator[City]:
-    secrets_file = folder / "platforms.json"
-    secrets_file.write_text(json.dumps(platforms), encoding="utf-8")
+async def city(folder: Path, faults: Mapping[str, Mapping[str, float]]) -> AsyncIterator[City]:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "dispatcher.rehearsal", "--dir", str(folder), "--account", ACCOUNT, "--token", TOKEN),
-        *("--secrets", str(secrets_file), "--faults", json.dumps(faults)),
+        *("--faults", json.dumps(faults)),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         cwd=PROJECT,
@@ -133,10 +131,16 @@ async def ground(database_url: str, folder: Path, played: City, officers: int, *
         endpoints_at=played.url("platform") + "/platforms",
         officers=officers,
     )
+    sheets = sample.make(ours.config / "jian", wish)
     try:
-        await importing.put(store, seal, sample.make(ours.config / "jian", wish))
+        await importing.put(store, seal, sheets)
     finally:
         await store.close()
+    endpoints = [row for row in sheets.tables[EndpointRow] if isinstance(row, EndpointRow)]
+    async with ClientSession() as session:
+        known = {row.id: list(row.secrets) for row in endpoints}
+        async with session.post(played.url("platform") + "/_rehearsal/secrets", json=known) as answer:
+            assert answer.status < 300, await answer.text()
     environment = {
         "MINGLUO_DATABASE_URL": database_url,
         "MINGLUO_SEAL_KEY": key,

@@ -38,7 +38,7 @@ def red_for_the_city() -> bytes:
 @pytest.mark.timeout(300)
 async def test_ten_kills_lose_nothing_and_flag_every_duplicate(database_url: str, tmp_path: Path) -> None:
     faults = {name: {"delay_s": 0.05} for name in ("sms", "gateway", "platform")}
-    async with harness.city(tmp_path, faults, {}) as played:
+    async with harness.city(tmp_path, faults) as played:
         ground = await harness.ground(
             database_url,
             tmp_path,

@@ -1,3 +1,10 @@
-from pathlib import Path
-def write_report(folder, register, landed, checked):
-    p=folder/'report.html'; p.write_text('x'); return p
+"""The night's report: one self-contained HTML file that replays it from the ledger, and beside it report.txt and map.svg.
+
+    replay.py      when which village and which township was reached, from the ledger's own times
+    drawing.py     the map as SVG
+    writing.py     the three files
+"""
+
+from dispatcher.rehearsal.report.writing import Night, write_report
+
+__all__ = ["Night", "write_report"]

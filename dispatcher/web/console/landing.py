@@ -24,8 +24,6 @@ from dispatcher.web.reach import County, Tally, Unit
 
 LISTED = 30
 TROUBLED = 60
-TOWN_NAMES_BELOW = 4
-"""Township names are written where so few counties are shown."""
 BAR = 1000
 TEXTS_A_CHANNEL = 2
 KINDS = {
@@ -216,13 +214,13 @@ def _laid_out(
     every, chosen = counties
     plan: Mapping[str, Any] = row.plan
     planned = [channel for channel in plan.get("channels", {}) if channel not in read.channels]
-    channels = {**read.channels, **{channel: Tally() for channel in planned}}
+    channels = dict(sorted({**read.channels, **{channel: Tally() for channel in planned}}.items(), key=_most_first))
     return Landing(
         row=row,
         at=at,
         synthetic=register.synthetic,
         under_way=WarningState(row.state) in SENDING,
-        bars=tuple(_bar(channel, tally) for channel, tally in sorted(channels.items(), key=_most_first)),
+        bars=tuple(_bar(channel, tally) for channel, tally in channels.items()),
         total=_bar("", reach.summed(channels.values())),
         times=read.times,
         counties=every,
@@ -282,7 +280,7 @@ def _map(sketch: Sketch, row: WarningRow, counties: Sequence[County], chosen: Co
         patches=tuple(Patch(shape=one, look=_look(units.get(one.code))) for one in sketch.townships),
         counties=sketch.counties,
         drawn=sketch.outline(from_json(row.message).areas),
-        named=tuple(one for one in sketch.townships if len(shown) < TOWN_NAMES_BELOW and one.parent in shown),
+        named=tuple(one for one in sketch.townships if shown == [one.parent]),
     )
 
 

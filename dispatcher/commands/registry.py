@@ -1,0 +1,132 @@
+"""`mingluo registry sample|import|export|verify`: the register, made, exchanged as files, and looked over."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from dispatcher.commands.ground import GATEWAYS_AT, PLATFORMS_AT, make_sample, standing, where
+from dispatcher.commands.telling import aside, emit, finish, say
+from dispatcher.pipeline.context import Context
+from dispatcher.registry import exporting, importing, sample, verifying
+from dispatcher.registry.importing import Imported, Order
+from dispatcher.registry.register import count_units
+from dispatcher.registry.verifying import Problem
+from dispatcher.rehearsal.demo_screen import TABLE_CHINESE, Screen
+from dispatcher.settings import BadConfiguration, load
+
+app = typer.Typer(
+    help="登记册：区划、信息员与岗位、应急办与订阅、播发网关、党建平台、住户。", add_completion=False,
+    rich_markup_mode=None, pretty_exceptions_enable=False, no_args_is_help=True,
+)  # fmt: skip
+Json = Annotated[bool, typer.Option("--json", help="最后一行输出一个 JSON 对象")]
+SHOWN = 40
+
+
+@app.command(name="sample")
+def sample_(
+    officers: Annotated[int, typer.Option(help="灾害信息员人数")] = 3_200,
+    residents: Annotated[int, typer.Option(help="住户人数")] = 0,
+    seed: Annotated[int, typer.Option(help="同一种子生成同一份登记册")] = 3608,
+    gateway_url: Annotated[str, typer.Option(help="播发网关的地址前缀")] = GATEWAYS_AT,
+    platform_url: Annotated[str, typer.Option(help="党建平台的地址前缀")] = PLATFORMS_AT,
+) -> None:
+    """生成一份合成的吉安市登记册，代替现有的。号码都是 154 号段，打不通任何人；正式环境不接受。"""
+    wish = sample.Wish(
+        gateways_at=gateway_url, endpoints_at=platform_url, officers=officers, residents=residents, seed=seed
+    )
+    say(finish(_sample(wish)))
+
+
+@app.command(name="import")
+def import_(
+    folder: Annotated[Path, typer.Argument(help="装着 CSV 文件的文件夹", metavar="DIR")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="只检查并说明会改动什么")] = False,
+    json: Json = False,
+) -> None:
+    """从文件夹导入；缺少的文件不动原表。有一处不对就一行也不导入，并列出全部毛病。"""
+    done = finish(_import(folder, dry_run=dry_run))
+    for one in done.differences:
+        told = f"新增 {one.added:,}，改动 {one.changed:,}，删去 {one.removed:,}，不变 {one.same:,}"
+        say(f"  {TABLE_CHINESE.get(one.table, one.table)}：{told}")
+    say("检查通过，没有导入" if done.version is None else f"已导入，登记册版本 {done.version}")
+    if json:
+        changed = {
+            one.table: {"added": one.added, "changed": one.changed, "removed": one.removed, "same": one.same}
+            for one in done.differences
+        }
+        emit({"version": done.version, "differences": changed})
+
+
+@app.command()
+def export(folder: Annotated[Path, typer.Argument(help="写到这个文件夹", metavar="DIR")]) -> None:
+    """导出成 CSV 文件；含手机号和密钥，只有本人可读。"""
+    finish(_export(folder))
+    say(f"已导出到 {folder}：含手机号和密钥，请妥善保管")
+
+
+@app.command()
+def verify(json: Json = False) -> None:
+    """找出会让人收不到预警的地方；没有时退出码为 0。"""
+    found = finish(_verify())
+    for one in found[:SHOWN]:
+        say(f"  {one.area_code}  {one.sentence}")
+    if len(found) > SHOWN:
+        say(f"  ……另有 {len(found) - SHOWN:,} 处，见 --json")
+    kinds = Counter(str(one.kind) for one in found)
+    say(f"共 {len(found):,} 处：{'，'.join(f'{kind} {number:,}' for kind, number in kinds.most_common())}"
+        if found else "没有发现会让人收不到预警的地方")  # fmt: skip
+    if json:
+        emit({"problems": [_facts(one) for one in found], "kinds": kinds})
+    raise typer.Exit(1 if found else 0)
+
+
+async def _sample(wish: sample.Wish) -> str:
+    settings = load()
+    if settings.production:
+        raise BadConfiguration("正式环境里不能用合成数据：请用 mingluo registry import 导入真实的登记册")
+    async with standing(settings) as context:
+        version = await make_sample(context, wish, Screen(sys.stderr))
+        return f"{await _told(context)}；登记册版本 {version}，{where(settings)}"
+
+
+async def _told(context: Context) -> str:
+    register = await context.register()
+    units = count_units(register.areas.values())
+    return (
+        f"合成数据：{units.streets} 街道 + {units.towns} 镇 + {units.townships} 乡 = {units.proper}，"
+        f"另有 {units.others} 个单位（其中园区 {units.parks}）；村 {len(register.geofence.village_codes):,}；"
+        f"岗位人员 {len(register.officers):,}；网关 {len(register.gateways):,}；应急办 {len(register.offices):,}；"
+        f"住户 {len(register.residents.id):,}（可通知）"
+    )
+
+
+async def _import(folder: Path, *, dry_run: bool) -> Imported:
+    settings, screen = load(), Screen(sys.stderr)
+    async with standing(settings) as context:
+        order = Order(folder=folder, production=settings.production, dry_run=dry_run)
+        with screen.working("检查" if dry_run else "检查并导入") as tell:
+            return await importing.import_folder(context.store, context.seal, replace(order, tell=tell))
+
+
+async def _export(folder: Path) -> None:
+    async with standing(load()) as context:
+        with Screen(sys.stderr).working("导出") as tell:
+            await exporting.export_folder(context.store, context.seal, folder, tell)
+
+
+async def _verify() -> list[Problem]:
+    async with standing(load()) as context:
+        register = await context.register()
+        if register.synthetic:
+            aside("登记册含合成数据，只供试用")
+        return verifying.verify(register)
+
+
+def _facts(one: Problem) -> dict[str, Any]:
+    return {"kind": str(one.kind), "area_code": one.area_code, "sentence": one.sentence}

@@ -1,0 +1,68 @@
+"""`mingluo rejected list|show`: what was refused, why, and the original bytes."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from dispatcher.commands.ground import standing
+from dispatcher.commands.telling import emit, finish, say
+from dispatcher.model import BEIJING
+from dispatcher.settings import BadConfiguration, load
+from dispatcher.store import ledger, rejects
+from dispatcher.store.ledger import Refusal
+from dispatcher.store.rejects import Reject
+
+app = typer.Typer(
+    help="被拒收的报文：原文一字不改地留着。", add_completion=False, rich_markup_mode=None,
+    pretty_exceptions_enable=False, no_args_is_help=True,
+)  # fmt: skip
+
+
+@app.command(name="list")
+def list_(
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="最多几条")] = 50,
+    json: Annotated[bool, typer.Option("--json", help="最后一行输出一个 JSON 对象")] = False,
+) -> None:
+    """最近被拒收的报文，新的在前。"""
+    found = finish(_list(limit))
+    if json:
+        emit({"rejected": [{name: getattr(one, name) for name in Refusal.__dataclass_fields__} for one in found]})
+        return
+    for one in found:
+        at = one.at.astimezone(BEIJING).strftime("%Y-%m-%d %H:%M:%S")
+        say(f"{one.id}  {at}  {one.source}  {one.door}  {one.size:,} 字节  {one.code}  {one.reason}")
+    if not found:
+        say("没有被拒收的报文")
+
+
+@app.command()
+def show(
+    number: Annotated[str, typer.Argument(help="list 给出的编号", metavar="ID")],
+    raw: Annotated[bool, typer.Option("--raw", help="只输出原文，一个字节也不改")] = False,
+) -> None:
+    """一份被拒收的报文：来源、原因和原文。"""
+    one = finish(_show(number))
+    if raw:
+        sys.stdout.buffer.write(one.raw)
+        sys.stdout.buffer.flush()
+        return
+    say(f"{one.id}  来源 {one.source}  入口 {one.door}  {one.content_type}")
+    for finding in one.findings:
+        say(f"  {finding['code']} {finding['reason']}")
+    say(one.raw.decode("utf-8", "replace"))
+
+
+async def _list(limit: int) -> list[Refusal]:
+    async with standing(load()) as context, context.store.read() as tx:
+        return await ledger.refusals(tx, limit)
+
+
+async def _show(number: str) -> Reject:
+    async with standing(load()) as context, context.store.read() as tx:
+        one = await rejects.one(tx, number)
+    if one is None:
+        raise BadConfiguration(f"没有编号为 {number} 的拒收记录：请用 mingluo rejected list 核对")
+    return one
