@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from dispatcher.audience import Reached, gather, reached_again
+from dispatcher.audience.roll import roll_of
 from dispatcher.geofence import Resolved
 from dispatcher.intake.canonical import from_json
 from dispatcher.model import BEIJING, Audience, Channel, Kind, Target, WarningMessage
@@ -38,6 +39,11 @@ class Frozen:
     plan: Plan
     broadcast_id: str
     summary: Mapping[str, Any]
+
+
+async def warm(context: Context) -> None:
+    """Loads the register and lays out its arrays, so that the first warning of the night does not wait for them."""
+    roll_of(await context.register())
 
 
 async def resolve_area(context: Context, message: WarningMessage, source: Source | None) -> Resolved:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 
 from channels.contract import Receipt
@@ -56,27 +57,48 @@ async def finish(context: Context) -> None:
     async with context.store.read() as tx:
         under_way = await warnings.in_states(tx, UNDER_WAY)
     for row in under_way:
-        async with context.store.begin() as tx:
-            await _give_up(context, tx, row)
-            await _advance(context, tx, row)
+        async with context.store.read() as tx:
+            step = await _next_step(context, tx, row)
+        if step is not None:
+            async with context.store.begin() as tx:
+                await _take(context, tx, row, step)
 
 
-async def _give_up(context: Context, tx: Tx, row: WarningRow) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Step:
+    """What a look without a lock found to be due."""
+
+    give_up: bool
+    dispatched: bool
+    completed: bool
+
+
+async def _next_step(context: Context, tx: Tx, row: WarningRow) -> _Step | None:
+    """Looked up without the write lock: most looks find nothing to do, and the sender must not wait for them."""
+    unopened, unclosed = await chunks.unfinished(tx, row.id)
+    step = _Step(
+        give_up=await ledger.waiting_since(tx, row.id, context.now() - _deadline(context, row)),
+        dispatched=not unopened and row.state != WarningState.DISPATCHED,
+        completed=not unopened and not unclosed and not await ledger.open_rows(tx, row.id),
+    )
+    return step if step.give_up or step.dispatched or step.completed else None
+
+
+def _deadline(context: Context, row: WarningRow) -> timedelta:
+    return timedelta(seconds=context.settings.policy.levels[Level(row.level or Level.RED)].receipt_deadline_s)
+
+
+async def _take(context: Context, tx: Tx, row: WarningRow, step: _Step) -> None:
     now = context.now()
-    deadline = context.settings.policy.levels[Level(row.level or Level.RED)].receipt_deadline_s
-    for channel in row.plan["channels"]:
-        await deliveries.give_up_waiting(tx, row.id, channel, now - timedelta(seconds=deadline), now)
-
-
-async def _advance(context: Context, tx: Tx, row: WarningRow) -> None:
-    now = context.now()
+    if step.give_up:
+        for channel in row.plan["channels"]:
+            await deliveries.give_up_waiting(tx, row.id, channel, now - _deadline(context, row), now)
     unopened, unclosed = await chunks.unfinished(tx, row.id)
     if unopened:
         return
-    if row.state != WarningState.DISPATCHED:
-        await warnings.move(tx, row.id, WarningState.DISPATCHING)
-        if await warnings.move(tx, row.id, WarningState.DISPATCHED, dispatched_at=now):
-            await _say(context, tx, row, "warning.dispatched")
+    await warnings.move(tx, row.id, WarningState.DISPATCHING)
+    if await warnings.move(tx, row.id, WarningState.DISPATCHED, dispatched_at=now):
+        await _say(context, tx, row, "warning.dispatched")
     if unclosed or await ledger.open_rows(tx, row.id):
         return
     if await warnings.move(tx, row.id, WarningState.COMPLETED, completed_at=now):

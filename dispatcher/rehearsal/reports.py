@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import urlsplit
 
-WORKERS: Final = 16
+WORKERS: Final = 64
 LIMIT_S: Final = 10.0
 FIRST_WAIT_S: Final = 0.2
 LONGEST_WAIT_S: Final = 5.0

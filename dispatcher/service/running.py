@@ -21,6 +21,7 @@ from dispatcher.broker.contract import ACK, BrokerUnavailable, Handled, Health, 
 from dispatcher.model import Verdict
 from dispatcher.pipeline.accept import Answer, Incoming, accept
 from dispatcher.pipeline.follow import Follower
+from dispatcher.pipeline.freeze import warm
 from dispatcher.pipeline.settle import finish
 from dispatcher.pipeline.withdraw import expire_due
 from dispatcher.receipts import ReceiptBook
@@ -75,6 +76,7 @@ class Service:
     async def running(self) -> AsyncIterator[Service]:
         """Everything this process does, while the block lasts; drained at its end."""
         scheduler = self._scheduler()
+        await warm(self.context)
         await self.parts.broker.start()
         tasks = asyncio.TaskGroup()
         try:

@@ -7,6 +7,7 @@ command time limits, because `pool_pre_ping` alone hangs on a half-open line) be
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -24,6 +25,7 @@ Tx = AsyncConnection
 COMMAND_TIMEOUT_S = 10.0
 CONNECT_TIMEOUT_S = 3.0
 SQLITE_BUSY_MS = 5_000
+SWITCH_INTERVAL_S = 0.0005
 
 
 class Store:
@@ -81,6 +83,9 @@ def open_store(url: str) -> Store:
 def _sqlite(url: URL) -> AsyncEngine:
     if url.database:
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    # SQLite runs in threads: each statement hands over four times, and each time a busy event loop would keep the
+    # interpreter for its whole switch interval. Measured: a group commit of 64 rows took 200 ms at the default 5 ms.
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
     engine = create_async_engine(
         url,
         connect_args={"timeout": SQLITE_BUSY_MS / 1000},

@@ -143,6 +143,14 @@ async def open_rows(tx: Tx, warning_id: str) -> int:
     return int((await tx.execute(statement)).scalar_one())
 
 
+async def waiting_since(tx: Tx, warning_id: str, before: datetime) -> bool:
+    """Whether a row was sent before then and has no receipt yet."""
+    statement = select(deliveries.c.target).where(
+        deliveries.c.warning_id == warning_id, deliveries.c.state == DeliveryState.SENT, deliveries.c.sent_at < before
+    )
+    return (await tx.execute(statement.limit(1))).first() is not None
+
+
 async def by_township(tx: Tx, warning_id: str) -> list[tuple[str, str, DeliveryState, int]]:
     """(township, channel, state, rows)."""
     rows = await tx.execute(

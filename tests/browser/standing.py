@@ -1,6 +1,7 @@
 """A whole service with its doors open, for tests that come in by HTTP: real database, real register, real socket.
 
-Nothing is sent (the role `send` is off): what became of a row is written by `take_in_hand`, as the sender would.
+Unless told, nothing is sent (the role `send` is off): what became of a row is written by `take_in_hand`, as the sender
+would.
 """
 
 from __future__ import annotations
@@ -57,12 +58,15 @@ def settings(database_url: str, **environment: str) -> Settings:
     )
 
 
-async def filled(path: Path, officers: int = 900) -> str:
+NOWHERE = "http://127.0.0.1:9"
+
+
+async def filled(path: Path, officers: int = 900, gateways: str = NOWHERE, platforms: str = NOWHERE) -> str:
     """The URL of a new database with Ji'an's real places and invented people."""
     url = f"sqlite+aiosqlite:///{path}"
     await migrate(url)
     store = open_store(url)
-    wish = Wish(gateways_at="http://127.0.0.1:9", endpoints_at="http://127.0.0.1:9", officers=officers)
+    wish = Wish(gateways_at=f"{gateways}/gateways", endpoints_at=f"{platforms}/platforms", officers=officers)
     await put(store, SEAL, make(PROJECT / "config" / "jian", wish))
     await store.close()
     return url
@@ -92,11 +96,13 @@ class House:
 
 
 @asynccontextmanager
-async def standing(database_url: str, **environment: str) -> AsyncIterator[House]:
-    """The service as `mingluo serve` wires it, until the block ends."""
+async def standing(
+    database_url: str, roles: frozenset[str] = frozenset({"web"}), **environment: str
+) -> AsyncIterator[House]:
+    """The service as `mingluo serve` wires it, until the block ends; only these roles of it."""
     ours = settings(database_url, **environment)
     async with (
-        serving(ours, roles=frozenset({"web"}), loopback_only=True) as live,
+        serving(ours, roles=roles, loopback_only=True) as live,
         aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20)) as http,
     ):
         yield House(url=live.url, service=live.service, context=live.context, http=http)

@@ -151,7 +151,8 @@ def test_a_code_too_long_for_the_ledger_is_cut_and_not_lost() -> None:
 
 def _run(level: Level, outcome: Outcome, most: int = 40) -> tuple[list[float], DeliveryState]:
     """Tries one row again and again until it ends; the waits between and the end."""
-    one, at, found = row(), NOW, []
+    found: list[float] = []
+    one, at = row(), NOW
     while len(found) < most:
         settled = settle(call(one, live(level), ended_at=at), outcome, middle)
         if settled.state is not DeliveryState.PLANNED:

@@ -219,7 +219,7 @@ async def test_a_database_that_is_not_there_is_away(unused_tcp_port: int) -> Non
     with pytest.raises(Exception, match=r".*") as failed:
         async with store.read():
             pass
-    assert database_is_away(failed.value)  # type: ignore[arg-type]
+    assert database_is_away(failed.value)
     await store.close()
 
 

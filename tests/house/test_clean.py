@@ -19,7 +19,7 @@ REGISTRIES = re.compile(
 MACHINES = re.compile(r"(?<![\w.:/~$}])/(?:work|root|Users|home)/[\w.-]+")
 RINGS = re.compile(r"(?<![\d.])(?:\+?86)?(1(?:3\d|4[5-9]|5[0-35-9]|6[2567]|7[0-8]|8\d|9[0-35-9])\d{8})(?![\d.])")
 """A mobile number some carrier has issued; 154 is issued by none."""
-KEYS = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY|AKIA[0-9A-Z]{16}|(?<![0-9a-zA-Z])AC[0-9a-f]{32}(?![0-9a-f])")
+KEYS = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY|AKIA[0-9A-Z]{16}|(?<![0-9a-zA-Z])AC(?!0{16})[0-9a-f]{32}(?![0-9a-f])")
 
 WRITTEN_BY_OTHERS = ("dispatcher/web/console/vendor/", "dispatcher/web/console/static/vendor/")
 NUMBERS = (".geojson", ".csv", ".lock", ".npz", ".svg", ".json")

@@ -17,8 +17,6 @@ from tests.dispatcher.listening import Inbox, consuming, node_that_tells
 from tests.house.tree import PROJECT
 
 TEXTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
-MADE = ("var/", ".venv/", "html", "report.", "map.svg", "alert.xml", "publish.py", ".env")
-"""What a text may name although a fresh clone does not hold it."""
 ALERT = PROJECT / "tests" / "cap" / "cn_01_county12.xml"
 
 

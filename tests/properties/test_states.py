@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -24,7 +25,7 @@ from dispatcher.states import (
 )
 from tests.properties.states_page import PLACE, page
 
-TABLES = {
+TABLES: dict[str, tuple[Any, type[Enum], Enum]] = {
     "warning": (WARNING, WarningState, WarningState.RECEIVED),
     "delivery": (DELIVERY, DeliveryState, DeliveryState.PLANNED),
     "broadcast": (BROADCAST, BroadcastState, BroadcastState.UNPROCESSED),
@@ -52,7 +53,7 @@ def test_every_state_has_its_row_and_leads_only_to_states(name: str) -> None:
 @every_table
 def test_every_state_can_be_reached_and_none_leads_to_itself(name: str) -> None:
     table, kind, start = TABLES[name]
-    assert reachable(table, start) == set(kind)  # type: ignore[arg-type]
+    assert reachable(table, start) == set(kind)
     assert [state for state, row in table.items() if state in row] == []
 
 

@@ -1,0 +1,179 @@
+"""The pages: whole without JavaScript, every text escaped, every number the ledger's, drills unmistakable."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import shapely
+
+from dispatcher.model import Area, Circle, Point
+from dispatcher.states import DeliveryState, WarningState
+from dispatcher.store.deliveries import Row
+from dispatcher.web.console import rendering, sketch
+from tests.browser.standing import DRILL_TOKEN, HELD_TOKEN, House, cap, code, standing, take_in_hand
+
+
+@pytest.fixture
+async def house(jian_sqlite_url: str) -> AsyncIterator[House]:
+    async with standing(jian_sqlite_url) as opened:
+        yield opened
+
+
+async def page(house: House, path: str) -> str:
+    status, text, headers = await house.text(path, Accept="text/html")
+    assert status == 200, text
+    assert headers["Content-Type"] == "text/html; charset=utf-8"
+    assert " style=" not in text
+    return text
+
+
+def mixed(row: Row) -> tuple[DeliveryState, str]:
+    fates = ((DeliveryState.FAILED, "30005"), (DeliveryState.UNKNOWN, "no_receipt"), (DeliveryState.SENT, ""))
+    return fates[row.pos] if row.pos < 3 else (DeliveryState.DELIVERED, "")
+
+
+async def test_the_list_shows_every_warning_and_how_far_it_came(house: House) -> None:
+    assert "还没有预警" in await page(house, "/")
+    _, said, _ = await house.post(cap(where=code("360827102")))
+    await house.post(cap("held", headline="遂川县暴雨橙色预警", where=code("360827")), HELD_TOKEN)
+    shown = await page(house, "/")
+    assert f'href="/warnings/{said["warning_id"]}"' in shown
+    for words in ("合成数据", "已签发", "待核", "红色", "橙色", "吉安市气象台（直通）"):
+        assert words in shown, words
+
+
+async def test_a_landing_shows_the_ledgers_numbers_codes_and_names(house: House) -> None:
+    _, said, _ = await house.post(cap(where=code("360827102")))
+    warning_id = said["warning_id"]
+    await take_in_hand(house, "sms", mixed)
+    _, detail, _ = await house.get(f"/api/v1/warnings/{warning_id}")
+    shown = await page(house, f"/warnings/{warning_id}")
+    total = detail["total"]
+    for number in (total["planned"], total["delivered"], total["pending"]):
+        assert f"<dd>{number:,}" in shown
+    for words in (
+        "30005",
+        "no_receipt",
+        "结果不明",
+        "遂川县",
+        "碧洲镇",
+        "示意图",
+        "合成数据",
+        "有效至",
+        "暴雨红色预警",
+    ):
+        assert words in shown, words
+    assert shown.count("<path class=") == 252
+    assert len(re.findall(r'<a href="/warnings/\w{32}\?county=\d{6}" aria-label=', shown)) == 13
+    assert 'class="r' in shown
+    of_county = await page(house, f"/warnings/{warning_id}?county=360827")
+    assert "全市</a> › 遂川县" in of_county
+    live = await page(house, f"/warnings/{warning_id}?part=live")
+    assert live.lstrip().startswith('<div id="live"')
+    assert "<html" not in live
+    assert "360827102:r" in live
+
+
+async def test_a_drill_says_so_everywhere_and_a_real_one_never(house: House) -> None:
+    _, real, _ = await house.post(cap(where=code("360827102")))
+    _, drill, _ = await house.post(cap("drill", status="Exercise", where=code("360827102")), DRILL_TOKEN)
+    shown = await page(house, f"/warnings/{drill['warning_id']}")
+    assert '<body class="level red drill">' in shown
+    assert "<title>【演练】" in shown
+    assert "这不是真实预警" in shown
+    assert "演练" not in await page(house, f"/warnings/{real['warning_id']}")
+    assert '<tr class="drill">' in await page(house, "/")
+
+
+async def test_a_held_warning_says_why_and_promises_nothing(house: House) -> None:
+    _, said, _ = await house.post(cap(where=code("360827102")), HELD_TOKEN)
+    shown = await page(house, f"/warnings/{said['warning_id']}")
+    assert "<b>250</b>" in shown
+    assert "没有发送计划" in shown
+    assert "每个村都至少有一条路" not in shown
+
+
+async def test_hostile_text_is_shown_as_text_even_where_intake_let_it_through(house: House) -> None:
+    evil = """<script>alert(1)</script>"><img src=x onerror='alert(2)'>{{7*7}}&lt;"""
+    _, said, _ = await house.post(cap(where=code("360827102")))
+    await take_in_hand(house, "sms", mixed)
+    async with house.context.store.begin() as tx:
+        for column in ("headline", "event", "sender", "identifier", "source", "plan_hash"):
+            await tx.exec_driver_sql(f"UPDATE warnings SET {column} = ?", (evil,))
+        for column in ("state_code", "township"):
+            await tx.exec_driver_sql(f"UPDATE deliveries SET {column} = ?", (evil,))
+        await tx.exec_driver_sql("UPDATE areas SET name = ?", (evil,))
+        await tx.exec_driver_sql("UPDATE texts SET body = ?", (evil,))
+        await tx.exec_driver_sql("UPDATE facts SET value = '99' WHERE name = 'register_version'")
+    for path in ("/", f"/warnings/{said['warning_id']}", f"/warnings/{said['warning_id']}?part=live"):
+        shown = await page(house, path)
+        assert "<script>alert" not in shown
+        assert "<img src=x" not in shown
+        assert "&lt;script&gt;alert(1)" in shown
+        assert "{{7*7}}&amp;lt;" in shown
+
+
+async def test_the_issuers_own_polygon_is_drawn(house: House) -> None:
+    ring = "<polygon>26.30,114.40 26.45,114.40 26.45,114.62 26.30,114.62 26.30,114.40</polygon>"
+    _, said, _ = await house.post(cap(where=ring))
+    assert re.search(r'<path class="drawn" d="M\d+,\d+l[^"]+z"', await page(house, f"/warnings/{said['warning_id']}"))
+
+
+async def test_an_error_on_a_page_is_a_page(house: House) -> None:
+    status, text, headers = await house.text("/warnings/nothing", Accept="text/html")
+    assert (status, headers["Content-Type"]) == (404, "text/html; charset=utf-8")
+    assert "没有这条预警" in text
+    status, text, headers = await house.text("/warnings/nothing")
+    assert headers["Content-Type"].startswith("application/problem+json")
+    assert (await house.text(f"/warnings/{'0' * 32}?county=遂川", Accept="text/html"))[0] == 400
+
+
+async def test_a_warning_without_a_register_still_has_its_page(house: House) -> None:
+    _, said, _ = await house.post(cap(where=code("360827102")))
+    async with house.context.store.begin() as tx:
+        for table in ("areas", "residents", "gateways", "endpoints", "branches", "posts", "officers", "terminals"):
+            await tx.exec_driver_sql(f"DELETE FROM {table}")
+        await tx.exec_driver_sql("UPDATE facts SET value = '99' WHERE name = 'register_version'")
+    shown = await page(house, f"/warnings/{said['warning_id']}")
+    assert "画不出地图" in shown
+    assert "360827" in shown
+
+
+async def test_the_sketch_keeps_every_unit_and_its_neighbours(house: House) -> None:
+    register = await house.context.register()
+    drawn = sketch.draw(register)
+    assert (len(drawn.counties), len(drawn.townships)) == (13, 252)
+    assert all(one.path.startswith("M") and one.path.endswith("z") for one in (*drawn.counties, *drawn.townships))
+    assert sum(len(one.path) for one in drawn.townships) < 120_000
+    whole = drawn.window([])
+    county = drawn.window(["360827"])
+    assert shapely.box(whole.x, whole.y, whole.x + whole.width, whole.y + whole.height).contains(
+        shapely.box(county.x + 200, county.y, county.x + county.width - 200, county.y + 1)
+    )
+    assert drawn.window(["999999"]) == whole
+    circle = (Area(description="圆", circles=(Circle(Point(26.3, 114.5), 5.0),)),)
+    assert drawn.outline(circle).count(" ") > 50
+    assert drawn.outline((Area(description="点", polygons=((Point(26.3, 114.5),) * 4,)),)) == ""
+
+
+def test_a_share_is_never_whole_before_it_is_and_never_nothing_when_something_came() -> None:
+    shares: list[Any] = [None, 0.0, 0.00001, 0.5, 0.99999, 1.0]
+    assert [rendering.percent(share) for share in shares] == ["—", "0%", "0.1%", "50.0%", "99.9%", "100%"]
+
+
+def test_times_read_in_beijing_and_spans_in_words() -> None:
+    at = datetime(2026, 6, 18, 18, 39, 5, tzinfo=UTC)
+    assert rendering.full_time(at) == "2026-06-19 02:39:05"
+    assert rendering.clock_time(None) == "—"
+    spans = [rendering.span(at, at + timedelta(seconds=seconds)) for seconds in (-1, 0.42, 59.9, 128, 3720)]
+    assert spans == ["+0.0 秒", "+0.4 秒", "+59.9 秒", "+2 分 08 秒", "+1 小时 02 分"]
+    assert rendering.span(at, None) == ""
+
+
+def test_every_state_has_a_word() -> None:
+    assert set(rendering.WARNING_CHINESE) == set(WarningState)
+    assert all(rendering.state_word(state) for state in WarningState)
