@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import signal
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +9,7 @@ from typing import Annotated
 import typer
 
 from dispatcher.commands.telling import emit, finish
-from dispatcher.rehearsal.demo import Told, Wish, run
+from dispatcher.rehearsal.demo import Wish, run
 from dispatcher.rehearsal.demo_screen import Screen
 from dispatcher.rehearsal.demo_stage import StageFailed
 
@@ -31,16 +29,7 @@ def demo(
     发送对象是本机另一个进程里的真实 HTTP 服务；不连外网，不理会环境里的 MINGLUO_*。没有丢失时退出码为 0。
     """
     wish = Wish(officers=officers, residents=residents, warning=warning, serve=serve)
-    told = finish(_run(wish, Screen(sys.stderr if json else sys.stdout)), StageFailed)
+    told = finish(run(wish, Screen(sys.stderr if json else sys.stdout)), StageFailed)
     if json:
         emit(told.facts)
     raise typer.Exit(0 if told.ok else 1)
-
-
-async def _run(wish: Wish, screen: Screen) -> Told:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGTERM, stop.set)
-    if wish.serve:
-        loop.add_signal_handler(signal.SIGINT, stop.set)
-    return await run(wish, screen, stop)

@@ -53,7 +53,9 @@ async def _ground(settings: Settings) -> None:
     with sole_process(settings):
         async with standing(settings) as context:
             if not await settled(context, Screen(sys.stderr)):
-                aside("登记册是空的，谁也通知不到：请运行 mingluo registry import（试用请运行 mingluo registry sample）")
+                aside(
+                    "登记册是空的，谁也通知不到：请运行 mingluo registry import（试用请运行 mingluo registry sample）"
+                )
             elif (await context.register()).synthetic:
                 say("  登记册　　合成数据（人员、号码、设备和乡村边界是虚构的，只供试用）")
 

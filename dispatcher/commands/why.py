@@ -114,7 +114,9 @@ def _tell_delivery(told: Told) -> None:
     say(f"  {CHANNEL_CHINESE[Channel(entry.channel)]}：{entry.state.chinese}{code}{doubled}")
     for one in told.tries:
         said = "　".join(part for part in (one.code, one.reason) if part)
-        say(f"    {_clock(one.started_at)} 第 {one.no} 次，经 {one.provider or '—'}：{one.outcome}　{said}".rstrip("　"))
+        say(
+            f"    {_clock(one.started_at)} 第 {one.no} 次，经 {one.provider or '—'}：{one.outcome}　{said}".rstrip("　")
+        )
     for heard in told.receipts:
         say(f"    {_clock(heard.at)} 回执：{heard.state}　{heard.code}　{heard.detail}".rstrip("　"))
     say(f"    内容：{told.text}")

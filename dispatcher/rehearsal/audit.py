@@ -162,9 +162,7 @@ def seal_beside(database: Path, key_file: Path | None) -> Seal:
         raise WrongKey("密封密钥应为 64 位十六进制") from error
 
 
-async def _run(folder: Path, database: str, key_file: Path | None) -> Finding:
-    url = database if "://" in database else f"sqlite+aiosqlite:///{Path(database).resolve()}"
-    seal = seal_beside(Path(url.partition(":///")[2]), key_file)
+async def _run(folder: Path, url: str, seal: Seal) -> Finding:
     store = open_store(url)
     try:
         return await audit(folder, store, seal)
@@ -182,7 +180,8 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--key", type=Path, help="密钥文件；默认用 MINGLUO_SEAL_KEY，或数据库旁的 .key")
     given = parser.parse_args(arguments)
     try:
-        finding = asyncio.run(_run(given.folder, given.database, given.key))
+        url = given.database if "://" in given.database else f"sqlite+aiosqlite:///{Path(given.database).resolve()}"
+        finding = asyncio.run(_run(given.folder, url, seal_beside(Path(url.partition(":///")[2]), given.key)))
     except (OSError, WrongKey, ValueError) as error:
         print(f"无法核对：{error}", file=sys.stderr)
         return 2

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from dispatcher.pipeline.arrival import arrived, awaited
 from dispatcher.pipeline.context import Context
 from dispatcher.registry import importing, sample
 from dispatcher.rehearsal import demo_stage, demo_warnings
-from dispatcher.rehearsal.demo_screen import Screen
+from dispatcher.rehearsal.demo_screen import Screen, Show
 from dispatcher.rehearsal.demo_stage import City, StageFailed
 from dispatcher.rehearsal.demo_telling import Landed, refusal_facts, tell_landed, tell_outside, tell_refused
 from dispatcher.rehearsal.demo_timing import resolution
@@ -66,8 +67,8 @@ class Told:
     facts: Mapping[str, Any]
 
 
-async def run(wish: Wish, screen: Screen, stop: asyncio.Event) -> Told:
-    """The whole story. `stop` ends `--serve`."""
+async def run(wish: Wish, screen: Screen) -> Told:
+    """The whole story; with `serve`, until Ctrl-C or SIGTERM."""
     body = await asyncio.to_thread(_own, wish.warning) if wish.warning else None
     folder = demo_stage.new_folder(clock())
     screen.title("鸣锣演示：一份红色预警怎样到达每一个人（合成数据，只在本机 127.0.0.1）")
@@ -80,8 +81,15 @@ async def run(wish: Wish, screen: Screen, stop: asyncio.Event) -> Told:
                 told = await _night(live, folder, body, screen)
                 if wish.serve:
                     screen.line(f"\n控制台一直开着：{live.url} ，按 Ctrl-C 结束", style="bold")
-                    await stop.wait()
+                    await _until_told_to_stop()
                 return told
+
+
+async def _until_told_to_stop() -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await stop.wait()
 
 
 def _own(path: Path) -> bytes:
@@ -159,7 +167,7 @@ async def _land(live: Serving, body: bytes, screen: Screen) -> Landed | WarningR
     return await _landed(context, row.id, body)
 
 
-async def _watch(context: Context, warning_id: str, show: Any) -> None:
+async def _watch(context: Context, warning_id: str, show: Show) -> None:
     """Until every row is terminal and the warning says so, or nothing has moved for too long."""
     moved, before = clock(), ""
     while (clock() - moved).total_seconds() < STILL_LIMIT_S:

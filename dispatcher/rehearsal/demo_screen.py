@@ -13,7 +13,7 @@ from typing import Final, TextIO
 from rich import box
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from dispatcher.model import Channel
@@ -21,6 +21,8 @@ from dispatcher.reporting import Cell
 
 Tell = Callable[[str, int, int], None]
 """What, done, of how many."""
+Show = Callable[[Mapping[str, Cell]], None]
+"""Counts by channel, as they stand now."""
 
 CHANNEL_CHINESE: Final = {
     Channel.SMS: "短信",
@@ -56,7 +58,7 @@ class Screen:
             width=None if self.live else PLAIN_WIDTH,
             highlight=False,
             emoji=False,
-            soft_wrap=not self.live,
+            soft_wrap=True,
         )
 
     def title(self, text: str) -> None:
@@ -85,19 +87,21 @@ class Screen:
             told = "，".join(f"{TABLE_CHINESE.get(part, part)} {done:,}" for part, done in counted.items() if done)
             self.line(f"  {what}：{told + '，' if told else ''}{time.monotonic() - began:.1f} 秒")
             return
-        columns = SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
+        columns = SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[told]}")
         with Progress(*columns, console=self.console, transient=True) as bars:
-            task = bars.add_task(what, total=None)
+            task = bars.add_task(what, total=None, told="")
 
             def tell(part: str, done: int, total: int) -> None:
                 described = f"{what}：{TABLE_CHINESE.get(part, part)}"
-                bars.update(task, description=described, completed=done, total=total or None)
+                bars.update(
+                    task, description=described, completed=done, total=total or None, told=f"{done:,} / {total:,}"
+                )
 
             yield tell
         self.line(f"  ✓ {what}（{time.monotonic() - began:.1f} 秒）")
 
     @contextmanager
-    def landing(self) -> Iterator[Callable[[Mapping[str, Cell]], None]]:
+    def landing(self) -> Iterator[Show]:
         """A warning that lands: call what it yields with the counts by channel, as often as you like."""
         if not self.live:
             yield _PlainLanding(self)
@@ -110,7 +114,7 @@ class Screen:
             TimeElapsedColumn(),
         )
         with Progress(*columns, console=self.console) as bars:
-            tasks: dict[str, object] = {}
+            tasks: dict[str, TaskID] = {}
 
             def show(cells: Mapping[str, Cell]) -> None:
                 for channel, cell in cells.items():
@@ -118,7 +122,7 @@ class Screen:
                         name = CHANNEL_CHINESE[Channel(channel)].ljust(4, "　")
                         tasks[channel] = bars.add_task(name, total=cell.planned, sent=0)
                     done = cell.planned - cell.open
-                    bars.update(tasks[channel], total=cell.planned, completed=done, sent=cell.sent)  # type: ignore[arg-type]
+                    bars.update(tasks[channel], total=cell.planned, completed=done, sent=cell.sent)
 
             yield show
 

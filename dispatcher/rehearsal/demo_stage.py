@@ -79,7 +79,8 @@ async def city(folder: Path) -> AsyncIterator[City]:
     """The players, for as long as the block lasts."""
     account, token = "AC" + secrets.token_hex(16), secrets.token_hex(16)
     arguments = ["--dir", str(folder / "providers"), "--port", "0", "--account", account, "--token", token]
-    with open(folder / "providers.log", "wb") as said:
+    said = await asyncio.to_thread(open, folder / "providers.log", "wb")
+    with said:
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "dispatcher.rehearsal", *arguments, cwd=PROJECT, env=outside_environment(),
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=said, start_new_session=True,

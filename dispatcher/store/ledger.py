@@ -214,7 +214,9 @@ async def of_target(tx: Tx, warning_id: str, target: str) -> list[Entry]:
 
 async def _frozen(tx: Tx, warning_id: str, target: str) -> list[Entry]:
     blobs = await tx.execute(
-        select(chunks.c.channel, chunks.c.packed).where(chunks.c.warning_id == warning_id, chunks.c.state < ChunkState.OPEN)
+        select(chunks.c.channel, chunks.c.packed).where(
+            chunks.c.warning_id == warning_id, chunks.c.state < ChunkState.OPEN
+        )
     )
     return [
         Entry(

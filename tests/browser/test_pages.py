@@ -1,6 +1,6 @@
 """The pages in a real Chromium: nothing loaded from elsewhere, no policy broken, live without reloading, whole without script.
 
-Run by make test-long. Screenshots of every page are left in the test's folder, and where MINGLUO_SCREENSHOTS names one.
+Run by make test-long. Screenshots of every page are left in the test's folder.
 """
 
 from __future__ import annotations
@@ -167,14 +167,16 @@ async def test_hostile_text_never_runs(house: House) -> None:
         await tx.exec_driver_sql("UPDATE deliveries SET state_code = ?", (EVIL,))
         await tx.exec_driver_sql("UPDATE facts SET value = '99' WHERE name = 'register_version'")
     async with browsing(house) as tab:
-        for path in ("/", f"/warnings/{red}"):
-            await tab.page.goto(house.url + path)
-            await expect(tab.page.locator("#pulse")).to_have_attribute("data-state", "live")
-            await house.post(cap(f"again-{len(path)}", where=code("360827102")))
-            await tab.page.wait_for_timeout(2500) if path == "/" else None
-            assert await tab.page.evaluate("window.evil") is None
-            assert tab.complaints == []
-            assert tab.strangers == []
+        await tab.page.goto(f"{house.url}/warnings/{red}")
+        await expect(tab.page.locator("h1")).to_contain_text("<script>")
+        await tab.page.goto(house.url)
+        await expect(tab.page.locator("#pulse")).to_have_attribute("data-state", "live")
+        await house.post(cap("again", where=code("360827102")))
+        await expect(tab.page.locator(".warnings tbody tr")).to_have_count(2, timeout=15_000)
+        await expect(tab.page.locator(".warnings")).to_contain_text("<script>")
+        assert await tab.page.evaluate("window.evil") is None
+        assert tab.complaints == []
+        assert tab.strangers == []
 
 
 async def test_the_stream_comes_back_by_itself_after_a_restart(tmp_path: Path) -> None:

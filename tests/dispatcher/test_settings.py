@@ -56,9 +56,10 @@ def test_the_shipped_configuration_is_accepted_whole() -> None:
     assert set(settings.policy.levels) == set(settings.wording.levels) == set(Level)
     assert {"city-weather", "county-weather", "drill"} <= set(settings.sources)
     check_wording(settings.wording)
+    ours = {"ebrid": settings.service.platform_ebrid, "sender_code": settings.service.sender_code}
     for channel, providers in settings.channels.items():
         for name, given in providers.items():
-            catalog.check(channel, name, given)
+            catalog.check(channel, name, given | ours if channel is Channel.BROADCAST else given)
 
 
 def test_no_secret_is_needed_to_read_the_shipped_configuration_and_none_is_in_it() -> None:

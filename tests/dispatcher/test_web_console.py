@@ -177,3 +177,25 @@ def test_times_read_in_beijing_and_spans_in_words() -> None:
 def test_every_state_has_a_word() -> None:
     assert set(rendering.WARNING_CHINESE) == set(WarningState)
     assert all(rendering.state_word(state) for state in WarningState)
+
+
+def luminance(colour: str) -> float:
+    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+@pytest.mark.parametrize("level", ["red", "orange", "yellow", "blue"])
+def test_text_on_a_levels_colour_can_be_read(level: str) -> None:
+    css = (rendering.STATIC / "console.css").read_text(encoding="utf-8")
+    found = re.search(rf"^\.{level} {{ --accent: (#\w{{6}}); --accent-ink: (#\w{{6}}); }}", css, re.MULTILINE)
+    assert found
+    light, dark = sorted(map(luminance, found.groups()), reverse=True)
+    assert (light + 0.05) / (dark + 0.05) >= 4.5
+
+
+def test_nothing_in_the_console_is_loaded_from_elsewhere() -> None:
+    for path in rendering.HERE.rglob("*"):
+        if path.suffix in (".css", ".js", ".html"):
+            text = path.read_text(encoding="utf-8")
+            assert not re.search(r"https?://(?!www\.w3\.org/2000/svg)|url\(|@import|\bstyle=", text), path

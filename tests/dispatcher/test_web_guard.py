@@ -10,8 +10,10 @@ from collections.abc import AsyncIterator
 import pytest
 from structlog.testing import capture_logs
 
+from dispatcher.web.asking import BODY_S
 from dispatcher.web.guard import HEADERS
 from dispatcher.web.routes import ROUTES
+from dispatcher.web.site import HEAD_S
 from tests.browser.standing import TOKEN, House, cap, standing
 
 READS = ("/", "/api/v1/warnings", "/api/v1/gateways", "/api/v1/rejects", "/api/v1/live", "/metrics")
@@ -51,28 +53,28 @@ async def test_no_warning_comes_in_without_a_sources_own_token(house: House) -> 
     assert (listed["warnings"], refused["rejects"]) == ([], [])
 
 
-@pytest.mark.parametrize(
-    "given",
-    [
-        {"X-Forwarded-For": "203.0.113.9"},
-        {"Forwarded": "for=203.0.113.9"},
-        {"X-Real-IP": "203.0.113.9"},
-        {"Host": "evil.example"},
-        {"Host": "evil.example:80@127.0.0.1"},
-        {"Host": "["},
-        {"Host": "127.0.0.1.evil.example"},
-    ],
+STRANGE = (
+    {"X-Forwarded-For": "203.0.113.9"},
+    {"Forwarded": "for=203.0.113.9"},
+    {"X-Real-IP": "203.0.113.9"},
+    {"Host": "evil.example"},
+    {"Host": "evil.example:80@127.0.0.1"},
+    {"Host": "["},
+    {"Host": "127.0.0.1.evil.example"},
 )
-async def test_a_reader_behind_a_proxy_or_under_a_strange_name_shows_a_token(
-    house: House, given: dict[str, str]
-) -> None:
+
+
+async def test_a_reader_behind_a_proxy_or_under_a_strange_name_shows_a_token(house: House) -> None:
     basic = base64.b64encode(f"anybody:{TOKEN}".encode()).decode()
+    for given in STRANGE:
+        for path in READS:
+            async with house.http.get(house.url + path, headers=given) as answer:
+                assert answer.status == 401, (path, given)
+                assert "遂川" not in await answer.text()
     for path in READS:
-        async with house.http.get(house.url + path, headers=given) as answer:
-            assert answer.status == 401, path
-            assert "遂川" not in await answer.text()
         for shown in (f"Bearer {TOKEN}", f"Basic {basic}"):
-            async with house.http.get(house.url + path, headers={**given, "Authorization": shown}) as answer:
+            headers = {**STRANGE[0], "Authorization": shown}
+            async with house.http.get(house.url + path, headers=headers) as answer:
                 assert answer.status == 200, path
 
 
@@ -175,3 +177,32 @@ async def test_every_route_says_who_may(house: House) -> None:
         path = path.replace("{channel}", "sms").replace("{provider}", "twilio").replace("{token}", "x")
         async with house.http.request(route.method, house.url + path, headers=strange, data=b"") as answer:
             assert (answer.status == 401) == (route.who.value != "anyone"), route.path
+
+
+@pytest.mark.long
+async def test_half_a_request_is_cut_off_after_seconds_and_holds_up_nobody(house: House) -> None:
+    port = int(house.url.rpartition(":")[2])
+    lines = [await asyncio.open_connection("127.0.0.1", port) for _ in range(200)]
+    began = asyncio.get_running_loop().time()
+    for number, (_, writer) in enumerate(lines):
+        head = b"POST /api/v1/warnings HTTP/1.1\r\nHost: localhost\r\nX-Slow: "
+        writer.write(head[: 20 + number % 30])
+    status, said, _ = await house.post(cap())
+    assert (status, said["verdict"]) == (202, "accept")
+    assert asyncio.get_running_loop().time() - began < 5
+    async with asyncio.timeout(HEAD_S + 8):
+        for reader, _ in lines:
+            await reader.read()
+    for _, writer in lines:
+        writer.close()
+
+
+@pytest.mark.long
+async def test_a_body_that_never_ends_is_given_up_after_seconds(house: House) -> None:
+    port = int(house.url.rpartition(":")[2])
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    head = f"POST /api/v1/warnings HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\n"
+    writer.write(f"{head}Content-Type: application/cap+xml\r\nContent-Length: 1000\r\n\r\n<alert".encode())
+    async with asyncio.timeout(BODY_S + 8):
+        assert (await reader.readline()).startswith(b"HTTP/1.1 408")
+    writer.close()

@@ -14,13 +14,8 @@ from dispatcher.web.console.sketch import Shape, Sketch, draw
 
 RAMP = ("#f3efe4", "#cfe3d8", "#93c4b1", "#4f9d86", "#1f6f54")
 """Nothing, and four shares of what arrived; the last is everything."""
-STYLE = (
-    ".town{fill:#eceeec;stroke:#fff;stroke-width:3}.county{fill:none;stroke:#4a545b;stroke-width:7}"
-    ".name{font:600 62px sans-serif;fill:#1b2126;text-anchor:middle;paint-order:stroke;stroke:#fff;stroke-width:14}"
-    ".v{fill:#fff;stroke:#8a949b;stroke-width:2}.s{fill:#e3a33b}.d{fill:#0d4a8a}.p{stroke:#b3161d;stroke-width:6}"
-    ".drawn{fill:#5b2a86;fill-opacity:.12;stroke:#5b2a86;stroke-width:9;stroke-dasharray:26 14}"
-    ".mark{font:64px sans-serif;fill:#59636b}"
-)
+FULL = 4000
+"""The width of a picture whose lines and letters have their plain size."""
 RADIUS = 13
 
 
@@ -41,6 +36,25 @@ class Picture:
         return max((shape.box[2] for shape in (*self.sketch.counties, *self.sketch.townships)), default=1000)
 
 
+def style(scope: str, scale: float) -> str:
+    """The look of one map; `scale` keeps lines and letters as thick as on the whole city's."""
+    rules = {
+        ".town": f"fill:#eceeec;stroke:#fff;stroke-width:{3 * scale:.1f}",
+        ".county": f"fill:none;stroke:#4a545b;stroke-width:{7 * scale:.1f}",
+        ".name": f"font:600 {62 * scale:.0f}px sans-serif;fill:#1b2126;text-anchor:middle;paint-order:stroke;"
+        f"stroke:#fff;stroke-width:{14 * scale:.1f}",
+        ".small": f"font-size:{56 * scale:.0f}px",
+        ".v": f"fill:#fff;stroke:#8a949b;stroke-width:{2 * scale:.1f}",
+        ".s": "fill:#e3a33b",
+        ".d": f"fill:#0d4a8a;stroke:#fff;stroke-width:{2.5 * scale:.1f}",
+        ".p": f"stroke:#ffd23f;stroke-width:{5 * scale:.1f}",
+        ".drawn": f"fill:#5b2a86;fill-opacity:.12;stroke:#5b2a86;stroke-width:{9 * scale:.1f};"
+        f"stroke-dasharray:{26 * scale:.0f} {14 * scale:.0f}",
+        ".mark": "font:64px sans-serif;fill:#59636b",
+    }
+    return "".join(f"{scope}{name}{{{rule}}}" for name, rule in rules.items())
+
+
 def picture(register: Register) -> Picture:
     sketch = draw(register)
     fence = register.geofence
@@ -54,36 +68,42 @@ def picture(register: Register) -> Picture:
 
 def final_map(shown: Picture, summary: Summary, night: Replay, marks: str) -> str:
     """A file of its own: how it stood at the end."""
+    look = style("", 1.0)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="-60 -60 {shown.width + 120} {shown.height + 260}" '
-        f'role="img"><title>{escape(summary.warning.headline)}</title><style>{STYLE}</style>'
-        f'<rect x="-60" y="-60" width="100%" height="100%" fill="#fff"/>{body(shown, summary, night)}'
+        f'role="img"><title>{escape(summary.warning.headline)}</title><style>{look}</style>'
+        f'<rect x="-60" y="-60" width="100%" height="100%" fill="#fff"/>{body(shown, summary, night, 1)}'
         f'<text class="mark" x="0" y="{shown.height + 100}">{escape(summary.warning.headline)}</text>'
         f'<text class="mark" x="0" y="{shown.height + 180}">{escape(marks)}</text></svg>\n'
     )
 
 
-def body(shown: Picture, summary: Summary, night: Replay) -> str:
+def body(shown: Picture, summary: Summary, night: Replay, scale: float) -> str:
     """Everything inside the svg element, as it stood at the end; townships and villages carry their code."""
     return "".join(
         [
             *(_township(shape, night) for shape in shown.sketch.townships),
             *(f'<path class="county" d="{shape.path}"/>' for shape in shown.sketch.counties),
             *_outline(shown.sketch, summary),
-            *(_dot(shown, code, village) for code, village in night.villages.items() if code in shown.dots),
-            *(f'<text class="name" x="{one.x}" y="{one.y}">{escape(one.name)}</text>' for one in shown.sketch.counties),
+            *(_dot(shown, code, one, scale) for code, one in night.villages.items() if code in shown.dots),
+            *(_label(shape, "name") for shape in shown.sketch.counties),
+            *(
+                _label(shape, "name small")
+                for shape in shown.sketch.townships
+                if scale < 1 and shape.code in night.townships
+            ),
         ]
     )
 
 
-def zoom(shown: Picture, summary: Summary) -> str:
-    """The view box round the area, with some land about it."""
+def zoom(shown: Picture, summary: Summary) -> tuple[str, float]:
+    """The view box round the area, with some land about it, and its scale."""
     spots = [shown.dots[str(code)] for code in summary.warning.area["villages"] if str(code) in shown.dots]
     if not spots or len(spots) == len(shown.dots):
-        return f"-20 -20 {shown.width + 40} {shown.height + 40}"
+        return f"-20 -20 {shown.width + 40} {shown.height + 40}", 1.0
     west, east = _span([x for x, _ in spots])
     north, south = _span([y for _, y in spots])
-    return f"{west} {north} {east - west} {south - north}"
+    return f"{west} {north} {east - west} {south - north}", min(1.0, (east - west) / FULL)
 
 
 def _span(values: Sequence[int]) -> tuple[int, int]:
@@ -110,14 +130,18 @@ def _township(shape: Shape, night: Replay) -> str:
     )
 
 
-def _dot(shown: Picture, code: str, village: Village) -> str:
+def _dot(shown: Picture, code: str, village: Village, scale: float) -> str:
     x, y = shown.dots[code]
     kind = "d" if village.delivered != NEVER else "s" if village.sent != NEVER else ""
     ring = " p" if village.played != NEVER else ""
     return (
-        f'<circle class="v {kind}{ring}" data-v="{code}" cx="{x}" cy="{y}" r="{RADIUS}">'
+        f'<circle class="v {kind}{ring}" data-v="{code}" cx="{x}" cy="{y}" r="{RADIUS * max(scale, 0.5):.1f}">'
         f"<title>{escape(shown.names[code])}</title></circle>"
     )
+
+
+def _label(shape: Shape, name: str) -> str:
+    return f'<text class="{name}" x="{shape.x}" y="{shape.y}">{escape(shape.name)}</text>'
 
 
 def _outline(sketch: Sketch, summary: Summary) -> Iterable[str]:

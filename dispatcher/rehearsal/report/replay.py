@@ -49,9 +49,7 @@ class Replay:
             "began_ms": round(self.began.timestamp() * 1000),
             "step_ms": self.step.total_seconds() * 1000,
             "villages": {code: [one.sent, one.delivered, one.played] for code, one in self.villages.items()},
-            "townships": {
-                code: [planned, sorted(steps.items())] for code, (planned, steps) in self.townships.items()
-            },
+            "townships": {code: [planned, sorted(steps.items())] for code, (planned, steps) in self.townships.items()},
             "sent": self.sent,
             "delivered": self.delivered,
         }

@@ -63,6 +63,7 @@ class Chapter:
     outside: list[str]
     holes: list[str]
     box: str
+    style: Markup
     map: Markup
     curve: Markup
 
@@ -71,7 +72,8 @@ def write_report(folder: Path, night: Night) -> Path:
     """Writes report.html, report.txt and map.svg; returns the first."""
     shown = drawing.picture(night.register)
     replays = [replay(night.register, one.summary, one.entries) for one in night.landed]
-    chapters = [_chapter(shown, one, told) for one, told in zip(night.landed, replays, strict=True)]
+    numbered = enumerate(zip(night.landed, replays, strict=True))
+    chapters = [_chapter(shown, number, one, told) for number, (one, told) in numbered]
     (folder / "map.svg").write_text(
         drawing.final_map(shown, night.landed[0].summary, replays[0], MARKS), encoding="utf-8"
     )
@@ -92,8 +94,9 @@ def _row(name: str, cell: Cell) -> tuple[str, ...]:
     return name, *(f"{number:,}" for number in numbers)
 
 
-def _chapter(shown: drawing.Picture, landed: Landed, told: Replay) -> Chapter:
+def _chapter(shown: drawing.Picture, number: int, landed: Landed, told: Replay) -> Chapter:
     found = landed.summary
+    box, scale = drawing.zoom(shown, found)
     return Chapter(
         headline=found.warning.headline,
         channels=channel_rows(landed),
@@ -103,8 +106,9 @@ def _chapter(shown: drawing.Picture, landed: Landed, told: Replay) -> Chapter:
         happened=[(_clock(one.at), EVENT_CHINESE.get(one.kind, one.kind)) for one in landed.events],
         outside=outside_lines(landed.resolution),
         holes=[f"{area}：{why}" for area, why in found.holes],
-        box=drawing.zoom(shown, found),
-        map=Markup(drawing.body(shown, found, told)),  # noqa: S704 - made above, every text in it escaped
+        box=box,
+        style=Markup(drawing.style(f"#map{number} ", scale)),  # noqa: S704 - numbers only
+        map=Markup(drawing.body(shown, found, told, scale)),  # noqa: S704 - made above, every text in it escaped
         curve=Markup(_curves(told)),  # noqa: S704 - numbers only
     )
 
@@ -131,7 +135,7 @@ def _html(night: Night, chapters: list[Chapter], replays: list[Replay]) -> str:
         attribution=ATTRIBUTION,
         made=_clock(night.landed[-1].summary.times.last_sent, "%Y-%m-%d %H:%M"),
         total=night.landed[0].summary.total,
-        style=Markup((HERE / "report.css").read_text(encoding="utf-8") + drawing.STYLE),  # noqa: S704 - our own file
+        style=Markup((HERE / "report.css").read_text(encoding="utf-8")),  # noqa: S704 - our own file
         script=Markup((HERE / "report.js").read_text(encoding="utf-8")),  # noqa: S704 - our own file
         data=Markup(data.replace("</", "<\\/")),  # noqa: S704 - JSON, and no tag can end in it
     )
