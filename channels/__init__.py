@@ -5,7 +5,7 @@
 2. In that file: a settings class (from `ProviderSettings`) and the error table: the provider's own code → try again,
    this address, this text, or our account. HTTP states are judged once, in `transport.py`.
 3. One row in `catalog.py`: channel → kind → settings, class.
-4. One entry in `config/channels.yaml`, and one `Subject` in `tests/channels/test_conformance.py`; the suite then plays
+4. One entry in `config/channels.yaml`, and one `Subject` in `tests/channels/subjects.py`; the suite then plays
    every fault on it.
 
 `contract.py` says what a provider must be. Nothing here imports the dispatcher.

@@ -1,7 +1,7 @@
 """Mingluo 鸣锣: the map. A warning takes these steps; each is one file (or a folder of that name).
 
     intake/          1  event in: native JSON, CAP 1.2 → WarningMessage; judged; kept once
-    audience.py      2  who is to be told, and why each one is on the list
+    audience/        2  who is to be told, and why each one is on the list
     planning.py      3  which channel, which text, in which order, by when; frozen and hashed with the audience
     approval.py      4  who may let it go: a trusted source today, two persons later
     sending/         5  chunks, slices, lanes, retries, withdrawal; its one writer
@@ -13,18 +13,19 @@
 They meet only in `pipeline/`, whose `order.py` states the flow. Round them:
 
     __main__.py      the command line
+    commands/        what each command does
     rehearsal/       the city on loopback: real HTTP servers that play the providers, and the demo
-    service.py       everything wired in one place; started in order, stopped in reverse
+    service/         everything wired in one place; started in order, stopped in reverse
     web/             HTTP: routes, OpenAPI, callbacks, live events, the page that shows a warning landing
     registry/        who and what is where: areas, people, gateways, offices, endpoints, subscriptions; the sample
-    geofence.py      area codes, polygons, circles → what lies inside
+    geofence/        area codes, polygons, circles → what lies inside
     wording.py       the text, per level, role and channel
     broker/          consume(handler) and publish(event): RabbitMQ and embedded
     store/           all SQL and nothing but SQL
     settings.py      config/*.yaml and the environment → typed settings
     telemetry.py     logging, metrics, masking of phone numbers
     states.py        what may follow what
-    model.py         the words of the domain
+    model/           the words of the domain
 
 How the outside world is reached lies in the package `channels`, which never imports this one.
 """

@@ -307,6 +307,10 @@ def _overlay(files: dict[str, _File], env: Mapping[str, str]) -> None:
         if len(keys) == 1 and keys[0] not in Service.model_fields:
             continue  # not ours to judge: other programs of the house have variables too
         file = files[keys[0]] if keys[0] in files and len(keys) > 1 else files["service"]
+        if not isinstance(file.data, dict):
+            continue  # the file itself is the fault that is named
+        if len(keys) > 1 and keys[0] in files and keys[0] not in file.data:
+            keys = keys[1:]  # policy, wording and service hold their keys at the top
         spot = file.data
         for key in keys[:-1]:
             spot = spot.setdefault(key, {})

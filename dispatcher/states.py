@@ -7,8 +7,11 @@ derived from its chunk (not yet opened past the row; opened with its owner alive
 
 from __future__ import annotations
 
-from enum import IntEnum, StrEnum
-from typing import Final
+from collections.abc import Mapping
+from enum import Enum, IntEnum, StrEnum
+from typing import Final, TypeVar
+
+_S = TypeVar("_S", bound=Enum)
 
 
 class WarningState(StrEnum):
@@ -168,7 +171,7 @@ def warning_may_become(state: WarningState) -> tuple[WarningState, ...]:
     return tuple(before for before, after in WARNING.items() if state in after)
 
 
-def diagram(table: dict[StrEnum, frozenset[StrEnum]] | dict[DeliveryState, frozenset[DeliveryState]]) -> str:
+def diagram(table: Mapping[_S, frozenset[_S]]) -> str:
     """A Mermaid state diagram of one table, for the documentation."""
     lines = ["stateDiagram-v2"]
     for before, after in table.items():

@@ -15,7 +15,8 @@ from typing import Any
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-_PHONE = re.compile(r"(?<!\d)(\+?86)?(1[3-9]\d)(\d{4})(\d{4})(?!\d)")
+_PHONE = re.compile(r"(?<!\d)((?:\+|00)?86)?(1[3-9]\d)(\d{4})(\d{4})(?!\d)")
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
 
 REGISTRY = CollectorRegistry()
 ACCEPTED = Counter("mingluo_warnings_total", "Warnings by verdict", ["door", "verdict"], registry=REGISTRY)
@@ -51,20 +52,35 @@ def set_up_logging(level: str, form: str) -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=False),
             structlog.processors.format_exc_info,
-            _clean,
-            renderer,
+            _one_line,
+            _masked(renderer),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )
-    logging.basicConfig(
-        level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s", force=True
-    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Masking("%(levelname)s %(name)s %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
 
 
-def _clean(_logger: object, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+class _Masking(logging.Formatter):
+    """The libraries' own lines know nothing of our mask."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return mask(super().format(record))
+
+
+def _one_line(_logger: object, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Line breaks and terminal controls inside a field are shown, not carried out; a traceback keeps its lines."""
     for key, value in event.items():
-        if isinstance(value, str):
-            event[key] = mask(value) if key == "exception" else mask(value).replace("\r", "\\r").replace("\n", "\\n")
+        if isinstance(value, str) and key != "exception":
+            event[key] = _CONTROL.sub(lambda found: repr(found[0])[1:-1], value)
+        elif not isinstance(value, str | int | float | None):
+            event[key] = _CONTROL.sub(lambda found: repr(found[0])[1:-1], repr(value))
     return event
+
+
+def _masked(renderer: structlog.types.Processor) -> structlog.types.Processor:
+    """Masks the finished line, so that no nesting, number or object carries a phone past it."""
+    return lambda logger, name, event: mask(str(renderer(logger, name, event)))

@@ -84,10 +84,11 @@ class Wordsmith:
     def _sms(self, fields: Mapping[str, str]) -> Text:
         body = fill(self._template.sms, fields)
         whole = self._marked(sms.signed(body, self._wording.signature))
-        if sms.segments(whole) > self._wording.max_segments:
-            dressing = sms.units(whole) - sms.units(body)
-            body = sms.cut(body, sms.capacity(self._wording.max_segments) - dressing)
+        room = sms.capacity(self._wording.max_segments) - (sms.units(whole) - sms.units(body))
+        while sms.segments(whole) > self._wording.max_segments:
+            body = sms.cut(body, room)
             whole = self._marked(sms.signed(body, self._wording.signature))
+            room -= 1  # a text with rare characters wastes a unit at the end of a part
         return Text(body=whole, segments=sms.segments(whole))
 
     def _marked(self, body: str) -> str:
@@ -116,7 +117,18 @@ def check(wording: Wording) -> None:
                 for field in _FIELD.findall(getattr(template, channel))
                 if field not in FIELDS
             ]
-    if not sms.is_signed(sms.signed("文", wording.signature)):
+        faults += [
+            f"wording.yaml: {name}.lines.{role}: 这里不能用字段 {{{field}}}"
+            for role, line in template.lines.items()
+            for field in _FIELD.findall(line)
+        ]
+    for hazard, lines in wording.hazard_lines.items():
+        faults += [
+            f"wording.yaml: hazard_lines.{hazard}.{role}: 这里不能用字段"
+            for role, line in lines.items()
+            if _FIELD.search(line)
+        ]
+    if "】" in wording.signature or not sms.is_signed(sms.signed("文", wording.signature)):
         faults.append(f"wording.yaml: signature: 【{wording.signature}】应为 2–12 个汉字、字母或数字")
     if faults:
         raise BadConfiguration("\n".join(faults))

@@ -29,6 +29,8 @@ COMMANDS = {
     "rejected": ("rejected", "被拒收的报文：list、show"),
 }
 """Name → module of this folder, and what it is for."""
+_COERCED = frozenset({"C.UTF-8", "C.utf8", "UTF-8"})
+"""What Python itself puts into LC_CTYPE where the wanted locale is not installed."""
 _CHINESE_TERMINALS = frozenset({"gb18030", "gbk", "gb2312"})
 
 
@@ -74,7 +76,8 @@ def _fit(stream: object) -> None:
     """The terminal's own encoding where it is a Chinese one; nothing that cannot be written stops a command."""
     if not isinstance(stream, io.TextIOWrapper):
         return
-    locale = next((os.environ[name] for name in ("LC_ALL", "LC_CTYPE", "LANG") if os.environ.get(name)), "")
+    said = [os.environ.get(name, "") for name in ("LC_ALL", "LC_CTYPE", "LANG")]
+    locale = next((one for one in said if one and one not in _COERCED), "")
     wanted = locale.partition(".")[2].partition("@")[0].lower().replace("-", "")
     if stream.isatty() and wanted in _CHINESE_TERMINALS:
         stream.reconfigure(encoding="gb18030", errors="replace")

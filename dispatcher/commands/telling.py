@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 
 import typer
 
-from channels.catalog import BadSettings
 from dispatcher.broker.contract import BrokerUnavailable
 from dispatcher.registry.importing import BadFiles, RegisterMoved
 from dispatcher.registry.register import BrokenRegister
@@ -25,7 +24,6 @@ WRONGLY_ASKED = 2
 
 SENTENCES = (
     BadConfiguration,
-    BadSettings,
     Occupied,
     WrongKey,
     BrokerUnavailable,

@@ -19,13 +19,14 @@ from uuid_utils import compat as uuid
 from dispatcher.approval import needs_person, sendable
 from dispatcher.geofence import Resolved
 from dispatcher.intake import signature
-from dispatcher.intake.canonical import digest, to_json
+from dispatcher.intake.canonical import digest
 from dispatcher.intake.decode import decode
 from dispatcher.intake.findings import Decoded
 from dispatcher.intake.judge import Circumstances, judge, verdict_of
 from dispatcher.model import Code, Finding, Kind, Reference, Verdict, WarningMessage
 from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.freeze import Frozen, freeze, freeze_cancel, resolve_area
+from dispatcher.pipeline.keeping import Arrival, Born, row_of
 from dispatcher.pipeline.withdraw import end, told
 from dispatcher.settings import Source
 from dispatcher.states import LIVE, WarningState
@@ -76,6 +77,24 @@ class _Case:
     digest: str
     findings: tuple[Finding, ...]
     resolved: Resolved
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Judged:
+    """All that speaks against it, and what follows."""
+
+    verdict: Verdict
+    code: Code | None
+    reason: str
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Company:
+    """The warnings it refers to (`chain`, theirs included), and those that came before it and refer to it."""
+
+    chain: Sequence[WarningRow]
+    later: Sequence[WarningRow]
 
 
 async def accept(context: Context, incoming: Incoming) -> Answer:
@@ -168,64 +187,71 @@ async def _known(context: Context, case: _Case) -> Answer | None:
 
 async def _keep(context: Context, case: _Case) -> Answer:
     """One transaction: references, verdict, plan, release. What has to stop in memory stops after the commit."""
-    now = context.now()
     async with context.store.begin() as tx:
-        chain = await warnings.referenced(tx, case.message.references)
-        later = await warnings.referring_to(tx, _identity(case.message))
-        findings = case.findings + judge(
-            case.message,
-            Circumstances(
-                source=case.source,
-                now=now,
-                tolerance_s=context.settings.policy.future_tolerance_s,
-                resolved=case.resolved,
-                references_known=bool(chain) or not case.message.references,
-            ),
+        company = _Company(
+            chain=await warnings.referenced(tx, case.message.references),
+            later=await warnings.referring_to(tx, _identity(case.message)),
         )
-        verdict, _, _ = verdict_of(findings)
-        if verdict is Verdict.ACCEPT and (person := needs_person(case.message, case.source)):
-            findings = (*findings, person)
-        verdict, code, reason = verdict_of(findings)
-        if verdict is Verdict.REJECT:
-            return await _reject_in(context, tx, case.incoming, findings)
-        state, frozen = await _decide(context, tx, case, verdict, chain, later)
-        row = _row(context, case, findings, state, frozen, chain)
+        judged = _judge(context, case, company)
+        if judged.verdict is Verdict.REJECT:
+            return await _reject_in(context, tx, case.incoming, judged.findings)
+        born = await _decide(context, tx, case, judged, company)
+        chain_id = company.chain[0].chain_id if company.chain else ""
+        row = row_of(_arrival(context, case), case.message, case.resolved, born, (judged.findings, chain_id))
         async with unique():
             await warnings.keep(tx, row, case.message.references)
-        await _store_plan(tx, row, frozen)
-        superseded = await _overtake(context, tx, row, chain, state)
-        await _record(context, tx, row, verdict, code, reason)
+        await _store_plan(tx, row, born.frozen)
+        superseded = await _overtake(context, tx, row, company)
+        await _record(context, tx, row, judged)
     for warning_id, ended in superseded:
         told(context, warning_id, ended)
-    if state is WarningState.APPROVED:
+    if born.state is WarningState.APPROVED:
         context.wake()
-    return Answer(verdict=verdict, code=code, reason=reason, warning_id=row.id, state=state, findings=findings)
+    return Answer(
+        verdict=judged.verdict,
+        code=judged.code,
+        reason=judged.reason,
+        warning_id=row.id,
+        state=born.state,
+        findings=judged.findings,
+    )
 
 
-async def _decide(
-    context: Context,
-    tx: Tx,
-    case: _Case,
-    verdict: Verdict,
-    chain: Sequence[WarningRow],
-    later: Sequence[WarningRow],
-) -> tuple[WarningState, Frozen | None]:
-    """Which state a message not refused is born in, and its plan where it goes out."""
-    if verdict is Verdict.HOLD:
-        return WarningState.HELD, None
+def _judge(context: Context, case: _Case, company: _Company) -> _Judged:
+    findings = case.findings + judge(
+        case.message,
+        Circumstances(
+            source=case.source,
+            now=context.now(),
+            tolerance_s=context.settings.policy.future_tolerance_s,
+            resolved=case.resolved,
+            references_known=bool(company.chain) or not case.message.references,
+        ),
+    )
+    if verdict_of(findings)[0] is Verdict.ACCEPT and (person := needs_person(case.message, case.source)):
+        findings = (*findings, person)
+    verdict, code, reason = verdict_of(findings)
+    return _Judged(verdict=verdict, code=code, reason=reason, findings=findings)
+
+
+async def _decide(context: Context, tx: Tx, case: _Case, judged: _Judged, company: _Company) -> Born:
+    """What becomes of a message that is not refused."""
+    if judged.verdict is Verdict.HOLD:
+        return Born(state=WarningState.HELD)
     if not sendable(case.message) or case.message.kind in (Kind.ACK, Kind.ERROR):
-        return WarningState.RECEIVED, None
-    overtaken = _overtaken_on_arrival(later)
+        return Born(state=WarningState.RECEIVED)
+    overtaken = _overtaken_on_arrival(company.later)
     if overtaken is not None:
-        return overtaken, None
-    if case.message.kind is Kind.CANCEL:
-        if not chain:
-            return WarningState.RECEIVED, None  # a tombstone: should what it cancels still come, it is not sent
-        for row in chain:  # first nothing more may leave, then whoever was reached is counted
-            await chunks.hold(tx, row.id)
-            await chunks.end(tx, row.id)
-        return WarningState.APPROVED, await freeze_cancel(context, tx, case.message, chain)
-    return WarningState.APPROVED, await freeze(context, tx, case.message, case.resolved)
+        return Born(state=overtaken)
+    if case.message.kind is not Kind.CANCEL:
+        return Born(state=WarningState.APPROVED, frozen=await freeze(context, tx, case.message, case.resolved))
+    if not company.chain:
+        return Born(state=WarningState.RECEIVED)  # a tombstone: should what it cancels still come, it is not sent
+    for row in company.chain:  # first nothing more may leave, then whoever was reached is counted
+        await chunks.hold(tx, row.id)
+        await chunks.end(tx, row.id)
+    frozen = await freeze_cancel(context, tx, case.message, company.chain)
+    return Born(state=WarningState.APPROVED, frozen=frozen)
 
 
 def _overtaken_on_arrival(later: Sequence[WarningRow]) -> WarningState | None:
@@ -238,54 +264,16 @@ def _overtaken_on_arrival(later: Sequence[WarningRow]) -> WarningState | None:
     return None
 
 
-def _row(
-    context: Context,
-    case: _Case,
-    findings: Sequence[Finding],
-    state: WarningState,
-    frozen: Frozen | None,
-    chain: Sequence[WarningRow],
-) -> WarningRow:
-    now, message, incoming = context.now(), frozen.message if frozen else case.message, case.incoming
-    warning_id = uuid.uuid7().hex
-    return WarningRow(
-        id=warning_id,
-        chain_id=chain[0].chain_id if chain else warning_id,
-        source=incoming.source,
-        door=incoming.door,
-        source_format=message.source_format,
-        content_type=incoming.content_type,
-        raw=incoming.body,
-        digest=case.digest,
-        sender=message.sender,
-        identifier=message.identifier,
-        sent=message.sent,
-        kind=message.kind,
-        status=message.status,
-        scope=message.scope,
-        drill=message.drill,
+def _arrival(context: Context, case: _Case) -> Arrival:
+    return Arrival(
+        door=case.incoming.door,
+        source=case.incoming.source,
         trusted=case.source.trusted,
-        event=message.hazard.name if message.hazard else message.event,
-        level=message.level,
-        headline=message.headline,
-        expires=message.expires,
-        message=to_json(message),
-        findings=[asdict(finding) for finding in findings],
-        state=state,
-        area=area_of(frozen.resolved if frozen else case.resolved),
-        plan=frozen.summary if frozen else {"channels": {}},
-        plan_hash=frozen.plan.hash if frozen else "",
-        header_hash=frozen.plan.header_hash if frozen else "",
-        rows_planned=frozen.plan.rows if frozen else 0,
-        broadcast_id=frozen.broadcast_id if frozen else "",
-        received_at=now,
-        released_at=now if state is WarningState.APPROVED else None,
+        content_type=case.incoming.content_type,
+        raw=case.incoming.body,
+        digest=case.digest,
+        at=context.now(),
     )
-
-
-def area_of(resolved: Resolved) -> dict[str, list[str]]:
-    """What is kept of a resolved area: codes of villages inside and touched, and of counties."""
-    return {"villages": list(resolved.villages), "touched": list(resolved.touched), "counties": list(resolved.counties)}
 
 
 async def _store_plan(tx: Tx, row: WarningRow, frozen: Frozen | None) -> None:
@@ -296,22 +284,20 @@ async def _store_plan(tx: Tx, row: WarningRow, frozen: Frozen | None) -> None:
     await chunks.release(tx, row.id)
 
 
-async def _overtake(
-    context: Context, tx: Tx, row: WarningRow, chain: Sequence[WarningRow], state: WarningState
-) -> list[tuple[str, WarningState]]:
+async def _overtake(context: Context, tx: Tx, row: WarningRow, company: _Company) -> list[tuple[str, WarningState]]:
     """An Update supersedes, a Cancel cancels what is in force of its chain."""
-    if state is not WarningState.APPROVED:
+    if row.state != WarningState.APPROVED:
         return []
     ended = WarningState.CANCELLED if row.kind == Kind.CANCEL else WarningState.SUPERSEDED
     done = []
-    for before in chain:
+    for before in company.chain:
         in_force = WarningState(before.state) in LIVE or before.state == WarningState.HELD
         if in_force and await end(context, tx, before.id, ended, by=row.id):
             done.append((before.id, ended))
     return done
 
 
-async def _record(context: Context, tx: Tx, row: WarningRow, verdict: Verdict, code: Code | None, reason: str) -> None:
+async def _record(context: Context, tx: Tx, row: WarningRow, judged: _Judged) -> None:
     detail = {
         "identifier": row.identifier,
         "source": row.source,
@@ -320,10 +306,10 @@ async def _record(context: Context, tx: Tx, row: WarningRow, verdict: Verdict, c
         "drill": row.drill,
         "state": row.state,
         "rows": row.rows_planned,
-        "code": int(code) if code else 0,
-        "reason": reason,
+        "code": int(judged.code or 0),
+        "reason": judged.reason,
     }
-    kind = "warning.held" if verdict is Verdict.HOLD else "warning.accepted"
+    kind = "warning.held" if judged.verdict is Verdict.HOLD else "warning.accepted"
     now = context.now()
     await events.record(tx, now, Event(kind=kind, subject=row.id, warning_id=row.id, detail=detail), outward=True)
     if row.state == WarningState.APPROVED:

@@ -1,7 +1,7 @@
 """The flow of a warning, in the order it happens: read this first.
 
     accept      bytes from a door → judged → kept once: rejected, held, or approved with its audience and plan frozen
-    release     an approved plan's chunks become ready; the sender is woken
+    freeze      who is told what, hashed; released at once where the source is trusted
     (sending)   chunks → slices → providers → results, by `dispatcher/sending/`
     settle      receipts move deliveries forward; what is finished is called finished
     follow      providers that can be asked are asked what became of what they took
@@ -27,8 +27,8 @@ class Step:
 
 
 FLOW = (
-    Step(verb="accept", steps=("intake", "audience", "planning", "approval"), leaves="一条预警：拒收、待核或已批准"),
-    Step(verb="release", steps=("approval",), leaves="可发送的分块"),
+    Step(verb="accept", steps=("intake", "approval"), leaves="一条预警：拒收、待核或已批准"),
+    Step(verb="freeze", steps=("audience", "planning"), leaves="冻结的名单和方案"),
     Step(verb="settle", steps=("receipts",), leaves="每一行的状态，只进不退"),
     Step(verb="follow", steps=("receipts",), leaves="问来的回执"),
     Step(verb="withdraw", steps=("sending",), leaves="撤回或过期的行"),

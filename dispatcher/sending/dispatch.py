@@ -106,7 +106,7 @@ class Dispatcher:
             outlet.pause()
         try:
             async with asyncio.timeout(limit_s):
-                while self.unsettled or not self._writer.idle:
+                while self.unsettled or not self._writer.idle:  # noqa: ASYNC110 - counters of several tasks, once a life
                     await asyncio.sleep(0.02)
         except TimeoutError:
             return False

@@ -43,21 +43,21 @@ def settle(call: Call, outcome: Outcome, jitter: Jitter) -> Settled:
         case Accepted():
             row.tries += 1
             state = DeliveryState.DELIVERED if outcome.delivered else DeliveryState.SENT
-            return _settled(call, state, _attempt(call, "accepted", ref=outcome.ref, trace=outcome.trace))
+            return _settled(call, state, _attempt(call, "accepted", outcome))
         case TryAgain():
             row.tries += 0 if outcome.throttled else 1
-            attempt = _attempt(call, "try_again", outcome.code, outcome.reason, trace=outcome.trace)
+            attempt = _attempt(call, "try_again", outcome)
             return _again(call, attempt, jitter, outcome.after_s, outcome.throttled)
         case NotKnown():
             row.tries += 1
             row.possible_duplicate = True
-            attempt = _attempt(call, "not_known", outcome.code, outcome.reason, trace=outcome.trace)
+            attempt = _attempt(call, "not_known", outcome)
             if call.live.policy.resend_unknown:
                 return _again(call, attempt, jitter, None, False)
             return _settled(call, DeliveryState.UNKNOWN, attempt)
         case Refused():
             row.tries += 1
-            attempt = _attempt(call, "refused", outcome.code, outcome.reason, trace=outcome.trace)
+            attempt = _attempt(call, "refused", outcome)
             return _settled(call, DeliveryState.FAILED, attempt)
         case _:
             assert_never(outcome)
@@ -108,15 +108,22 @@ def _settled(call: Call, state: DeliveryState, attempt: Attempt) -> Settled:
     )
 
 
-def _attempt(call: Call, outcome: str, code: str = "", reason: str = "", *, ref: str = "", trace: str = "") -> Attempt:
+def _attempt(call: Call, name: str, outcome: Outcome) -> Attempt:
+    match outcome:
+        case Accepted():
+            code, reason, ref = "", "", outcome.ref
+        case TryAgain() | NotKnown() | Refused():
+            code, reason, ref = outcome.code[:32], outcome.reason, ""
+        case _:
+            assert_never(outcome)
     return Attempt(
         no=call.row.calls,
         provider=call.provider,
         started_at=call.started_at,
         ended_at=call.ended_at,
-        outcome=outcome,
-        code=code[:32],
+        outcome=name,
+        code=code,
         reason=reason,
         provider_ref=ref,
-        trace=trace,
+        trace=outcome.trace,
     )

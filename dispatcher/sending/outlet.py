@@ -239,7 +239,7 @@ class Outlet:
         try:
             async with asyncio.timeout(self._wire.timeout_s + GRACE_S):
                 outcomes = await self._wire.provider.send(messages, now)
-        except Exception as error:  # noqa: BLE001 - the contract: what escapes a provider is not known for all
+        except Exception as error:
             log.exception("发送接口抛出了意外错误，按结果不明处理", provider=self._wire.name)
             unknown = NotKnown(code=type(error).__name__[:32], reason="发送接口内部出错，不知是否已发出")
             return [unknown for _ in messages]

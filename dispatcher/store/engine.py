@@ -7,6 +7,7 @@ command time limits, because `pool_pre_ping` alone hangs on a half-open line) be
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -98,7 +99,13 @@ def _sqlite(url: URL) -> AsyncEngine:
     def connect(connection: Any, _record: object) -> None:
         connection.isolation_level = None
         cursor = connection.cursor()
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={SQLITE_BUSY_MS}", "foreign_keys=ON"):
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            f"busy_timeout={SQLITE_BUSY_MS}",
+            "foreign_keys=ON",
+            "recursive_triggers=ON",
+        ):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 
@@ -138,6 +145,8 @@ def database_is_away(error: Exception) -> bool:
     """Whether waiting helps: the line is cut, the server restarts, the disk is full. A wrong statement is not that."""
     if isinstance(error, IntegrityError | ProgrammingError | DataError):
         return False
+    if isinstance(error, DBAPIError) and getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR:
+        return False  # what PostgreSQL calls a ProgrammingError: no such table, no such column
     return isinstance(error, DBAPIError | PoolTimeout | OSError | TimeoutError)
 
 

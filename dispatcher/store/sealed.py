@@ -37,7 +37,7 @@ class Seal:
         """Raises WrongKey where another key sealed it, or a byte was changed."""
         try:
             return self._cipher.decrypt(sealed[:_NONCE], sealed[_NONCE:], None).decode()
-        except InvalidTag:
+        except (InvalidTag, ValueError):
             raise WrongKey("密封密钥打不开登记册中的号码：密钥换过，或数据被改动") from None
 
     def index(self, phone: str) -> int:

@@ -81,7 +81,8 @@ class Feed:
         except Exception as error:
             if not database_is_away(error):
                 raise
-            log.warning("数据库暂时不可用，实时推送暂停", error=type(error).__name__)
+            if not self._view.problem:
+                log.warning("数据库暂时不可用，实时推送暂停", error=type(error).__name__)
             self._view = View(newest=self._view.newest, counts={}, problem="数据库暂时不可用，页面数字可能不是最新")
 
     async def _read_events(self, tx: Tx) -> int:

@@ -6,6 +6,7 @@ would.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,8 +16,12 @@ from typing import Any
 
 import aiohttp
 
-from dispatcher.model import BEIJING
+from channels.catalog import build
+from channels.transport import Transport
+from dispatcher.model import BEIJING, Channel
+from dispatcher.pipeline.accept import accept
 from dispatcher.pipeline.context import Context
+from dispatcher.receipts import ReceiptBook
 from dispatcher.registry.importing import put
 from dispatcher.registry.sample import Wish, make
 from dispatcher.service.running import Service
@@ -30,6 +35,8 @@ from dispatcher.store.engine import open_store
 from dispatcher.store.migrating import migrate
 from dispatcher.store.packing import unpack
 from dispatcher.store.sealed import Seal
+from dispatcher.web.doors import Doors, Ready
+from dispatcher.web.site import Site, bind
 
 SEAL = Seal(bytes(32))
 TOKEN = "city-token-0123456789"
@@ -106,6 +113,45 @@ async def standing(
         aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20)) as http,
     ):
         yield House(url=live.url, service=live.service, context=live.context, http=http)
+
+
+@asynccontextmanager
+async def without_database() -> AsyncIterator[str]:
+    """The site alone, its database on a port where nobody answers; yields its URL."""
+    ours = settings("postgresql+asyncpg://nobody@127.0.0.1:1/nothing")
+    bound, url = bind("127.0.0.1", 0)
+    context = Context(
+        settings=ours, store=open_store(ours.service.database_url), seal=SEAL, now=lambda: datetime.now(UTC)
+    )
+    book = ReceiptBook(context.store, context.now)
+    transport = Transport(loopback_only=True)
+    twilio = build("sms", "twilio", ours.channels[Channel.SMS]["twilio"], transport, f"{url}/api/v1/callbacks").reads
+    assert twilio is not None
+
+    async def readiness() -> Ready:
+        return Ready(problems=("数据库没有应答",), providers_off={})
+
+    site = Site(
+        Doors(
+            context=context,
+            book=book,
+            accept=lambda incoming: accept(context, incoming),
+            readers={(Channel.SMS, "twilio"): twilio},
+            readiness=readiness,
+            public_url=url,
+            max_body_bytes=ours.service.max_body_bytes,
+        )
+    )
+    await site.start(bound)
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(book.run())
+        try:
+            yield url
+        finally:
+            running.cancel()
+            await site.close()
+            await transport.close()
+            await context.store.close()
 
 
 Fate = Callable[[Row], tuple[DeliveryState, str]]

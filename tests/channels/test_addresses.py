@@ -1,3 +1,5 @@
+"""Which addresses may be called, and how a name becomes one."""
+
 from __future__ import annotations
 
 import asyncio

@@ -1,3 +1,5 @@
+"""Emergency-broadcasting packets: built as the standard has them, read as vendors write them."""
+
 from __future__ import annotations
 
 from dataclasses import replace

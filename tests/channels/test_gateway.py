@@ -1,3 +1,5 @@
+"""The gateway provider against a real server on loopback."""
+
 from __future__ import annotations
 
 from collections.abc import AsyncIterator

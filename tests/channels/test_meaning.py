@@ -1,3 +1,5 @@
+"""What the codes of a gateway mean."""
+
 from __future__ import annotations
 
 from dataclasses import replace

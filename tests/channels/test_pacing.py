@@ -1,3 +1,5 @@
+"""Rate, in-flight bound, breaker and the last look at the drill marks."""
+
 from __future__ import annotations
 
 import asyncio

@@ -1,3 +1,5 @@
+"""Tar files from strangers."""
+
 from __future__ import annotations
 
 import io

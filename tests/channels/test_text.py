@@ -1,3 +1,5 @@
+"""SMS length, segments, signature and marks."""
+
 from __future__ import annotations
 
 import pytest

@@ -1,3 +1,5 @@
+"""The shared HTTP client: limits, outcomes, traces."""
+
 from __future__ import annotations
 
 import asyncio

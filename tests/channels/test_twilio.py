@@ -1,3 +1,5 @@
+"""The Twilio provider against a real server on loopback."""
+
 from __future__ import annotations
 
 import json

@@ -1,3 +1,5 @@
+"""Standard Webhooks to party platforms."""
+
 from __future__ import annotations
 
 import base64

@@ -1,3 +1,5 @@
+"""A player's faults: the same ones in every run of one seed."""
+
 from __future__ import annotations
 
 from collections import Counter

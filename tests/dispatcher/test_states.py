@@ -30,4 +30,4 @@ def test_the_diagram_draws_every_way_once_and_the_same_each_time() -> None:
     assert drawn[0] == "stateDiagram-v2"
     assert len(drawn) - 1 == len(set(drawn[1:])) == sum(len(row) for row in DELIVERY.values())
     assert "    planned --> delivered" in drawn
-    assert diagram(WARNING) == diagram(dict(WARNING))  # type: ignore[arg-type]
+    assert diagram(WARNING) == diagram(dict(WARNING))

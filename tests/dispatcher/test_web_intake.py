@@ -146,14 +146,6 @@ async def test_no_content_type_and_a_compressed_body_are_refused(house: House) -
     assert (status, said["code"]) == (415, "encoded")
 
 
-async def test_a_database_that_is_away_asks_the_sender_to_come_again(house: House) -> None:
-    await house.post(cap())
-    async with house.context.store.begin() as tx:
-        await tx.exec_driver_sql("ALTER TABLE warnings RENAME TO gone")
-    status, said, headers = await house.post(cap("36080041600000_2"))
-    assert (status, said["code"], headers["Retry-After"]) == (503, "unavailable", "5")
-
-
 async def test_native_json_comes_in_by_the_same_door(house: House) -> None:
     _, said, _ = await house.get("/api/v1/warnings")
     assert said == {"warnings": [], "next_before": None}

@@ -90,20 +90,6 @@ async def test_fifty_viewers_at_once_cost_one_look(house: House) -> None:
     assert len({id(view) for view in views}) == 1, "while no time passes, everyone gets the same look"
 
 
-async def test_a_database_that_is_away_is_told_to_the_viewer_who_stays(house: House) -> None:
-    async with watching(house) as viewer:
-        async with house.context.store.begin() as tx:
-            await tx.exec_driver_sql("ALTER TABLE events RENAME TO gone")
-        _, said = await viewer.next("trouble")
-        assert "数据库" in said
-        async with house.context.store.begin() as tx:
-            await tx.exec_driver_sql("ALTER TABLE gone RENAME TO events")
-        _, said = await viewer.next("trouble")
-        assert said == ""
-        await house.post(cap(where=code("360827102")))
-        assert (await viewer.next("event"))[1]["kind"] == "warning.accepted"
-
-
 async def test_a_viewer_that_vanishes_leaves_no_error_behind(
     house: House, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -37,7 +37,7 @@ def page() -> str:
     for title, table, remark in _PARTS:
         ends = "、".join(f"`{state.name.lower()}`" for state, after in table.items() if not after)
         parts.append(f"## {title}\n\n{remark}" + (f" Ends: {ends}." if ends else ""))
-        parts.append(f"```mermaid\n{diagram(table)}\n```\n")  # type: ignore[arg-type]
+        parts.append(f"```mermaid\n{diagram(table)}\n```\n")
     rows = [f"| `{state.label}` | {state.chinese} |" for state in DeliveryState]
     parts.append("## What a delivery's states are called\n\n| state | 中文 |\n|---|---|\n" + "\n".join(rows))
     return "\n".join(parts) + "\n"

@@ -153,33 +153,10 @@ async def apply_receipts(tx: Tx, reports: Sequence[Report], now: datetime) -> No
     """Records receipts (append-only) and moves states, only forward. A receipt for a key nobody planned is recorded too."""
     if not reports:
         return
-    await tx.execute(
-        insert(receipts),
-        [
-            {
-                "at": now,
-                "warning_id": report.key.warning_id,
-                "channel": report.key.channel,
-                "target": str(report.key.target),
-                "round": report.key.round,
-                "state": report.state.label,
-                "code": report.code,
-                "detail": report.detail,
-            }
-            for report in reports
-        ],
-    )
+    await tx.execute(insert(receipts), [_receipt_values(report, now) for report in reports])
     by_state: dict[DeliveryState, list[dict[str, object]]] = {}
     for report in reports:
-        by_state.setdefault(report.state, []).append(
-            {
-                "k_warning": report.key.warning_id,
-                "k_channel": report.key.channel,
-                "k_target": str(report.key.target),
-                "k_round": report.key.round,
-                "v_code": report.code,
-            }
-        )
+        by_state.setdefault(report.state, []).append({**_key_values(report), "v_code": report.code})
     for state, values in by_state.items():
         await tx.execute(
             update(deliveries)
@@ -199,3 +176,25 @@ async def apply_receipts(tx: Tx, reports: Sequence[Report], now: datetime) -> No
             ),
             values,
         )
+
+
+def _key_values(report: Report) -> dict[str, object]:
+    return {
+        "k_warning": report.key.warning_id,
+        "k_channel": report.key.channel,
+        "k_target": str(report.key.target),
+        "k_round": report.key.round,
+    }
+
+
+def _receipt_values(report: Report, now: datetime) -> dict[str, object]:
+    return {
+        "at": now,
+        "warning_id": report.key.warning_id,
+        "channel": report.key.channel,
+        "target": str(report.key.target),
+        "round": report.key.round,
+        "state": report.state.label,
+        "code": report.code,
+        "detail": report.detail,
+    }

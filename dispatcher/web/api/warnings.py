@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -11,6 +10,7 @@ from aiohttp import web
 
 from dispatcher.model import Finding, Level, Target, Verdict, Why
 from dispatcher.pipeline.accept import Answer, Incoming
+from dispatcher.pipeline.claim import claim
 from dispatcher.pipeline.explain import Told, explain
 from dispatcher.pipeline.preview import preview
 from dispatcher.states import WarningState
@@ -52,11 +52,7 @@ async def post_warning(request: web.Request) -> web.Response:
 
 
 async def _claim(request: web.Request, name: str, body: bytes) -> None:
-    """One key speaks for one body, for good. The claim comes first: a retry after a crash in between meets it again."""
-    digest = hashlib.sha256(body).hexdigest()
-    async with parts(request).doors.context.store.begin() as tx:
-        bound = await warnings.claim_key(tx, name, digest)
-    if bound != digest:
+    if not await claim(parts(request).doors.context, name, body):
         raise Problem(
             409, "idempotency_key_reused", "这个 Idempotency-Key 已用于另一份报文：请换一个，或原样重发那一份"
         )
