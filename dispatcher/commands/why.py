@@ -16,11 +16,19 @@ from dispatcher.pipeline.explain import Story, Told, explain
 from dispatcher.registry.cells import BadCell, phone
 from dispatcher.rehearsal.demo_screen import CHANNEL_CHINESE
 from dispatcher.settings import BadConfiguration, load
+from dispatcher.states import DeliveryState
 from dispatcher.store import warnings
 from dispatcher.store.registry import Person, opening
 from dispatcher.store.warnings import WarningRow
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+OUTCOME_CHINESE = {
+    "accepted": "对方已接收",
+    "try_again": "没有发出，稍后再试",
+    "not_known": "可能已发出",
+    "refused": "对方拒绝",
+    "in_doubt": "发送中被打断",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,10 +123,15 @@ def _tell_delivery(told: Told) -> None:
     for one in told.tries:
         said = "　".join(part for part in (one.code, one.reason) if part)
         say(
-            f"    {_clock(one.started_at)} 第 {one.no} 次，经 {one.provider or '—'}：{one.outcome}　{said}".rstrip("　")
+            f"    {_clock(one.started_at)} 第 {one.no} 次，经 {one.provider or '—'}：{OUTCOME_CHINESE.get(one.outcome, one.outcome)}　{said}".rstrip(
+                "　"
+            )
         )
     for heard in told.receipts:
-        say(f"    {_clock(heard.at)} 回执：{heard.state}　{heard.code}　{heard.detail}".rstrip("　"))
+        said = "　".join(
+            part for part in (DeliveryState[heard.state.upper()].chinese, heard.code, heard.detail) if part
+        )
+        say(f"    {_clock(heard.at)} 回执：{said}")
     say(f"    内容：{told.text}")
 
 

@@ -46,10 +46,8 @@ def row_of(
     said: tuple[Sequence[Finding], str],
 ) -> WarningRow:
     """`said`: the findings, and the chain it belongs to ('' begins one)."""
-    findings, chain_id = said
-    frozen = born.frozen
+    (findings, chain_id), frozen, warning_id = said, born.frozen, uuid.uuid7().hex
     spoken = frozen.message if frozen else message
-    warning_id = uuid.uuid7().hex
     return WarningRow(
         id=warning_id,
         chain_id=chain_id or warning_id,
