@@ -121,12 +121,9 @@ def _tell_delivery(told: Told) -> None:
     say(f"  已列入名单：{told.why}")
     say(f"  {CHANNEL_CHINESE[Channel(entry.channel)]}：{entry.state.chinese}{code}{doubled}")
     for one in told.tries:
-        said = "　".join(part for part in (one.code, one.reason) if part)
-        say(
-            f"    {_clock(one.started_at)} 第 {one.no} 次，经 {one.provider or '—'}：{OUTCOME_CHINESE.get(one.outcome, one.outcome)}　{said}".rstrip(
-                "　"
-            )
-        )
+        outcome = OUTCOME_CHINESE.get(one.outcome, one.outcome)
+        said = "　".join(part for part in (outcome, one.code, one.reason) if part)
+        say(f"    {_clock(one.started_at)} 第 {one.no} 次，经 {one.provider or '—'}：{said}")
     for heard in told.receipts:
         said = "　".join(
             part for part in (DeliveryState[heard.state.upper()].chinese, heard.code, heard.detail) if part

@@ -244,16 +244,6 @@ async def _frozen(tx: Tx, warning_id: str, target: str) -> list[Entry]:
     ]
 
 
-async def pushes(tx: Tx, target: str, after: datetime | None, limit: int = 500) -> list[Push]:
-    """Everything pushed to one target since `after`, oldest first: a gateway operator's record."""
-    names = list(Push.__dataclass_fields__)
-    statement = select(*(attempts.c[name] for name in names)).where(attempts.c.target == target)
-    if after is not None:
-        statement = statement.where(attempts.c.started_at > after)
-    rows = await tx.execute(statement.order_by(attempts.c.started_at).limit(limit))
-    return [Push(**row) for row in rows.mappings()]
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unplanned:
     """A frozen chunk whose rows do not stand in the ledger yet."""

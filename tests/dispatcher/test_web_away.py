@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 from twilio.request_validator import RequestValidator
 
+from dispatcher.web.problems import RETRY_AFTER_S
 from tests.browser.standing import TOKEN, TWILIO_TOKEN, cap, without_database
 
 KEY = f"{'0' * 32}.officer-JA00001.sms.0"
@@ -27,13 +28,17 @@ async def test_a_warning_and_a_receipt_are_asked_to_come_again(http: aiohttp.Cli
         for more in ({}, {"Idempotency-Key": "1"}):
             async with http.post(f"{url}/api/v1/warnings", data=cap(), headers={**headers, **more}) as answer:
                 said = await answer.json(content_type=None)
-                assert (answer.status, said["code"], answer.headers["Retry-After"]) == (503, "unavailable", "5")
+                assert (answer.status, said["code"], answer.headers["Retry-After"]) == (
+                    503,
+                    "unavailable",
+                    RETRY_AFTER_S,
+                )
         receipt = f"{url}/api/v1/callbacks/sms/twilio/{KEY}"
         form = {"MessageSid": "SM1", "MessageStatus": "delivered", "AccountSid": "AC1"}
         signed = RequestValidator(TWILIO_TOKEN).compute_signature(receipt, form)
         headers = {"X-Twilio-Signature": signed, "Content-Type": "application/x-www-form-urlencoded"}
         async with http.post(receipt, data=urlencode(form), headers=headers) as answer:
-            assert (answer.status, answer.headers["Retry-After"]) == (503, "5")
+            assert (answer.status, answer.headers["Retry-After"]) == (503, RETRY_AFTER_S)
 
 
 async def test_a_reader_is_told_in_words_and_health_says_which(http: aiohttp.ClientSession) -> None:

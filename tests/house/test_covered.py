@@ -42,7 +42,7 @@ COVERED_BY = {
     "dispatcher.reporting": "tests/dispatcher/test_web_reading.py",
     "dispatcher.service": "tests/crashes/test_kill_nine.py",
     "dispatcher.web": "tests/dispatcher/test_web_reading.py",
-    "dispatcher.web.api.callbacks": "tests/dispatcher/test_web_intake.py",
+    "dispatcher.web.api.callbacks": "tests/dispatcher/test_web_callbacks.py",
     "dispatcher.web.asking": "tests/dispatcher/test_web_intake.py",
     "dispatcher.web.route": "tests/dispatcher/test_web_openapi.py",
     "dispatcher.web.routes": "tests/dispatcher/test_web_openapi.py",
