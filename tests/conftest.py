@@ -14,8 +14,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
+import aio_pika
 import pytest
 
+from dispatcher.broker.contract import EXCHANGE_IN, EXCHANGE_OUT, QUEUE_IN, QUEUE_REJECTED
 from dispatcher.store.engine import Store, open_store
 from dispatcher.store.migrating import migrate
 from tests.services import AMQP_NAME, AMQP_URL, OURS, PG_NAME, PG_URL, SETTLED, postgres, rabbitmq, settling
@@ -126,11 +128,27 @@ async def store(database_url: str) -> AsyncIterator[Store]:
     await opened.close()
 
 
-@pytest.fixture
-def rabbit_url() -> Iterator[str]:
-    """A randomly named virtual host of this test's own, removed afterwards."""
+@pytest.fixture(scope="session")
+def _rabbit_vhost() -> Iterator[str]:
+    """A randomly named virtual host of this worker's own, removed at the end: making one takes the broker seconds."""
     _needed(AMQP_URL, "RabbitMQ")
     environment = {name: os.environ[name] for name in OURS if name in os.environ}
     url = rabbitmq.create_vhost(environment)
     yield url
     rabbitmq.remove_vhost(environment, url)
+
+
+@pytest.fixture
+def rabbit_url(_rabbit_vhost: str) -> Iterator[str]:
+    """A virtual host with nothing of ours in it, before the test and after."""
+    yield _rabbit_vhost
+    _run(_emptied(_rabbit_vhost))
+
+
+async def _emptied(url: str) -> None:
+    """Deletes our queues and exchanges; a queue that is still being consumed is deleted all the same."""
+    async with asyncio.timeout(20), await aio_pika.connect(url) as connection, connection.channel() as channel:
+        for queue in (QUEUE_IN, QUEUE_REJECTED):
+            await channel.queue_delete(queue)
+        for exchange in (EXCHANGE_IN, EXCHANGE_OUT):
+            await channel.exchange_delete(exchange)
