@@ -109,6 +109,15 @@ class Ground:
                 await asyncio.sleep(0.02)
         return Child(process=process)
 
+    async def ready(self) -> None:
+        """Waits until /health/ready is green: a canary has come through the broker."""
+        async with ClientSession() as session, asyncio.timeout(30):
+            while True:
+                async with session.get(f"http://{self.environment['MINGLUO_LISTEN']}/health/ready") as answer:
+                    if answer.status == 200:
+                        return
+                await asyncio.sleep(0.1)
+
     async def send_in(self, body: bytes) -> None:
         """What `mingluo warn` does: the bytes into the embedded broker's inbox, from another process than the service."""
         store = open_store(self.database_url)
