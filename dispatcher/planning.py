@@ -148,7 +148,7 @@ class _Desk:
         self._message = message
         self._frame = frame
         self._smith = Wordsmith(frame.wording, message)
-        self._numbers: dict[tuple[Channel, str, str], int] = {}
+        self._numbers: dict[tuple[Channel, str, str, bool], int] = {}
         self._suppressed = {channel: _suppressed(message, channel, frame) for channel in Channel}
         self.texts: list[TextRow] = []
         self.resident_why = Why.REACHED_BEFORE if message.kind is Kind.CANCEL else Why.RESIDENT_HOME
@@ -166,17 +166,17 @@ class _Desk:
 
     def residents(self, audience: Audience) -> Iterator[FrozenRow]:
         hits = audience.residents
-        numbers = [self._number(Channel.SMS, township, "") for township in hits.townships]
+        numbers = [self._number(Channel.SMS, township, "", resident=True) for township in hits.townships]
         why, suppressed = int(self.resident_why), self._suppressed[Channel.SMS]
         for number, township in zip(hits.id.tolist(), hits.township.tolist(), strict=True):
             target = str(Target(kind=TargetKind.RESIDENT, id=str(number)))
             yield FrozenRow(target, why, numbers[township], hits.townships[township], "", suppressed)
 
-    def _number(self, channel: Channel, township: str, line: str) -> int:
-        key = (channel, township, line)
+    def _number(self, channel: Channel, township: str, line: str, *, resident: bool = False) -> int:
+        key = (channel, township, line, resident)
         if key not in self._numbers:
             place = self._frame.places.get(township) or self._frame.places.get(township[:6], "本辖区")
-            text = self._smith.word(channel, place, line)
+            text = self._smith.word(channel, place, line, resident=resident)
             self._numbers[key] = len(self.texts)
             self.texts.append(TextRow(no=len(self.texts), channel=channel, body=text.body, segments=text.segments))
         return self._numbers[key]

@@ -89,9 +89,10 @@ class Policy(_Frozen):
 
 
 class Template(_Frozen):
-    """One wording: named fields only. `lines` adds one role's line to an officer's SMS."""
+    """One wording: named fields only. `sms` is for officers, to whom `lines` adds their role's; `resident` for residents."""
 
     sms: str
+    resident: str
     broadcast: str
     party: str
     lines: dict[Role, str] = Field(default_factory=dict)

@@ -70,19 +70,19 @@ class Wordsmith:
                 return self._lines[role]
         return ""
 
-    def word(self, channel: Channel, place: str, line: str = "") -> Text:
-        """The finished text with signature and drill marks."""
+    def word(self, channel: Channel, place: str, line: str = "", *, resident: bool = False) -> Text:
+        """The finished text with signature and drill marks. A resident is told what to do, not sent to a post."""
         fields = {**self._fields, "place": place, "line": line}
         match channel:
             case Channel.SMS:
-                return self._sms(fields)
+                return self._sms(self._template.resident if resident else self._template.sms, fields)
             case Channel.BROADCAST | Channel.VOICE:
                 return Text(body=self._marked(fill(self._template.broadcast, fields)), segments=0)
             case Channel.PARTY:
                 return Text(body=self._marked(fill(self._template.party, fields)), segments=0)
 
-    def _sms(self, fields: Mapping[str, str]) -> Text:
-        body = fill(self._template.sms, fields)
+    def _sms(self, template: str, fields: Mapping[str, str]) -> Text:
+        body = fill(template, fields)
         whole = self._marked(sms.signed(body, self._wording.signature))
         room = sms.capacity(self._wording.max_segments) - (sms.units(whole) - sms.units(body))
         while sms.segments(whole) > self._wording.max_segments:
@@ -111,7 +111,7 @@ def check(wording: Wording) -> None:
     faults = []
     named = {**{str(level): template for level, template in wording.levels.items()}, "cancel": wording.cancel}
     for name, template in named.items():
-        for channel in ("sms", "broadcast", "party"):
+        for channel in ("sms", "resident", "broadcast", "party"):
             faults += [
                 f"wording.yaml: {name}.{channel}: 没有 {{{field}}} 这个字段，可用：{'、'.join(FIELDS)}"
                 for field in _FIELD.findall(getattr(template, channel))

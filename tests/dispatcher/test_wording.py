@@ -214,3 +214,10 @@ def test_a_real_warning_bears_no_mark(channel: Channel) -> None:
     body = smith().word(channel, PLACE).body
     assert "演练" not in body
     assert not sms.mismarked(body, drill=False)
+
+
+def test_a_resident_is_told_what_to_do_and_not_sent_to_a_post() -> None:
+    """`请立即到岗` is for whoever has a post."""
+    told = smith().word(Channel.SMS, PLACE, resident=True).body
+    assert "到岗" not in told
+    assert "听从村干部指挥" in told
