@@ -18,7 +18,7 @@ from dispatcher.model import Channel, Lane
 from dispatcher.sending.live import Desk, Live
 from dispatcher.sending.outcome import Jitter
 from dispatcher.sending.outlet import Lookup, OpenChunk, Outlet, Wire
-from dispatcher.sending.writer import Writer
+from dispatcher.sending.writer import Writer, patiently
 from dispatcher.states import DeliveryState, WarningState
 from dispatcher.store import chunks, deliveries, events, nodes, warnings
 from dispatcher.store.chunks import Chunk, ChunkState, Holder, NewChunk
@@ -182,13 +182,16 @@ class Dispatcher:
 
     async def _sleep_until_due(self) -> None:
         """Retries of a second or less must not wait for the next look."""
-        async with self._store.read() as tx:
-            first = await deliveries.next_due(tx)
+        first = await patiently(self._first_due)
         if first is not None:
             wait = (first - self._now()).total_seconds()
             if 0 < wait < LOOK_S:
                 await asyncio.sleep(wait)
                 self.wake()
+
+    async def _first_due(self) -> datetime | None:
+        async with self._store.read() as tx:
+            return await deliveries.next_due(tx)
 
     async def _gather(self, tx: Tx) -> list[tuple[str, OpenChunk]]:
         found = []

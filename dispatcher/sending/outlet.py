@@ -18,7 +18,7 @@ import structlog
 from channels.contract import Message, NotKnown, Outcome, Provider
 from dispatcher.sending.live import Live
 from dispatcher.sending.outcome import Call, Jitter, not_sent, settle
-from dispatcher.sending.writer import Writer
+from dispatcher.sending.writer import Writer, patiently
 from dispatcher.states import DeliveryState
 from dispatcher.store.deliveries import Row, Settled
 
@@ -148,7 +148,9 @@ class Outlet:
             self._settle_unsent(chunk, chunk.rows[chunk.next :], *over)
             return
         self._unsettled += len(rows)
-        addresses, opened = await asyncio.gather(self._lookup(rows), self._writer.open(chunk.id, rows[-1].pos + 1))
+        addresses, opened = await asyncio.gather(
+            patiently(lambda: self._lookup(rows)), self._writer.open(chunk.id, rows[-1].pos + 1)
+        )
         if not opened:
             self._unsettled -= len(rows)
             self._room.set()

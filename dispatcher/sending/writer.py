@@ -148,16 +148,25 @@ class Writer:
 
     async def _persist(self, work: Callable[[Tx], Awaitable[T]]) -> T:
         """Runs `work` in a transaction, again and again while the database is away."""
-        for pause in _pauses():
-            try:
-                async with self._store.begin() as tx:
-                    return await work(tx)
-            except Exception as error:
-                if not database_is_away(error):
-                    raise
-                log.warning("数据库暂时写不进去，结果留在内存里重试", error=type(error).__name__, retry_s=pause)
-                await asyncio.sleep(pause)
-        raise AssertionError("the pauses never end")
+
+        async def once() -> T:
+            async with self._store.begin() as tx:
+                return await work(tx)
+
+        return await patiently(once)
+
+
+async def patiently(work: Callable[[], Awaitable[T]]) -> T:
+    """Runs `work` until the database is there; what is not the database's absence is raised."""
+    for pause in _pauses():
+        try:
+            return await work()
+        except Exception as error:
+            if not database_is_away(error):
+                raise
+            log.warning("数据库暂时不可用，结果留在内存里，稍后再试", error=type(error).__name__, retry_s=pause)
+            await asyncio.sleep(pause)
+    raise AssertionError("the pauses never end")
 
 
 def _pauses() -> Iterator[float]:

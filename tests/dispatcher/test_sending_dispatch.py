@@ -19,7 +19,7 @@ from dispatcher.pipeline.settle import finish
 from dispatcher.pipeline.withdraw import end, told
 from dispatcher.sending.dispatch import Dispatcher, Identity
 from dispatcher.sending.live import Desk
-from dispatcher.sending.outlet import Address, Wire
+from dispatcher.sending.outlet import Address, Lookup, Wire
 from dispatcher.service.assembly import event_code_of
 from dispatcher.states import DeliveryState, WarningState
 from dispatcher.store import ledger, nodes, warnings
@@ -37,7 +37,7 @@ async def find(rows: Sequence[Row]) -> dict[str, Address]:
 
 @asynccontextmanager
 async def dispatching(
-    store: Store, clock: Clock, window: int = 64, **providers: Provider
+    store: Store, clock: Clock, window: int = 64, lookup: Lookup = find, **providers: Provider
 ) -> AsyncIterator[tuple[Dispatcher, Context]]:
     """A running sender; killed, not drained, at the end of the block: as kill -9 would."""
     ours = settings()
@@ -49,7 +49,7 @@ async def dispatching(
         Channel(name): Wire(name=name, provider=provider, in_flight=8, window=window, timeout_s=5)
         for name, provider in providers.items()
     }
-    dispatcher.connect(wires, find)
+    dispatcher.connect(wires, lookup)
     context = Context(settings=ours, store=store, seal=SEAL, now=clock, wake=dispatcher.wake, ended=dispatcher.end)
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(dispatcher.run())
@@ -248,6 +248,22 @@ async def test_a_drained_sender_leaves_no_row_in_doubt(store: Store) -> None:
     async with store.read() as tx:
         assert await ledger.flagged(tx, warning.id) == 0
     assert len(sms.got) + len(again.got) == 2000
+
+
+async def test_a_database_that_is_away_while_phones_are_looked_up_stops_nothing(store: Store) -> None:
+    broken = {"left": 3}
+
+    async def sometimes(rows: Sequence[Row]) -> dict[str, Address]:
+        broken["left"] -= 1
+        if broken["left"] >= 0:
+            raise ConnectionResetError("the database's line was cut")
+        return await find(rows)
+
+    sms = Provider()
+    warning = await released(store, red(), people(40))
+    async with dispatching(store, Clock(), lookup=sometimes, sms=sms):
+        await until(all_in(store, warning.id, {DeliveryState.SENT: 40}))
+    assert len(sms.got) == 40
 
 
 @pytest.mark.parametrize("level", [Level.RED, Level.YELLOW])
