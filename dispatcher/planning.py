@@ -183,7 +183,9 @@ class _Desk:
 
 
 def _suppressed(message: WarningMessage, channel: Channel, frame: Frame) -> str:
-    """Why a channel is not used for this warning, or ''."""
+    """Why a channel is not used for this warning, or ''. What was sounded is also called off, at any hour."""
+    if message.kind is Kind.CANCEL:
+        return ""
     rules = level_policy(message, frame.policy)
     if channel not in rules.channels:
         return CHANNEL_OFF

@@ -24,6 +24,7 @@ from dispatcher.intake.decode import decode
 from dispatcher.intake.findings import Decoded
 from dispatcher.intake.judge import Circumstances, judge, verdict_of
 from dispatcher.model import Code, Finding, Kind, Reference, Verdict, WarningMessage
+from dispatcher.pipeline.chaining import OVERTAKEN, chain_findings, overtaken_on_arrival
 from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.freeze import Frozen, freeze, freeze_cancel, resolve_area
 from dispatcher.pipeline.keeping import Arrival, Born, row_of
@@ -151,8 +152,8 @@ async def _decoded(context: Context, incoming: Incoming) -> Decoded:
 
 
 def _with_expiry(context: Context, message: WarningMessage) -> WarningMessage:
-    """Where the issuer gave no expiry, the hazard's usual validity stands, else the city's; a Cancel needs none."""
-    if message.expires is not None or message.kind is Kind.CANCEL:
+    """Where the issuer gave no expiry, the hazard's usual validity stands, else the city's: nothing is tried for ever."""
+    if message.expires is not None:
         return message
     usual = {kind.name: kind.validity_hours for kind in context.settings.hazards.hazards}
     name = message.hazard.name if message.hazard else ""
@@ -228,6 +229,9 @@ def _judge(context: Context, case: _Case, company: _Company) -> _Judged:
             references_known=bool(company.chain) or not case.message.references,
         ),
     )
+    findings += chain_findings(case.message, case.source, company.chain)
+    if overtaken_on_arrival(case.message, company.later) is not None:
+        findings += (OVERTAKEN,)
     if verdict_of(findings)[0] is Verdict.ACCEPT and (person := needs_person(case.message, case.source)):
         findings = (*findings, person)
     verdict, code, reason = verdict_of(findings)
@@ -240,7 +244,7 @@ async def _decide(context: Context, tx: Tx, case: _Case, judged: _Judged, compan
         return Born(state=WarningState.HELD)
     if not sendable(case.message) or case.message.kind in (Kind.ACK, Kind.ERROR):
         return Born(state=WarningState.RECEIVED)
-    overtaken = _overtaken_on_arrival(company.later)
+    overtaken = overtaken_on_arrival(case.message, company.later)
     if overtaken is not None:
         return Born(state=overtaken)
     if case.message.kind is not Kind.CANCEL:
@@ -252,16 +256,6 @@ async def _decide(context: Context, tx: Tx, case: _Case, judged: _Judged, compan
         await chunks.end(tx, row.id)
     frozen = await freeze_cancel(context, tx, case.message, company.chain)
     return Born(state=WarningState.APPROVED, frozen=frozen)
-
-
-def _overtaken_on_arrival(later: Sequence[WarningRow]) -> WarningState | None:
-    """An Update or Cancel of this message came before it: it is kept and not sent."""
-    kinds = {row.kind for row in later if WarningState(row.state) is not WarningState.REJECTED}
-    if Kind.CANCEL in kinds:
-        return WarningState.CANCELLED
-    if Kind.UPDATE in kinds:
-        return WarningState.SUPERSEDED
-    return None
 
 
 def _arrival(context: Context, case: _Case) -> Arrival:

@@ -77,6 +77,11 @@ class Dispatcher:
         """Rows opened whose result is not durable yet, over all channels."""
         return sum(outlet.unsettled for outlet in self._outlets.values())
 
+    @property
+    def account_faults(self) -> dict[str, str]:
+        """Channels whose provider refuses our account, and why."""
+        return {channel: outlet.account_fault for channel, outlet in self._outlets.items() if outlet.account_fault}
+
     def wake(self) -> None:
         """Something was released, or is due."""
         for event in self._wakes:
@@ -195,12 +200,16 @@ class Dispatcher:
 
     async def _gather(self, tx: Tx) -> list[tuple[str, OpenChunk]]:
         found = []
-        for group in await deliveries.due(tx, self._now(), RETRIES):
+        for group in await deliveries.due(tx, self._now(), list(self._outlets), RETRIES):
             live = await self._desk.load(tx, group.warning_id)
             if live.ended is not None:
                 await deliveries.withdraw(tx, group.warning_id, live.ended[0], self._now())
-            elif group.channel in self._outlets:
-                found.append((group.channel, await self._regroup(tx, group, live)))
+                continue
+            opened = await self._regroup(tx, group, live)
+            if live.genuine:
+                found.append((group.channel, opened))
+            else:
+                await self._fail_changed(tx, opened.id, opened.rows)
         return found
 
     async def _regroup(self, tx: Tx, group: Due, live: Live) -> OpenChunk:
@@ -224,7 +233,7 @@ class Dispatcher:
     async def _reclaim(self, tx: Tx) -> tuple[str, OpenChunk | None] | None:
         """One orphaned chunk becomes ours: its doubtful rows are flagged and sent again before the untouched ones."""
         now = self._now()
-        chunk = await chunks.reclaim(tx, self._holder(), now)
+        chunk = await chunks.reclaim(tx, self._holder(), now, list(self._outlets))
         if chunk is None:
             return None
         rows = await deliveries.in_chunk(tx, chunk.id, chunk.opened_to)
@@ -236,6 +245,10 @@ class Dispatcher:
             await self._settle_ended(tx, chunk, doubtful, now)
             return chunk.channel, None
         live = await self._desk.load(tx, chunk.warning_id)
+        if not live.genuine:
+            await self._refuse(tx, chunk)
+            await self._fail_changed(tx, chunk.id, rows)
+            return chunk.channel, None
         return chunk.channel, OpenChunk(id=chunk.id, live=live, lane=chunk.lane, rows=rows)
 
     async def _tell_doubt(self, tx: Tx, chunk: Chunk, count: int) -> None:
@@ -259,6 +272,22 @@ class Dispatcher:
         ]
         await deliveries.settle(tx, results)
         await chunks.close(tx, [chunk.id])
+
+    async def _fail_changed(self, tx: Tx, chunk_id: int, rows: list[Row]) -> None:
+        """What was approved no longer stands: nothing more of it is sent; what may have been sent is called unknown."""
+        now = self._now()
+        results = [
+            deliveries.Settled(
+                chunk_id=chunk_id,
+                row=row,
+                state=DeliveryState.UNKNOWN if row.possible_duplicate else DeliveryState.FAILED,
+                code=PLAN_CHANGED,
+                at=now,
+            )
+            for row in rows
+        ]
+        await deliveries.settle(tx, results)
+        await chunks.close(tx, [chunk_id])
 
     async def _renew(self) -> None:
         while True:

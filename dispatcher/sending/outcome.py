@@ -11,13 +11,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import assert_never
 
-from channels.contract import Accepted, NotKnown, Outcome, Refused, TryAgain
+from channels.contract import Accepted, Blame, NotKnown, Outcome, Refused, TryAgain
 from dispatcher.sending.live import Live
 from dispatcher.states import DeliveryState
 from dispatcher.store.deliveries import Attempt, Row, Settled
 
 THROTTLED_S = 1.0
 """How long to wait after a 429 that does not say."""
+
+ACCOUNT_S = 30.0
+"""How long to wait when the provider refuses our account: a token is being mended, a bill paid."""
 
 Jitter = Callable[[], float]
 """0 ≤ x < 1."""
@@ -55,6 +58,9 @@ def settle(call: Call, outcome: Outcome, jitter: Jitter) -> Settled:
             if call.live.policy.resend_unknown:
                 return _again(call, attempt, jitter, None, False)
             return _settled(call, DeliveryState.UNKNOWN, attempt)
+        case Refused(blame=Blame.ACCOUNT):
+            # Our account is at fault, not this number: nobody is given up for it while somebody can still mend it.
+            return _again(call, _attempt(call, "refused", outcome), jitter, ACCOUNT_S, True)
         case Refused():
             row.tries += 1
             attempt = _attempt(call, "refused", outcome)

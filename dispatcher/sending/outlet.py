@@ -15,7 +15,7 @@ from datetime import datetime
 
 import structlog
 
-from channels.contract import Message, NotKnown, Outcome, Provider
+from channels.contract import Accepted, Blame, Message, NotKnown, Outcome, Provider, Refused
 from dispatcher.sending.live import Live
 from dispatcher.sending.outcome import Call, Jitter, not_sent, settle
 from dispatcher.sending.writer import Writer, patiently
@@ -84,6 +84,8 @@ class Outlet:
         self._room = asyncio.Event()
         self._unsettled = 0
         self._order = 0
+        self.account_fault = ""
+        """Why the provider refuses our account, while it does: somebody has to be woken."""
         self._paused = False
         self._queue: asyncio.PriorityQueue[tuple[int, int, OpenChunk, tuple[_Envelope, ...]]] = asyncio.PriorityQueue()
 
@@ -221,6 +223,7 @@ class Outlet:
         started = self._now()
         outcomes = await self._outcomes([item.message for item in batch], started)
         ended = self._now()
+        self._watch_account(outcomes)
         return [
             settle(
                 Call(
@@ -251,6 +254,22 @@ class Outlet:
             )
             return [NotKnown(code="outcome_count", reason="发送接口返回的结果数目不符") for _ in messages]
         return outcomes
+
+    def _watch_account(self, outcomes: list[Outcome]) -> None:
+        for outcome in outcomes:
+            match outcome:
+                case Accepted():
+                    self.account_fault = ""
+                case Refused(blame=Blame.ACCOUNT):
+                    if not self.account_fault:
+                        log.error(
+                            "服务商拒绝了本单位的账户：请立即核对密钥、余额和权限",
+                            provider=self._wire.name,
+                            code=outcome.code,
+                        )
+                    self.account_fault = f"{outcome.code} {outcome.reason}"
+                case _:
+                    pass
 
     def _results(self, chunk: OpenChunk, results: list[Settled], opened: int) -> None:
         """Hands results over; their places in the window are free once they are durable."""

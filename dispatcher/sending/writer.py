@@ -132,7 +132,7 @@ class Writer:
         furthest: dict[int, int] = {}
         for mark in batch.marks:
             furthest[mark.chunk_id] = max(mark.position, furthest.get(mark.chunk_id, 0))
-        return {no: await chunks.open_to(tx, no, holder.epoch, position) for no, position in furthest.items()}
+        return {no: await chunks.open_to(tx, no, holder, position) for no, position in furthest.items()}
 
     async def _do(self, item: _Work) -> None:
         if item.done.done():

@@ -125,7 +125,7 @@ class Service:
     async def handle(self, inbound: Inbound) -> Handled:
         """The broker's handler: acknowledged right after the intake transaction."""
         incoming = Incoming(
-            door="cli" if inbound.headers.get("x-mingluo-door") == "cli" else "amqp",
+            door=self._door(inbound),
             source=inbound.routing_key,
             content_type=inbound.content_type,
             body=inbound.body,
@@ -141,6 +141,11 @@ class Service:
         if answer.verdict is Verdict.REJECT:
             return Reject(code=int(answer.code or 0), reason=answer.reason, source=incoming.source)
         return ACK
+
+    def _door(self, inbound: Inbound) -> str:
+        """On RabbitMQ a header is what any sender writes: only the embedded inbox, which is our own file, is believed."""
+        embedded = self.parts.settings.service.broker_url.startswith("embedded:")
+        return "cli" if embedded and inbound.headers.get("x-mingluo-door") == "cli" else "amqp"
 
     async def accept(self, incoming: Incoming) -> Answer:
         """The one way in, for every door."""
@@ -213,6 +218,8 @@ class Service:
         if abs(skew) > 2:
             problems.append(f"本机时钟与数据库相差 {skew:.1f} 秒")
         problems += [f"{channel} 没有可用的发送接口" for channel in self._dumb_channels()]
+        faults = self.parts.dispatcher.account_faults
+        problems += [f"{channel} 的服务商拒绝本单位账户，请立即核对：{why}" for channel, why in faults.items()]
         register = await self.context.register() if took else None
         if register is not None and not register.officers:
             problems.append("登记册是空的：请先 mingluo registry sample 或 import")

@@ -124,15 +124,15 @@ async def take(tx: Tx, channel: str, holder: Holder, above_lane: int | None = No
     return await _seize(tx, and_(chunks.c.id == wanted, chunks.c.state == ChunkState.READY), holder)
 
 
-async def reclaim(tx: Tx, holder: Holder, now: datetime) -> Chunk | None:
-    """A chunk whose owner died: our own of an older epoch at once, another's when its lease has run out."""
+async def reclaim(tx: Tx, holder: Holder, now: datetime, channels: Sequence[str]) -> Chunk | None:
+    """A chunk of `channels` whose owner died: our own of an older epoch at once, another's when its lease has run out."""
     orphaned = or_(
         and_(chunks.c.owner == holder.node, chunks.c.epoch < holder.epoch),
         and_(chunks.c.owner != holder.node, chunks.c.lease_until < now),
     )
     wanted = (
         select(chunks.c.id)
-        .where(chunks.c.state.in_([ChunkState.OPEN, ChunkState.ENDED]), orphaned)
+        .where(chunks.c.state.in_([ChunkState.OPEN, ChunkState.ENDED]), chunks.c.channel.in_(channels), orphaned)
         .order_by(chunks.c.lane, chunks.c.id)
         .limit(1)
         .with_for_update(skip_locked=True)
@@ -172,7 +172,7 @@ async def gather(tx: Tx, new: NewChunk, warning_id: str, holder: Holder) -> int:
     return int(result.scalar_one())
 
 
-async def open_to(tx: Tx, chunk_id: int, epoch: int, position: int) -> bool:
+async def open_to(tx: Tx, chunk_id: int, holder: Holder, position: int) -> bool:
     """Moves the mark past the rows about to be sent. False: the chunk is no longer ours, or its warning was called off."""
     in_force = select(warnings.c.id).where(
         warnings.c.id == chunks.c.warning_id, warnings.c.state.in_([state.value for state in SENDING])
@@ -181,7 +181,8 @@ async def open_to(tx: Tx, chunk_id: int, epoch: int, position: int) -> bool:
         update(chunks)
         .where(
             chunks.c.id == chunk_id,
-            chunks.c.epoch == epoch,
+            chunks.c.owner == holder.node,  # an epoch is its node's own: two nodes may both be in their first
+            chunks.c.epoch == holder.epoch,
             chunks.c.state == ChunkState.OPEN,
             in_force.exists(),
         )

@@ -156,3 +156,45 @@ async def test_a_signed_source_without_a_signature_is_refused(jian: Context) -> 
     signed = replace(jian.settings, sources={**jian.settings.sources, "city-weather": source})
     answer = await sent_in(replace(jian, settings=signed), cap())
     assert (answer.verdict, answer.code) == (Verdict.REJECT, Code.SIGNATURE)
+
+
+async def test_a_drill_never_touches_what_is_real(jian: Context) -> None:
+    alert = await sent_in(jian, cap())
+    about = named("36080041600000_20260403023900")
+    for kind in ("Cancel", "Update"):
+        body = cap(f"D-{kind}", kind=kind, references=about, status="Exercise", headline="【演练】暴雨红色预警【演练】")
+        answer = await sent_in(jian, body, source="drill")
+        assert (answer.verdict, answer.code) == (Verdict.REJECT, Code.DRILL_MIXED)
+    async with jian.store.read() as tx:
+        row = await warnings.one(tx, alert.warning_id)
+    assert row is not None
+    assert row.state == WarningState.APPROVED
+
+
+@pytest.mark.parametrize(
+    ("kind", "source", "status"),
+    [
+        ("Cancel", "county-weather", "Actual"),
+        ("Update", "county-weather", "Actual"),
+        ("Update", "city-weather", "Test"),
+    ],
+)
+async def test_what_waits_for_a_person_or_only_tests_silences_no_later_alert(
+    jian: Context, kind: str, source: str, status: str
+) -> None:
+    first = cap("X1", kind=kind, references=named("36080041600000_20260403023900"), status=status)
+    assert (await sent_in(jian, first, source=source)).state is not WarningState.APPROVED
+    assert (await sent_in(jian, cap())).state is WarningState.APPROVED
+
+
+async def test_a_source_calls_off_nothing_outside_its_area(jian: Context) -> None:
+    alert = await sent_in(jian, cap())
+    narrow = jian.settings.sources["city-weather"].model_copy(update={"area_prefixes": ("360881",)})
+    jian.settings = replace(jian.settings, sources={**jian.settings.sources, "narrow": narrow})
+    body = cap("C1", kind="Cancel", references=named("36080041600000_20260403023900"))
+    answer = await sent_in(jian, body, source="narrow")
+    assert (answer.verdict, answer.code) == (Verdict.REJECT, Code.OUTSIDE_AUTHORITY)
+    async with jian.store.read() as tx:
+        row = await warnings.one(tx, alert.warning_id)
+    assert row is not None
+    assert row.state == WarningState.APPROVED

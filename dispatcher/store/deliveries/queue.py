@@ -90,10 +90,14 @@ async def in_chunk(tx: Tx, chunk_id: int, opened_to: int) -> list[Row]:
     return rows
 
 
-async def due(tx: Tx, now: datetime, limit: int = 1000) -> list[Due]:
+async def due(tx: Tx, now: datetime, channels: Sequence[str], limit: int = 1000) -> list[Due]:
     found = await tx.execute(
         select(deliveries.c.warning_id, deliveries.c.channel, deliveries.c.target, deliveries.c.round)
-        .where(deliveries.c.due_at <= now, deliveries.c.state == DeliveryState.PLANNED)
+        .where(
+            deliveries.c.due_at <= now,
+            deliveries.c.state == DeliveryState.PLANNED,
+            deliveries.c.channel.in_(channels),
+        )
         .order_by(deliveries.c.due_at)
         .limit(limit)
         .with_for_update(skip_locked=True)
