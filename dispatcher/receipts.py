@@ -17,10 +17,11 @@ from dispatcher.model import DeliveryKey
 from dispatcher.states import DeliveryState
 from dispatcher.store import deliveries
 from dispatcher.store.deliveries import Report
-from dispatcher.store.engine import Store
+from dispatcher.store.engine import Store, database_is_away
 
 GROUP_S = 0.025
 GROUP = 500
+TRIES = 3
 
 _STATES = {
     ReceiptState.SENT: DeliveryState.SENT,
@@ -62,8 +63,7 @@ class ReceiptBook:
     async def _commit(self, batch: list[tuple[Sequence[Report], asyncio.Future[None]]]) -> None:
         every = [report for reports, _ in batch for report in reports]
         try:
-            async with self._store.begin() as tx:
-                await deliveries.apply_receipts(tx, every, self._now())
+            await self._apply(every)
         except Exception as error:  # noqa: BLE001 - handed to every waiting caller, who answers 503 and is called again
             log.warning("回执没有写进数据库，请对方重发", receipts=len(batch), error=type(error).__name__)
             for _, done in batch:
@@ -74,7 +74,28 @@ class ReceiptBook:
             if not done.done():
                 done.set_result(None)
 
+    async def _apply(self, reports: Sequence[Report]) -> None:
+        """Two writers of one row may meet in the wrong order and PostgreSQL ends one of them: that one tries again."""
+        for _ in range(TRIES - 1):
+            try:
+                return await self._write(reports)
+            except Exception as error:
+                if not database_is_away(error):
+                    raise
+        return await self._write(reports)
+
+    async def _write(self, reports: Sequence[Report]) -> None:
+        async with self._store.begin() as tx:
+            await deliveries.apply_receipts(tx, reports, self._now())
+
+
+def _storable(said: str) -> str:
+    """NUL and half characters are no reason to lose a receipt."""
+    return said.replace("\0", "").encode("utf-8", "replace").decode()
+
 
 def report_of(receipt: Receipt, key: DeliveryKey) -> Report:
     """A provider's receipt in the ledger's words."""
-    return Report(key=key, state=_STATES[receipt.state], code=receipt.code[:32], detail=receipt.detail)
+    return Report(
+        key=key, state=_STATES[receipt.state], code=_storable(receipt.code)[:32], detail=_storable(receipt.detail)
+    )

@@ -189,6 +189,7 @@ async def _known(context: Context, case: _Case) -> Answer | None:
 async def _keep(context: Context, case: _Case) -> Answer:
     """One transaction: references, verdict, plan, release. What has to stop in memory stops after the commit."""
     async with context.store.begin() as tx:
+        await warnings.hold_identities(tx, [_identity(case.message), *case.message.references])
         company = _Company(
             chain=await warnings.referenced(tx, case.message.references),
             later=await warnings.referring_to(tx, _identity(case.message)),

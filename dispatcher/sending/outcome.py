@@ -117,9 +117,9 @@ def _settled(call: Call, state: DeliveryState, attempt: Attempt) -> Settled:
 def _attempt(call: Call, name: str, outcome: Outcome) -> Attempt:
     match outcome:
         case Accepted():
-            code, reason, ref = "", "", outcome.ref
+            code, reason, ref = "", "", storable(outcome.ref)
         case TryAgain() | NotKnown() | Refused():
-            code, reason, ref = outcome.code[:32], outcome.reason, ""
+            code, reason, ref = storable(outcome.code)[:32], storable(outcome.reason), ""
         case _:
             assert_never(outcome)
     return Attempt(
@@ -131,5 +131,10 @@ def _attempt(call: Call, name: str, outcome: Outcome) -> Attempt:
         code=code,
         reason=reason,
         provider_ref=ref,
-        trace=outcome.trace,
+        trace=storable(outcome.trace),
     )
+
+
+def storable(said: str) -> str:
+    """What a provider says may hold what no database takes (NUL, half a character): one such answer stops nobody."""
+    return said.replace("\0", "").encode("utf-8", "replace").decode()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, and_, insert, or_, select, update
+from sqlalchemy import Select, and_, func, insert, or_, select, update
 
 from dispatcher.model import Reference
 from dispatcher.states import WarningState, warning_may_become
@@ -93,6 +94,15 @@ async def texts_of(tx: Tx, warning_id: str) -> dict[int, TextRow]:
         row["no"]: TextRow(no=row["no"], channel=row["channel"], body=row["body"], segments=row["segments"])
         for row in rows.mappings()
     }
+
+
+async def hold_identities(tx: Tx, references: Sequence[Reference]) -> None:
+    """Whoever keeps one of these identities at this instant goes first, so that a Cancel and its Alert see each other."""
+    if tx.dialect.name != "postgresql":
+        return  # SQLite has one writer
+    names = {f"{reference.sender}\0{reference.identifier}" for reference in references}
+    for key in sorted(zlib.crc32(name.encode()) for name in names):
+        await tx.execute(select(func.pg_advisory_xact_lock(key)))
 
 
 async def one(tx: Tx, warning_id: str) -> WarningRow | None:

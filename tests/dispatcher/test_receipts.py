@@ -151,3 +151,14 @@ async def _is(value: int, expected: int) -> bool:
 async def _has_tries(store: Store, warning_id: str) -> bool:
     async with store.read() as tx:
         return bool(await ledger.tries_of(tx, warning_id, ["officer-JA00000"]))
+
+
+async def test_an_answer_no_database_takes_stops_nobody(store: Store) -> None:
+    """A provider may say anything: NUL, half a surrogate pair."""
+    clock, sms = Clock(), Provider(answer=lambda _: Accepted(ref="SM\ud800\0", trace="\0"))
+    warning = await released(store, red(), people(3))
+    async with dispatching(store, clock, sms=sms), a_book(store, clock) as book:
+        await until(all_in(store, warning.id, {DeliveryState.SENT: 3}))
+        said = [replace(one, code="\0", detail="\udfff") for one in about(warning, (0, ReceiptState.DELIVERED))]
+        assert await take_receipts(context_of(store, clock), book, Channel.SMS, said) == 0
+    assert await counts(store, warning.id) == {DeliveryState.DELIVERED: 1, DeliveryState.SENT: 2}
