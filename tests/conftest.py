@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import aio_pika
+import hypothesis
 import pytest
 
 from dispatcher.broker.contract import EXCHANGE_IN, EXCHANGE_OUT, QUEUE_IN, QUEUE_REJECTED
@@ -26,6 +27,10 @@ T = TypeVar("T")
 _KNOWN = OURS | {
     "MINGLUO_SERVICES", "MINGLUO_REQUIRE_SERVICES", "MINGLUO_REQUIRE_CORPUS", "MINGLUO_CAP_CORPUS"
 }  # fmt: skip
+
+
+hypothesis.settings.register_profile("house", deadline=None)  # a busy machine is no fault of an example
+hypothesis.settings.load_profile("house")
 
 
 def pytest_configure(config: pytest.Config) -> None:

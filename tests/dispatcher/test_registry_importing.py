@@ -302,7 +302,7 @@ def test_a_guarded_cell_reads_back_as_it_was_and_starts_no_formula(value: str) -
 
 @given(st.from_regex(r"1[0-9]{10}", fullmatch=True))
 def test_a_number_passes_exactly_where_the_phone_library_calls_it_a_mobile(number: str) -> None:
-    known = phonenumbers.parse(number, "CN")
+    known = phonenumbers.PhoneNumber(country_code=86, national_number=int(number))
     mobile = phonenumbers.is_valid_number(known) and (
         phonenumbers.number_type(known) == phonenumbers.PhoneNumberType.MOBILE
     )
