@@ -1,7 +1,8 @@
 """SMS by Twilio. In mainland China it is a reserve for numbers abroad: templates, no replies, heavy fines (DOMAIN 5.4).
 
 Twilio has no idempotency key: a request that ran out of time after its bytes were written is NotKnown, and a second
-one is a second SMS that costs money. `ask` looks such a message up by number and text before it is sent again.
+one is a second SMS that costs money. `ask` can look such a message up by number and text; the sender does not ask yet
+before it sends again, it flags.
 """
 
 from __future__ import annotations
