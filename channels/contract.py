@@ -53,8 +53,9 @@ class Bulletin:
     expires: datetime
     broadcast_id: str = ""
     """EBMID, 35 digits; empty where no gateway is told."""
-    cancels_broadcast_id: str = ""
-    """EBMID of the version this one calls off."""
+    earlier: tuple[str, ...] = ()
+    """EBMIDs of the versions before it in its chain, oldest first. The n-th is called off under the n-th number behind
+    `broadcast_id` (a Cancel, which plays nothing itself, begins with its own)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +64,7 @@ class Message:
 
     `to`: an E.164 phone number, or the base URL of a gateway or endpoint. `peer`: its code (EBRID, endpoint id).
     `areas`: 12-digit codes it speaks for. `serial`: a number never used twice on this channel (EBDID sequence).
+    `told`: of `bulletin.earlier`, what this very gateway was handed and may still be playing.
     """
 
     id: str
@@ -73,6 +75,7 @@ class Message:
     areas: tuple[str, ...] = ()
     serial: int = 0
     secrets: tuple[str, ...] = ()
+    told: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,6 +151,21 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A question about a message, and what came of it. `id` is the message's.
+
+    `receipt` is None where nothing was learnt; `code` and `reason` then say why the peer was silent ('' where it knows
+    nothing of the message). `trace`: what went over the wire, blotted; '' where nothing is kept.
+    """
+
+    id: str
+    receipt: Receipt | None = None
+    code: str = ""
+    reason: str = ""
+    trace: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Callback:
     """An HTTP request of a provider, untouched. `url` is the public one it signed; header names are lower-case."""
 
@@ -204,5 +222,5 @@ class Reads(Protocol):
 class Asks(Protocol):
     """A provider that can be asked what became of messages it took."""
 
-    async def ask(self, batch: Sequence[Message], now: datetime) -> list[Receipt]:
-        """Whatever it knows; silence about a message is no receipt. Network faults raise TimeoutError or OSError."""
+    async def ask(self, batch: Sequence[Message], now: datetime) -> list[Asked]:
+        """One answer per message, in order; a peer that cannot be reached is an answer without a receipt."""

@@ -36,6 +36,7 @@ CHUNK = 1000
 
 QUIET_HOURS = "quiet_hours"
 CHANNEL_OFF = "channel_not_in_policy"
+NO_NUMBER = "ebmid_used_up"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +65,8 @@ class Frame:
     villages: tuple[str, ...]
     broadcast_id: str
     now: datetime
+    numbers_used_up: bool = False
+    """No EBMID is left today: no loudspeaker can be told."""
 
 
 def make_plan(message: WarningMessage, audience: Audience, frame: Frame) -> Plan:
@@ -184,6 +187,8 @@ class _Desk:
 
 def _suppressed(message: WarningMessage, channel: Channel, frame: Frame) -> str:
     """Why a channel is not used for this warning, or ''. What was sounded is also called off, at any hour."""
+    if channel is Channel.BROADCAST and frame.numbers_used_up:
+        return NO_NUMBER
     if message.kind is Kind.CANCEL:
         return ""
     rules = level_policy(message, frame.policy)

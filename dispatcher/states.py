@@ -94,19 +94,20 @@ _DELIVERY_CHINESE = {
 }
 
 _W, _D, _B, _G, _C = WarningState, DeliveryState, BroadcastState, GatewayState, CallOutState
-_ENDED: Final = frozenset({_W.SUPERSEDED, _W.CANCELLED, _W.EXPIRED})
+ENDED: Final = frozenset({_W.SUPERSEDED, _W.CANCELLED, _W.EXPIRED})
+"""Warnings called off, overtaken or out of time: nothing more of them leaves the house."""
 
 WARNING: Final[dict[WarningState, frozenset[WarningState]]] = {
-    _W.RECEIVED: frozenset({_W.REJECTED, _W.HELD, _W.DRAFT, _W.APPROVED}) | _ENDED,
+    _W.RECEIVED: frozenset({_W.REJECTED, _W.HELD, _W.DRAFT, _W.APPROVED}) | ENDED,
     _W.REJECTED: frozenset(),
-    _W.HELD: frozenset({_W.DRAFT, _W.REJECTED, _W.APPROVED}) | _ENDED,
-    _W.DRAFT: frozenset({_W.SUBMITTED}) | _ENDED,
-    _W.SUBMITTED: frozenset({_W.RETURNED, _W.APPROVED}) | _ENDED,
-    _W.RETURNED: frozenset({_W.DRAFT}) | _ENDED,
-    _W.APPROVED: frozenset({_W.DISPATCHING}) | _ENDED,
-    _W.DISPATCHING: frozenset({_W.DISPATCHED}) | _ENDED,
-    _W.DISPATCHED: frozenset({_W.COMPLETED}) | _ENDED,
-    _W.COMPLETED: frozenset(_ENDED),
+    _W.HELD: frozenset({_W.DRAFT, _W.REJECTED, _W.APPROVED}) | ENDED,
+    _W.DRAFT: frozenset({_W.SUBMITTED}) | ENDED,
+    _W.SUBMITTED: frozenset({_W.RETURNED, _W.APPROVED}) | ENDED,
+    _W.RETURNED: frozenset({_W.DRAFT}) | ENDED,
+    _W.APPROVED: frozenset({_W.DISPATCHING}) | ENDED,
+    _W.DISPATCHING: frozenset({_W.DISPATCHED}) | ENDED,
+    _W.DISPATCHED: frozenset({_W.COMPLETED}) | ENDED,
+    _W.COMPLETED: ENDED,
     _W.SUPERSEDED: frozenset(),
     _W.CANCELLED: frozenset(),
     _W.EXPIRED: frozenset(),

@@ -131,6 +131,14 @@ def ebd_id(source: str, serial: int, *, kind: str = OTHER) -> str:
     return f"{kind}{source}{serial:016d}"
 
 
+def numbered(ebm_id: str, offset: int) -> str:
+    """The EBMID `offset` numbers behind this one of the same day; ValueError past 9999."""
+    number = int(ebm_id[-4:]) + offset
+    if number > 9999:
+        raise ValueError(f"no EBMID {offset} behind {ebm_id}")
+    return f"{ebm_id[:-4]}{number:04d}"
+
+
 def write(packet: Ebd) -> tuple[bytes, str]:
     """The tar, and the XML in it as text for the ledger. ValueError where a text holds a control character."""
     root = etree.Element("EBD")

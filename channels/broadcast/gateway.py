@@ -2,8 +2,9 @@
 for or pushed to us later.
 
 The EBDID is the same over all tries, so a gateway knows a repetition; a duplicate is not played twice. EBDResponse 1 is
-`sent`; only state 3 (played) is `delivered`. Packets are not signed yet, so a pushed state is believed only under the
-address we gave that very gateway, which carries its code and an HMAC of it.
+`sent`; only state 3 (played) is `delivered`. What a version replaces or calls off is stopped by a packet for each EBMID
+that this very gateway was told. Packets are not signed yet, so a pushed state is believed only under the address we gave
+that very gateway, which carries its code and an HMAC of it.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from datetime import datetime
 
 from pydantic import Field, SecretStr
 
-from channels.broadcast import ebm, tarball
-from channels.broadcast.meaning import SILENT, STATES, as_ebm, legible, outcome, packet_in
+from channels.broadcast import ebm, meaning, tarball
 from channels.contract import (
+    Accepted,
+    Asked,
     Blame,
     Callback,
     Forged,
@@ -27,11 +29,13 @@ from channels.contract import (
     Outcome,
     ProviderSettings,
     Receipt,
-    ReceiptState,
     Refused,
     Reply,
 )
-from channels.transport import Answer, Failure, Transport, judge, located, trace
+from channels.transport import Answer, Failure, Transport, located, trace
+
+EBDIDS = 100
+"""Packet numbers (EBDID) that one message may use: itself, and a stop for each version before it."""
 
 
 class EbmSettings(ProviderSettings):
@@ -55,15 +59,12 @@ class EbmGateway:
     async def send(self, batch: Sequence[Message], now: datetime) -> list[Outcome]:
         return [await self._send(message, now) for message in batch]
 
-    async def ask(self, batch: Sequence[Message], now: datetime) -> list[Receipt]:
-        """Asks all gateways of the batch at once; raises OSError only where none of them answered."""
+    async def ask(self, batch: Sequence[Message], now: datetime) -> list[Asked]:
+        """All gateways of the batch at once."""
         serial = int(now.timestamp() * 1_000_000)  # 16 digits for 280 years, and far above any message's serial
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._ask(one, serial + no, now)) for no, one in enumerate(batch)]
-        found = [task.result() for task in tasks]
-        if found and all(isinstance(one, Failure) for one in found):
-            raise OSError("网关没有应答状态查询")
-        return [one for one in found if isinstance(one, Receipt)]
+            tasks = [group.create_task(self._ask(one, serial + no * EBDIDS, now)) for no, one in enumerate(batch)]
+        return [task.result() for task in tasks]
 
     def read(self, callback: Callback, now: datetime) -> tuple[list[Receipt], Reply]:
         """A packet a gateway pushed to the address we gave it: a state, or a heartbeat."""
@@ -79,7 +80,7 @@ class EbmGateway:
             raise Forged("网关冒用了别的网关的回执地址")
         receipts, said = [], ebm.Response(result=ebm.Result.OK, text="已接收")
         if isinstance(packet.body, ebm.StateResponse):
-            state, code = STATES[packet.body.state]
+            state, code = meaning.STATES[packet.body.state]
             receipts = [Receipt(state=state, ref=packet.body.ebm_id, peer=peer, code=code, detail=packet.body.text)]
         elif not isinstance(packet.body, ebm.ConnectionCheck | ebm.Response):
             said = ebm.Response(result=ebm.Result.OTHER_ERROR, text="不支持这类数据包")
@@ -93,32 +94,41 @@ class EbmGateway:
 
     async def _send(self, message: Message, now: datetime) -> Outcome:
         try:
-            packet = self._packet(as_ebm(message, self._settings.sender_code), message.serial, now, target=message.peer)
-            tar, xml = ebm.write(packet)
+            bodies = meaning.as_ebms(message, self._settings.sender_code)
+            first = message.serial * EBDIDS
+            packets = [self._packet(body, first + no, now, target=message.peer) for no, body in bodies.items()]
+            written = [(packet.id, *ebm.write(packet)) for packet in packets]
         except ValueError as error:
             return Refused(code="bad_packet", reason=f"播发消息不合规，没有发出：{error}", blame=Blame.MESSAGE)
-        blot = (self._seal(message.peer),)
-        answer = await self._post(message.to, packet.id, tar)
-        if not isinstance(answer, Answer):
-            return replace(answer, trace=trace(xml, None, blot))
-        return replace(outcome(answer, packet.id, now), trace=trace(xml, legible(answer), blot))
+        said: list[Outcome] = []
+        for identifier, tar, xml in written:
+            answer = await self._post(message.to, identifier, tar)
+            came = meaning.outcome(answer, identifier, now) if isinstance(answer, Answer) else answer
+            said.append(replace(came, trace=self._trace(message, xml, answer)))
+            if message.bulletin.kind != "Cancel" and not isinstance(said[0], Accepted):
+                break  # what was not taken replaces nothing
+        return meaning.together(said)
 
-    async def _ask(self, message: Message, serial: int, now: datetime) -> Receipt | Failure | None:
-        """A cancel is asked after what it calls off: that it sounds no more is the proof of the cancel."""
-        cancel = message.bulletin.kind == "Cancel"
-        about = message.bulletin.cancels_broadcast_id if cancel else message.bulletin.broadcast_id
-        packet = self._packet(ebm.StateRequest(ebm_id=about), serial, now, target=message.peer)
-        answer = await self._post(message.to, packet.id, ebm.write(packet)[0])
-        if not isinstance(answer, Answer):
-            return answer
-        said = packet_in(answer)
-        if said is None or not isinstance(said.body, ebm.StateResponse) or said.body.ebm_id != about:
-            return judge(answer, now, blame=Blame.ADDRESS)  # None: it will tell us in a connection of its own
-        state, code = STATES[said.body.state]
-        if cancel:
-            state = ReceiptState.DELIVERED if said.body.state in SILENT else ReceiptState.SENT
-        ref = message.bulletin.broadcast_id
-        return Receipt(state=state, id=message.id, ref=ref, peer=message.peer, code=code, detail=said.body.text)
+    async def _ask(self, message: Message, serial: int, now: datetime) -> Asked:
+        """A cancel is asked after what it calls off: that none of it sounds any more is the proof of the cancel."""
+        stops = meaning.called_off(message) if message.bulletin.kind == "Cancel" else ()
+        traces, states = [], []
+        for no, about in enumerate(stops or (message.bulletin.broadcast_id,)):
+            packet = self._packet(ebm.StateRequest(ebm_id=about), serial + no, now, target=message.peer)
+            tar, xml = ebm.write(packet)
+            answer = await self._post(message.to, packet.id, tar)
+            traces.append(self._trace(message, xml, answer))
+            state = meaning.state_in(answer, about, now)
+            if isinstance(state, Failure):
+                return Asked(id=message.id, code=state.code, reason=state.reason, trace=meaning.GAP.join(traces))
+            if state is not None:
+                states.append(state)
+        receipt = meaning.receipt_of(message, states) if len(states) == max(1, len(stops)) else None
+        return Asked(id=message.id, receipt=receipt, trace=meaning.GAP.join(traces))
+
+    def _trace(self, message: Message, xml: str, answer: Answer | Failure) -> str:
+        said = meaning.legible(answer) if isinstance(answer, Answer) else None
+        return trace(xml, said, (self._seal(message.peer),))
 
     async def _post(self, to: str, identifier: str, tar: bytes) -> Answer | Failure:
         content_type, body = tarball.form(identifier, tar)

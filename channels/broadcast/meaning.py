@@ -5,12 +5,16 @@ It must survive gateways that answer nonsense, something else, or for another pa
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from channels.broadcast import ebm, tarball
-from channels.contract import Accepted, Blame, Message, NotKnown, Outcome, ReceiptState, Refused, TryAgain
-from channels.transport import Answer, judge
+from channels.contract import Accepted, Blame, Message, NotKnown, Outcome, Receipt, ReceiptState, Refused, TryAgain
+from channels.transport import Answer, Failure, judge
+
+GAP = "\n\n"
+"""Between two packets of one trace."""
 
 REFUSED = {
     ebm.Result.PARSE_FAILED: (Blame.MESSAGE, "网关解析失败"),
@@ -30,19 +34,33 @@ SILENT = frozenset({ebm.State.SUCCESS, ebm.State.FAILED, ebm.State.CANCELLED})
 """Of a message that was called off, these mean that it sounds no more."""
 
 
-def as_ebm(message: Message, sender_code: str) -> ebm.Ebm:
-    """A message as the gateway gets it; ValueError where the standard's codes are missing."""
+def called_off(message: Message) -> tuple[str, ...]:
+    """EBMIDs this message stops at its gateway. A Cancel stops something: what is not known to have come may have."""
+    return message.told or (message.bulletin.earlier if message.bulletin.kind == "Cancel" else ())
+
+
+def as_ebms(message: Message, sender_code: str) -> dict[int, ebm.Ebm]:
+    """What the gateway gets, in order, under its offset from the numbers reserved: the message, then the stops.
+
+    First what is to be heard, then silence for what it replaces. ValueError where the standard's codes are missing.
+    """
     about = message.bulletin
     cancel = about.kind == "Cancel"
-    named = (about.broadcast_id, about.cancels_broadcast_id) if cancel else (about.broadcast_id,)
-    if not all(map(ebm.EBMID.fullmatch, named)):
+    stops = {(0 if cancel else 1) + about.earlier.index(victim): victim for victim in called_off(message)}
+    if not all(map(ebm.EBMID.fullmatch, (about.broadcast_id, *stops.values()))) or (cancel and not stops):
         raise ValueError("缺少 35 位 EBMID")
     if not message.areas:
         raise ValueError("缺少播发区域")
+    plays = {} if cancel else {0: _ebm(message, sender_code, offset=0)}
+    return plays | {offset: _ebm(message, sender_code, offset=offset, victim=one) for offset, one in stops.items()}
+
+
+def _ebm(message: Message, sender_code: str, *, offset: int, victim: str = "") -> ebm.Ebm:
+    about = message.bulletin
     drill = ebm.MsgType.PLATFORM_DRILL if about.drill or about.test else ebm.MsgType.REAL
     return ebm.Ebm(
-        id=about.broadcast_id,
-        type=ebm.MsgType.CANCEL if cancel else drill,
+        id=ebm.numbered(about.broadcast_id, offset),
+        type=ebm.MsgType.CANCEL if victim else drill,
         sender_name=about.sender_name,
         sender_code=sender_code,
         sent=about.sent,
@@ -53,8 +71,19 @@ def as_ebm(message: Message, sender_code: str) -> ebm.Ebm:
         title=about.headline,
         text=message.text,
         areas=message.areas,
-        cancels=about.cancels_broadcast_id if cancel else "",
+        cancels=victim,
     )
+
+
+def together(said: Sequence[Outcome]) -> Outcome:
+    """What came of all the packets of one message. Where one did not get through, all are tried again: a gateway knows a
+    repeated packet. Where it took one, a stop that it refuses had nothing to stop.
+    """
+    for kind in (NotKnown, TryAgain, Accepted):
+        found = next((one for one in said if isinstance(one, kind)), None)
+        if found is not None:
+            break
+    return replace(found or said[0], trace=GAP.join(one.trace for one in said))
 
 
 def outcome(answer: Answer, identifier: str, now: datetime) -> Outcome:
@@ -72,6 +101,27 @@ def outcome(answer: Answer, identifier: str, now: datetime) -> Outcome:
         return TryAgain(code="ebd_0", reason=f"网关未处理：{said.body.text}")
     blame, meaning = REFUSED[result]
     return Refused(code=f"ebd_{int(result)}", reason=f"{meaning}：{said.body.text}", blame=blame)
+
+
+def receipt_of(message: Message, states: Sequence[ebm.StateResponse]) -> Receipt:
+    """What the states of the EBMIDs asked about say of the message: a cancel is done when all of them are silent."""
+    worst = next((one for one in states if one.state not in SILENT), states[0])
+    state, code = STATES[worst.state]
+    if message.bulletin.kind == "Cancel":
+        state = ReceiptState.DELIVERED if worst.state in SILENT else ReceiptState.SENT
+    ref = message.bulletin.broadcast_id
+    return Receipt(state=state, id=message.id, ref=ref, peer=message.peer, code=code, detail=worst.text)
+
+
+def state_in(answer: Answer | Failure, about: str, now: datetime) -> ebm.StateResponse | Failure | None:
+    """What a gateway said when it was asked; None: nothing yet, it will tell in a connection of its own."""
+    fault = judge(answer, now, blame=Blame.ADDRESS) if isinstance(answer, Answer) else answer
+    if fault is not None or not isinstance(answer, Answer):
+        return fault
+    said = packet_in(answer)
+    if said is None or not isinstance(said.body, ebm.StateResponse) or said.body.ebm_id != about:
+        return None
+    return said.body
 
 
 def packet_in(answer: Answer) -> ebm.Ebd | None:

@@ -17,6 +17,7 @@ from pydantic import Field, SecretStr
 
 from channels.contract import (
     Accepted,
+    Asked,
     Callback,
     Malformed,
     Message,
@@ -112,19 +113,22 @@ class TwilioSms:
             return [], Reply()
         return [Receipt(state=state, id=callback.token, ref=sid, code=code, detail=explain(code) or word)], Reply()
 
-    async def ask(self, batch: Sequence[Message], now: datetime) -> list[Receipt]:
+    async def ask(self, batch: Sequence[Message], now: datetime) -> list[Asked]:
         """Looks up by number and text, since the warning was issued: the newest hit is what became of it."""
-        receipts = []
-        for message in batch:
-            since = message.bulletin.sent - timedelta(minutes=5)
+        return [await self._ask(message) for message in batch]
+
+    async def _ask(self, message: Message) -> Asked:
+        since = message.bulletin.sent - timedelta(minutes=5)
+        try:
             found = await self._account.client.messages.list_async(to=message.to, limit=20, page_size=20)
-            for item in found:
-                state = STATES.get(str(item.status))
-                if state and item.body == message.text and item.date_created and item.date_created >= since:
-                    code = str(item.error_code or "")
-                    receipts.append(Receipt(state=state, id=message.id, ref=item.sid or "", code=code))
-                    break
-        return receipts
+        except (TimeoutError, OSError) as error:
+            return Asked(id=message.id, code="no_answer", reason=str(error))
+        for item in found:
+            state = STATES.get(str(item.status))
+            if state and item.body == message.text and item.date_created and item.date_created >= since:
+                code = str(item.error_code or "")
+                return Asked(id=message.id, receipt=Receipt(state=state, id=message.id, ref=item.sid or "", code=code))
+        return Asked(id=message.id)
 
     async def close(self) -> None:
         await self._line.close()

@@ -36,6 +36,16 @@ async def ask(handler: Handler, inbound: Inbound) -> Handled | Failed | Later:
         return Failed(reason=f"处理时反复出错（{type(error).__name__}），请查日志，修复后重放")
 
 
+async def told_of_giving_up(node: Node, inbound: Inbound, reason: str) -> bool:
+    """False where it could not be put on record now: the message stays where it is, and is given up later."""
+    try:
+        await node.gave_up(inbound, reason)
+    except Exception:  # noqa: BLE001 - the bytes are safe in the queue for as long as this takes
+        _log.exception("giving up a message could not be recorded", message_id=inbound.message_id)
+        return False
+    return True
+
+
 async def tell_of_canary(node: Node, inbound: Inbound) -> None:
     """A canary is gone once it came through; that its time could not be stored only makes the next one matter."""
     try:

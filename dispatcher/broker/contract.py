@@ -93,11 +93,13 @@ class OutboundEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
-    """Who we are to the broker. `seen(name)` is told of every canary that came through, other nodes' too."""
+    """Who we are to the broker. `seen(name)` is told of every canary that came through, other nodes' too;
+    `gave_up(inbound, reason)` of a message that is put aside with `GAVE_UP`, before it leaves the queue."""
 
     name: str
     clock: Callable[[], datetime]
     seen: Callable[[str], Awaitable[None]]
+    gave_up: Callable[[Inbound, str], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

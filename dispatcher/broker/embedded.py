@@ -14,7 +14,7 @@ from typing import assert_never
 import structlog
 
 from dispatcher.broker import canary
-from dispatcher.broker.asking import Failed, Later, ask, tell_of_canary
+from dispatcher.broker.asking import Failed, Later, ask, tell_of_canary, told_of_giving_up
 from dispatcher.broker.contract import (
     DELIVERY_LIMIT,
     GAVE_UP,
@@ -126,7 +126,7 @@ class EmbeddedBroker:
             await self._done(letter)
             return
         if letter.tries >= DELIVERY_LIMIT:
-            await self._refuse(letter, Reject(code=GAVE_UP, reason=f"处理它时程序中断了 {letter.tries} 次"))
+            await self._give_up(letter, f"处理它时程序中断了 {letter.tries} 次")
             return
         async with self._store.begin() as tx:
             await inbox.count_try(tx, letter.id)
@@ -144,11 +144,20 @@ class EmbeddedBroker:
             case Reject():
                 await self._refuse(letter, answer)
             case Failed() if letter.tries + 1 >= self._plan.tries:
-                await self._refuse(letter, Reject(code=GAVE_UP, reason=answer.reason))
+                await self._give_up(letter, answer.reason)
             case Failed():
-                self._held[letter.id] = asyncio.get_running_loop().time() + self._plan.wait_s(letter.tries + 1)
+                self._hold(letter)
             case _:
                 assert_never(answer)
+
+    def _hold(self, letter: inbox.Letter) -> None:
+        self._held[letter.id] = asyncio.get_running_loop().time() + self._plan.wait_s(letter.tries + 1)
+
+    async def _give_up(self, letter: inbox.Letter, reason: str) -> None:
+        if await told_of_giving_up(self._node, _inbound(letter), reason):
+            await self._refuse(letter, Reject(code=GAVE_UP, reason=reason))
+        else:
+            self._hold(letter)
 
     async def _done(self, letter: inbox.Letter) -> None:
         async with self._store.begin() as tx:

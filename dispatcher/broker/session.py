@@ -15,8 +15,18 @@ from typing import Protocol, assert_never
 from aio_pika.abc import AbstractIncomingMessage
 
 from dispatcher.broker import canary
-from dispatcher.broker.asking import Failed, Later, ask, tell_of_canary
-from dispatcher.broker.contract import GAVE_UP, Ack, BrokerUnavailable, Handler, Inbound, Node, Reject, RetryPlan
+from dispatcher.broker.asking import Failed, Later, ask, tell_of_canary, told_of_giving_up
+from dispatcher.broker.contract import (
+    DELIVERY_LIMIT,
+    GAVE_UP,
+    Ack,
+    BrokerUnavailable,
+    Handler,
+    Inbound,
+    Node,
+    Reject,
+    RetryPlan,
+)
 from dispatcher.broker.line import Wires, within
 
 
@@ -94,13 +104,16 @@ class Session:
             await within(self._limit_s, message.ack())
             return
         failed_before = _deliveries_before(message)
+        if failed_before >= DELIVERY_LIMIT - 1:  # the next death would hand it to the dead letters without a word
+            await self._give_up(message, inbound, f"处理它时程序中断了 {failed_before} 次")
+            return
         match await self._ask(handler, inbound):
             case Ack():
                 await within(self._limit_s, message.ack())
             case Reject() as rejection:
                 await self._refuse(message, inbound, rejection)
             case Failed(reason=reason) if failed_before + 1 >= self._plan.tries:
-                await self._refuse(message, inbound, Reject(code=GAVE_UP, reason=reason))
+                await self._give_up(message, inbound, reason)
             case Failed():
                 self._hold(message, failed_before + 1)
             case other:
@@ -115,6 +128,12 @@ class Session:
             if self._over:
                 raise BrokerUnavailable("RabbitMQ 连接已断开，正在重连")
         return answer
+
+    async def _give_up(self, message: AbstractIncomingMessage, inbound: Inbound, reason: str) -> None:
+        if await told_of_giving_up(self._owner.node, inbound, reason):
+            await self._refuse(message, inbound, Reject(code=GAVE_UP, reason=reason))
+        else:
+            self._hold(message, _deliveries_before(message) + 1)
 
     async def _refuse(self, message: AbstractIncomingMessage, inbound: Inbound, rejection: Reject) -> None:
         """Out of the queue only once the bytes are confirmed in the other."""

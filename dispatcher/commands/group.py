@@ -26,7 +26,7 @@ COMMANDS = {
     "preview": ("preview", "预览：会通知谁、走哪些渠道、多久发完；不发送"),
     "why": ("why", "某人对某份预警：通知了没有、依据哪条规则、试过几次、什么内容"),
     "registry": ("registry", "登记册：sample、import、export、verify"),
-    "rejected": ("rejected", "被拒收的报文：list、show"),
+    "rejected": ("rejected", "被拒收的报文：list、show、replay"),
 }
 """Name → module of this folder, and what it is for."""
 _COERCED = frozenset({"C.UTF-8", "C.utf8", "UTF-8"})

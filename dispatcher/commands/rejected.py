@@ -1,4 +1,4 @@
-"""`mingluo rejected list|show`: what was refused, why, and the original bytes."""
+"""`mingluo rejected list|show|replay`: what was refused, why, the original bytes, and the same bytes in once more."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
+from dispatcher.commands import warn
 from dispatcher.commands.ground import standing
+from dispatcher.commands.letters import Letter
 from dispatcher.commands.telling import emit, finish, say
 from dispatcher.model import BEIJING
 from dispatcher.settings import BadConfiguration, load
@@ -50,9 +52,21 @@ def show(
         sys.stdout.buffer.flush()
         return
     say(f"{one.id}  来源 {one.source}  入口 {one.door}  {one.content_type}")
-    for finding in one.findings:
+    for finding in one.findings or [{"code": one.code, "reason": one.reason}]:
         say(f"  {finding['code']} {finding['reason']}")
     say(one.raw.decode("utf-8", "replace"))
+
+
+@app.command()
+def replay(
+    number: Annotated[str, typer.Argument(help="list 给出的编号", metavar="ID")],
+    wait: Annotated[bool, typer.Option("--wait", help="一直等到发完，并报出数目")] = False,
+    json: Annotated[bool, typer.Option("--json", help="最后一行输出一个 JSON 对象")] = False,
+) -> None:
+    """原样再送一次：拒收的原因（设置、程序、名册）改好之后用；照样重新判别，过期的仍会拒收。"""
+    one = finish(_show(number))
+    letter = Letter(name=f"拒收记录 {one.id}", body=one.raw, content_type=one.content_type)
+    warn.deliver(letter, one.source, wait=wait, json=json)
 
 
 async def _list(limit: int) -> list[Refusal]:

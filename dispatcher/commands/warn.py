@@ -61,6 +61,11 @@ def command(
     except CannotRead as error:
         fail(str(error), WRONGLY_ASKED)
         raise
+    deliver(letter, source, wait=wait, json=json)
+
+
+def deliver(letter: Letter, source: str, *, wait: bool, json: bool) -> None:
+    """Hands it in, tells what became of it, and ends the process with an honest code."""
     end = finish(_warn(letter, source, wait=wait))
     if json:
         emit(end.facts)

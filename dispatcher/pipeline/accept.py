@@ -249,7 +249,8 @@ async def _decide(context: Context, tx: Tx, case: _Case, judged: _Judged, compan
     if overtaken is not None:
         return Born(state=overtaken)
     if case.message.kind is not Kind.CANCEL:
-        return Born(state=WarningState.APPROVED, frozen=await freeze(context, tx, case.message, case.resolved))
+        frozen = await freeze(context, tx, case.message, case.resolved, company.chain)
+        return Born(state=WarningState.APPROVED, frozen=frozen)
     if not company.chain:
         return Born(state=WarningState.RECEIVED)  # a tombstone: should what it cancels still come, it is not sent
     for row in company.chain:  # first nothing more may leave, then whoever was reached is counted
@@ -314,6 +315,12 @@ async def _record(context: Context, tx: Tx, row: WarningRow, judged: _Judged) ->
         await events.record(tx, now, approved, outward=True)
 
 
+async def put_aside(context: Context, incoming: Incoming, code: int, reason: str) -> None:
+    """Our own handling failed at every try: the bytes are kept, and can be replayed once it is mended."""
+    async with context.store.begin() as tx:
+        await _keep_refused(context, tx, incoming, code, (reason, ()))
+
+
 async def _reject(context: Context, incoming: Incoming, findings: tuple[Finding, ...]) -> Answer:
     async with context.store.begin() as tx:
         return await _reject_in(context, tx, incoming, findings)
@@ -321,7 +328,15 @@ async def _reject(context: Context, incoming: Incoming, findings: tuple[Finding,
 
 async def _reject_in(context: Context, tx: Tx, incoming: Incoming, findings: tuple[Finding, ...]) -> Answer:
     verdict, code, reason = verdict_of(findings)
-    now, reject_id = context.now(), uuid.uuid7().hex
+    await _keep_refused(context, tx, incoming, int(code or 0), (reason, findings))
+    return Answer(verdict=verdict, code=code, reason=reason, findings=findings)
+
+
+async def _keep_refused(
+    context: Context, tx: Tx, incoming: Incoming, code: int, why: tuple[str, Sequence[Finding]]
+) -> None:
+    """The bytes as they came, the code and the sentence; and whoever listens is told."""
+    (reason, findings), now, reject_id = why, context.now(), uuid.uuid7().hex
     await rejects.keep(
         tx,
         Reject(
@@ -332,15 +347,14 @@ async def _reject_in(context: Context, tx: Tx, incoming: Incoming, findings: tup
             content_type=incoming.content_type,
             raw=incoming.body,
             digest=hashlib.sha256(incoming.body).hexdigest(),
-            code=int(code or 0),
+            code=code,
             reason=reason,
             findings=[asdict(finding) for finding in findings],
         ),
     )
-    detail = {"source": incoming.source[:64], "door": incoming.door, "code": int(code or 0), "reason": reason}
+    detail = {"source": incoming.source[:64], "door": incoming.door, "code": code, "reason": reason}
     await events.record(tx, now, Event(kind="warning.rejected", subject=reject_id, detail=detail), outward=True)
-    log.info("拒收一份报文，原文已留存", reject=reject_id, code=int(code or 0), source=incoming.source[:64])
-    return Answer(verdict=verdict, code=code, reason=reason, findings=findings)
+    log.info("拒收一份报文，原文已留存", reject=reject_id, code=code, source=incoming.source[:64])
 
 
 def _identity(message: WarningMessage) -> Reference:

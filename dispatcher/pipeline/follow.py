@@ -1,4 +1,7 @@
-"""Providers that can be asked are asked what became of what they took, soon at first and then less and less often."""
+"""Providers that can be asked are asked what became of what they took, soon at first and then less and less often.
+
+Every question that left a trace is put on record with its answer, or with the silence that came instead.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +11,16 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from channels.contract import Asks, Message
+from channels.contract import Asks
 from dispatcher.model import Channel
 from dispatcher.pipeline.context import Context
-from dispatcher.pipeline.settle import UNDER_WAY, take_receipts
+from dispatcher.pipeline.settle import take_receipts
 from dispatcher.receipts import ReceiptBook
-from dispatcher.sending.live import Desk
+from dispatcher.sending.live import Desk, Live
 from dispatcher.sending.outlet import Lookup, message_of
-from dispatcher.store import deliveries, warnings
+from dispatcher.store import deliveries, questions, warnings
+from dispatcher.store.deliveries import Row
+from dispatcher.store.questions import Question
 
 STEPS_S = (1.0, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 BATCH = 200
@@ -43,34 +48,46 @@ class Follower:
 
     async def look(self) -> None:
         async with self.context.store.read() as tx:
-            under_way = [row.id for row in await warnings.in_states(tx, UNDER_WAY)]
-        self._rounds = {key: turn for key, turn in self._rounds.items() if key[0] in under_way}
-        for warning_id in under_way:
+            open_ones = [row.id for row in await warnings.unfinished(tx)]
+        self._rounds = {key: turn for key, turn in self._rounds.items() if key[0] in open_ones}
+        for warning_id in open_ones:
             for channel, asker in self.askers.items():
                 await self._ask(warning_id, channel, asker)
 
     async def _ask(self, warning_id: str, channel: Channel, asker: Asks) -> None:
-        now = self.now()
-        turn = self._rounds.get((warning_id, channel))
+        now, turn = self.now(), self._rounds.get((warning_id, channel))
         if turn is not None and now < turn.due:
             return
-        async with self.context.store.read() as tx:
-            rows = await deliveries.awaiting_receipt(tx, warning_id, channel)
-            live = await self.desk.load(tx, warning_id) if rows else None
+        rows, live = await self._page(warning_id, channel, "")
         if live is None:
             return
         number = turn.number + 1 if turn else 0
         pause = STEPS_S[min(number, len(STEPS_S) - 1)]
         self._rounds[warning_id, channel] = _Round(number=number, due=now + timedelta(seconds=pause))
-        addresses = await self.lookup(rows)
-        messages = [message_of(live, row, addresses[row.target]) for row in rows if row.target in addresses]
-        for start in range(0, len(messages), BATCH):
-            await self._ask_batch(channel, asker, messages[start : start + BATCH])
+        while live is not None:
+            await self._ask_page(channel, asker, rows, live)
+            rows, live = await self._page(warning_id, channel, rows[-1].target)
 
-    async def _ask_batch(self, channel: Channel, asker: Asks, messages: list[Message]) -> None:
-        try:
-            receipts = await asker.ask(messages, self.now())
-        except (TimeoutError, OSError) as error:
-            log.warning("询问播发结果没有得到回答，稍后再问", channel=channel, error=type(error).__name__)
-            return
-        await take_receipts(self.context, self.book, channel, receipts)
+    async def _page(self, warning_id: str, channel: Channel, after: str) -> tuple[list[Row], Live | None]:
+        async with self.context.store.read() as tx:
+            rows = await deliveries.awaiting_receipt(tx, warning_id, channel, after, BATCH)
+            return rows, await self.desk.load(tx, warning_id) if rows else None
+
+    async def _ask_page(self, channel: Channel, asker: Asks, rows: list[Row], live: Live) -> None:
+        addresses = await self.lookup(rows)
+        there = [row for row in rows if row.target in addresses]
+        began = self.now()
+        answers = await asker.ask([message_of(live, row, addresses[row.target]) for row in there], began)
+        ended = self.now()
+        asked = [
+            Question(row=row, started_at=began, ended_at=ended, code=one.code, reason=one.reason, trace=one.trace)
+            for row, one in zip(there, answers, strict=True)
+            if one.trace
+        ]
+        if asked:
+            async with self.context.store.begin() as tx:
+                await questions.keep(tx, asked)
+        await take_receipts(self.context, self.book, channel, [one.receipt for one in answers if one.receipt])
+        silent = sum(1 for one in answers if one.code)
+        if silent:
+            log.warning("询问结果没有得到回答，稍后再问", channel=channel, asked=len(answers), silent=silent)

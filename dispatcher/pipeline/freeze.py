@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime
 from typing import Any
+
+import structlog
 
 from dispatcher.audience import Reached, gather, reached_again
 from dispatcher.audience.roll import roll_of
@@ -24,10 +25,10 @@ from dispatcher.store.warnings import WarningRow
 UNREACHABLE_SHOWN = 200
 MANDATORY_A_DAY = 9999
 """EBMID has four digits a day; 0000 means that a receiver may ignore it."""
+STOPPED = 50
+"""Versions of a chain whose broadcasts a new one stops: the latest."""
 
-
-class NumbersUsedUp(Exception):
-    """All 9,999 mandatory broadcast numbers of the day are taken."""
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,11 +55,13 @@ async def resolve_area(context: Context, message: WarningMessage, source: Source
     return register.geofence.resolve(message.areas, text=text, prefixes=prefixes)
 
 
-async def freeze(context: Context, tx: Tx, message: WarningMessage, resolved: Resolved) -> Frozen:
-    """Everyone in the area."""
+async def freeze(
+    context: Context, tx: Tx, message: WarningMessage, resolved: Resolved, chain: Sequence[WarningRow]
+) -> Frozen:
+    """Everyone in the area. `chain`: the versions before it."""
     register = await context.register()
     audience = gather(register, resolved, message)
-    return await _frozen(context, tx, register, audience, (message, resolved, ""))
+    return await _frozen(context, tx, audience, (message, resolved, _earlier(chain)))
 
 
 async def freeze_cancel(context: Context, tx: Tx, message: WarningMessage, chain: Sequence[WarningRow]) -> Frozen:
@@ -70,11 +73,15 @@ async def freeze_cancel(context: Context, tx: Tx, message: WarningMessage, chain
         message, level=before.level, hazard=message.hazard or before.hazard, event=message.event or before.event
     )
     rows = await deliveries.reached(tx, [row.id for row in chain])
-    victim = next((row.broadcast_id for row in reversed(chain) if row.broadcast_id), "")
     area: dict[str, tuple[str, ...]] = {name: tuple(last.area[name]) for name in ("villages", "touched", "counties")}
     resolved = Resolved(villages=area["villages"], touched=area["touched"], counties=area["counties"])
     again = reached_again(register, [_reached(row) for row in rows])
-    return await _frozen(context, tx, register, again, (spoken, resolved, victim))
+    return await _frozen(context, tx, again, (spoken, resolved, _earlier(chain)))
+
+
+def _earlier(chain: Sequence[WarningRow]) -> list[str]:
+    """EBMIDs of what may be playing, oldest first."""
+    return [row.broadcast_id for row in chain if row.broadcast_id and row.kind != Kind.CANCEL][-STOPPED:]
 
 
 def _reached(row: Row) -> Reached:
@@ -106,17 +113,15 @@ def places(register: Register) -> dict[str, str]:
 
 
 async def _frozen(
-    context: Context,
-    tx: Tx,
-    register: Register,
-    audience: Audience,
-    spoken: tuple[WarningMessage, Resolved, str],
+    context: Context, tx: Tx, audience: Audience, spoken: tuple[WarningMessage, Resolved, list[str]]
 ) -> Frozen:
-    message, resolved, victim = spoken
+    message, resolved, earlier = spoken
     sounds = any(member.channel is Channel.BROADCAST for member in audience.members)
-    broadcast_id = await _broadcast_id(tx, context.settings.service.platform_ebrid, context.now()) if sounds else ""
-    plan = make_plan(message, audience, frame(context, register, resolved, broadcast_id))
-    summary = {**summary_of(plan, audience), "cancels_broadcast_id": victim if message.kind is Kind.CANCEL else ""}
+    plays = 0 if message.kind is Kind.CANCEL else 1
+    broadcast_id = await _broadcast_id(context, tx, max(1, plays + len(earlier))) if sounds else ""
+    whole = frame(context, await context.register(), resolved, broadcast_id)
+    plan = make_plan(message, audience, replace(whole, numbers_used_up=sounds and not broadcast_id))
+    summary = {**summary_of(plan, audience), "earlier": earlier}
     return Frozen(message=message, resolved=resolved, plan=plan, broadcast_id=broadcast_id, summary=summary)
 
 
@@ -132,10 +137,14 @@ def summary_of(plan: Plan, audience: Audience) -> dict[str, Any]:
     }
 
 
-async def _broadcast_id(tx: Tx, platform: str, now: datetime) -> str:
-    """EBMID: platform code (23 digits), Beijing date, a number never used twice that day."""
-    day = now.astimezone(BEIJING).strftime("%Y%m%d")
-    number = await nodes.reserve(tx, f"ebm-{day}", 1)
-    if number > MANDATORY_A_DAY:
-        raise NumbersUsedUp(f"今天的 {MANDATORY_A_DAY} 个应急广播消息编号已用完，请联系省平台")
-    return f"{platform}{day}{number:04d}"
+async def _broadcast_id(context: Context, tx: Tx, count: int) -> str:
+    """EBMID: platform code (23 digits), Beijing date, the first of `count` numbers never used twice that day.
+
+    '' where the day's numbers are used up: the loudspeakers stay silent and say why, everybody else is told.
+    """
+    day = context.now().astimezone(BEIJING).strftime("%Y%m%d")
+    number = await nodes.reserve(tx, f"ebm-{day}", count)
+    if number + count - 1 > MANDATORY_A_DAY:
+        log.error("今天的应急广播消息编号已用完，大喇叭不能播发，请立即联系省平台", used=MANDATORY_A_DAY)
+        return ""
+    return f"{context.settings.service.platform_ebrid}{day}{number:04d}"

@@ -10,15 +10,12 @@ from channels.contract import Receipt
 from dispatcher.model import Channel, DeliveryKey, Level, Target, TargetKind
 from dispatcher.pipeline.context import Context
 from dispatcher.receipts import ReceiptBook, report_of
-from dispatcher.states import WarningState
+from dispatcher.states import SENDING, WarningState
 from dispatcher.store import chunks, deliveries, events, ledger, warnings
 from dispatcher.store.deliveries import Report
 from dispatcher.store.engine import Tx
 from dispatcher.store.events import Event
 from dispatcher.store.warnings import WarningRow
-
-UNDER_WAY = (WarningState.APPROVED, WarningState.DISPATCHING, WarningState.DISPATCHED)
-ENDED = (WarningState.CANCELLED, WarningState.SUPERSEDED, WarningState.EXPIRED)
 
 
 async def take_receipts(context: Context, book: ReceiptBook, channel: Channel, receipts: Sequence[Receipt]) -> int:
@@ -53,10 +50,13 @@ async def _key(context: Context, channel: Channel, receipt: Receipt) -> Delivery
 
 
 async def finish(context: Context) -> None:
-    """Gives up waiting for receipts past their deadline, and moves warnings to dispatched and completed."""
+    """Gives up waiting for receipts past their deadline, and moves warnings to dispatched and completed.
+
+    One that was called off or ran out keeps its state; when its last row is terminal, that is noted too.
+    """
     async with context.store.read() as tx:
-        under_way = await warnings.in_states(tx, UNDER_WAY)
-    for row in under_way:
+        open_ones = await warnings.unfinished(tx)
+    for row in open_ones:
         async with context.store.read() as tx:
             step = await _next_step(context, tx, row)
         if step is not None:
@@ -78,7 +78,7 @@ async def _next_step(context: Context, tx: Tx, row: WarningRow) -> _Step | None:
     unopened, unclosed = await chunks.unfinished(tx, row.id)
     step = _Step(
         give_up=await ledger.waiting_since(tx, row.id, context.now() - _deadline(context, row)),
-        dispatched=not unopened and row.state != WarningState.DISPATCHED,
+        dispatched=not unopened and row.state in (WarningState.APPROVED, WarningState.DISPATCHING),
         completed=not unopened and not unclosed and not await ledger.open_rows(tx, row.id),
     )
     return step if step.give_up or step.dispatched or step.completed else None
@@ -96,13 +96,16 @@ async def _take(context: Context, tx: Tx, row: WarningRow, step: _Step) -> None:
     unopened, unclosed = await chunks.unfinished(tx, row.id)
     if unopened:
         return
-    await warnings.move(tx, row.id, WarningState.DISPATCHING)
-    if await warnings.move(tx, row.id, WarningState.DISPATCHED, dispatched_at=now):
-        await _say(context, tx, row, "warning.dispatched")
+    if row.state in SENDING:
+        await warnings.move(tx, row.id, WarningState.DISPATCHING)
+        if await warnings.move(tx, row.id, WarningState.DISPATCHED, dispatched_at=now):
+            await _say(context, tx, row, "warning.dispatched")
     if unclosed or await ledger.open_rows(tx, row.id):
         return
     if await warnings.move(tx, row.id, WarningState.COMPLETED, completed_at=now):
         await _say(context, tx, row, "warning.completed")
+    else:
+        await warnings.note_finished(tx, row.id, now)
 
 
 async def _say(context: Context, tx: Tx, row: WarningRow, kind: str) -> None:

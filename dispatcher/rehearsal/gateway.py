@@ -1,7 +1,8 @@
 """All broadcast gateways on one server, `/gateways/{id}`: they take packets, play them, and say how far they are.
 
 Its log line: recipient (the gateway's EBRID), key (EBDID), digest, gateway, ebm_id, kind (issue or cancel), drill,
-areas, repeat (this packet was here before: it is not played again), text. Questions about a state are not logged.
+areas, cancels, repeat (this packet was here before: it is not played again), text. Questions about a state are not
+logged. A cancel of what never came is answered so; should it still come, it stays silent.
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ class Gateways(Player):
         super().__init__(folder, faults, reports, clock)
         self._playing: dict[tuple[str, str], Playing] = {}
         self._seen: set[tuple[str, str]] = set()
+        self._called_off: set[tuple[str, str]] = set()
         self._serial = int(clock() * 1000)
 
     async def play(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -70,6 +72,8 @@ class Gateways(Player):
         answer = self._answer(packet, ebm.Response(result=ebm.Result.OK, text="已接收"))
         if fate is Fate.REFUSE:
             answer = self._answer(packet, ebm.Response(result=ebm.Result.OTHER_ERROR, text="设备故障"))
+        if packet.body.cancels and (packet.target, packet.body.cancels) not in self._playing:
+            answer = self._answer(packet, ebm.Response(result=ebm.Result.OTHER_ERROR, text="没有这条消息"))
         if fate.taken:
             self._take(gateway, packet, packet.body)
         return await self.end(request, fate, answer)
@@ -87,6 +91,7 @@ class Gateways(Player):
             kind="cancel" if cancel else "issue",
             drill=message.type in DRILLS,
             areas=message.areas,
+            cancels=message.cancels,
             repeat=repeat,
         )
         if repeat:
@@ -94,13 +99,16 @@ class Gateways(Player):
         self._seen.add((packet.target, packet.id))
         about = (packet.target, message.cancels if cancel else message.id)
         now = self.clock()
-        if not cancel:
-            failed = self.mischief.faults.hits("undelivered", packet.target)
-            playing = self._playing.setdefault(about, Playing(started=now, failed=failed))
+        if cancel:
+            self._called_off.add(about)
+            playing = self._playing.get(about)
+            if playing is not None:
+                playing.cancelled = playing.cancelled or now - playing.started < PLAY_S
         else:
-            playing = self._playing.setdefault(about, Playing(started=now))
-            playing.cancelled = playing.cancelled or now - playing.started < PLAY_S
-        if packet.url:
+            failed = self.mischief.faults.hits("undelivered", packet.target)
+            fresh = Playing(started=now, failed=failed, cancelled=about in self._called_off)
+            playing = self._playing.setdefault(about, fresh)
+        if packet.url and playing is not None:
             for after in (0.0, PLAY_S + 0.05):
                 asyncio.get_running_loop().call_later(after, self._push, packet, about[1], playing)
 

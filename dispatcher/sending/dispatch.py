@@ -100,6 +100,7 @@ class Dispatcher:
                 tasks.create_task(outlet.run(), name=f"{channel}: outlet")
                 tasks.create_task(self._repeat(partial(self._feed, channel)), name=f"{channel}: planner")
             tasks.create_task(self._repeat(self._retry), name="retries")
+            tasks.create_task(self._repeat(self._lay_to_rest), name="ended, unsent")
             tasks.create_task(self._repeat(self._take_back), name="sweeper")
             if self._store.dialect != "sqlite":  # there one process holds the lock file, so nothing can be taken over
                 tasks.create_task(self._renew(), name="leases")
@@ -147,14 +148,29 @@ class Dispatcher:
     async def _plan(self, channel: str, above: int | None, tx: Tx) -> OpenChunk | None:
         """Takes the most urgent chunk and inserts its rows, in one transaction."""
         chunk = await chunks.take(tx, channel, self._holder(), above)
+        return await self._lay_out(tx, chunk) if chunk else None
+
+    async def _lay_to_rest(self) -> None:
+        """Chunks of a channel that nobody here sends wait for whoever can, until their warning has ended."""
+        while not self._draining and await self._writer.within(self._plan_unsent):
+            pass
+
+    async def _plan_unsent(self, tx: Tx) -> bool:
+        chunk = await chunks.take_ended(tx, list(self._outlets), self._holder())
         if chunk is None:
-            return None
+            return False
+        await self._lay_out(tx, chunk)
+        await chunks.close(tx, [chunk.id])
+        return True
+
+    async def _lay_out(self, tx: Tx, chunk: Chunk) -> OpenChunk:
+        """Inserts a chunk's rows: to be sent, or in the state its warning has ended in."""
         live = await self._desk.load(tx, chunk.warning_id)
         born = live.ended
         if born is None and not (live.genuine and digest(chunk.packed) == chunk.hash):
             born = (DeliveryState.FAILED, PLAN_CHANGED)
             await self._refuse(tx, chunk)
-        serial = await nodes.reserve(tx, "ebd", chunk.size) if channel == Channel.BROADCAST else 0
+        serial = await nodes.reserve(tx, "ebd", chunk.size) if chunk.channel == Channel.BROADCAST else 0
         rows = await deliveries.plan(tx, chunk, unpack(chunk.packed), serial, born)
         await warnings.move(tx, chunk.warning_id, WarningState.DISPATCHING)
         return OpenChunk(id=chunk.id, live=live, lane=chunk.lane, rows=rows)
@@ -200,7 +216,11 @@ class Dispatcher:
 
     async def _gather(self, tx: Tx) -> list[tuple[str, OpenChunk]]:
         found = []
-        for group in await deliveries.due(tx, self._now(), list(self._outlets), RETRIES):
+        under = await deliveries.due_warnings(tx, self._now(), list(self._outlets))
+        if not under:
+            return []
+        await warnings.share(tx, under)
+        for group in await deliveries.due(tx, self._now(), list(self._outlets), under, RETRIES):
             live = await self._desk.load(tx, group.warning_id)
             if live.ended is not None:
                 await deliveries.withdraw(tx, group.warning_id, live.ended[0], self._now())

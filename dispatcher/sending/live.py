@@ -107,7 +107,7 @@ class Desk:
             starts=starts,
             expires=row.expires or row.received_at + NEVER,
             broadcast_id=row.broadcast_id,
-            cancels_broadcast_id=str(row.plan.get("cancels_broadcast_id", "")),
+            earlier=tuple(row.plan.get("earlier", ())),
         )
 
 

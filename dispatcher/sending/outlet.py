@@ -35,6 +35,8 @@ class Address:
     to: str
     peer: str = ""
     secrets: tuple[str, ...] = ()
+    told: frozenset[str] = frozenset()
+    """EBMIDs of this chain that a gateway was handed before."""
 
 
 Lookup = Callable[[Sequence[Row]], Awaitable[dict[str, Address]]]
@@ -292,6 +294,7 @@ def message_of(live: Live, row: Row, address: Address) -> Message:
         areas=tuple(row.areas.split(",")) if row.areas else (),
         serial=row.serial,
         secrets=address.secrets,
+        told=tuple(one for one in live.bulletin.earlier if one in address.told),
     )
 
 

@@ -1,4 +1,7 @@
-"""Where a target is reached, looked up at sending: a changed phone does not void an approval."""
+"""Where a target is reached, looked up at sending: a changed phone does not void an approval.
+
+For a gateway, also what it was told before in this chain: whatever was handed to it until this instant is to be stopped.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from collections.abc import Sequence
 
 from dispatcher.model import Target, TargetKind
 from dispatcher.sending.outlet import Address
+from dispatcher.store import deliveries
 from dispatcher.store.deliveries import Row
 from dispatcher.store.engine import Store
 from dispatcher.store.registry import opening
@@ -27,9 +31,11 @@ class AddressBook:
             phones = await opening.phones_of(tx, self._seal, targets)
             commands = await opening.gateway_addresses(tx, gateways) if gateways else {}
             platforms = await opening.endpoint_addresses(tx, self._seal, endpoints) if endpoints else {}
+            told = await deliveries.told_before(tx, rows) if gateways else {}
         found = {target: Address(to=phone) for target, phone in phones.items()}
         for number, gateway in commands.items():
-            found[f"{TargetKind.GATEWAY}-{number}"] = Address(to=gateway.url, peer=gateway.ebrid)
+            name = f"{TargetKind.GATEWAY}-{number}"
+            found[name] = Address(to=gateway.url, peer=gateway.ebrid, told=told.get(name, frozenset()))
         for number, platform in platforms.items():
             if not platform.disabled_reason:
                 name = f"{TargetKind.ENDPOINT}-{number}"

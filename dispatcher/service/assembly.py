@@ -16,10 +16,11 @@ from channels.contract import Asks, NotConfigured
 from channels.pacing import Paced
 from channels.transport import Transport
 from dispatcher import wording
-from dispatcher.broker.contract import Broker, Node
+from dispatcher.broker.contract import GAVE_UP, Broker, Inbound, Node
 from dispatcher.broker.embedded import EmbeddedBroker
 from dispatcher.broker.rabbit import RabbitBroker
 from dispatcher.model import Channel
+from dispatcher.pipeline.accept import Incoming, put_aside
 from dispatcher.pipeline.context import Context
 from dispatcher.sending.dispatch import Dispatcher, Identity
 from dispatcher.sending.live import Desk
@@ -168,14 +169,31 @@ def broker_of(context: Context) -> Broker:
         async with context.store.begin() as tx:
             await nodes.canary_seen(tx, name, context.now())
 
+    async def gave_up(inbound: Inbound, reason: str) -> None:
+        await put_aside(context, incoming_of(inbound, context.settings), GAVE_UP, reason)
+
     service = context.settings.service
-    node = Node(name=service.node, clock=context.now, seen=seen)
+    node = Node(name=service.node, clock=context.now, seen=seen, gave_up=gave_up)
     if service.broker_url.startswith("embedded:"):
         return EmbeddedBroker(context.store, node)
     if service.broker_url.startswith(("amqp://", "amqps://")):
         return RabbitBroker(service.broker_url, node)
     raise BadConfiguration(
         f"service.yaml: broker_url: {service.broker_url.partition(':')[0]} 不支持，用 embedded:// 或 amqp://"
+    )
+
+
+def incoming_of(inbound: Inbound, settings: Settings) -> Incoming:
+    """On RabbitMQ a header is what any sender writes: only the embedded inbox, which is our own file, is believed."""
+    embedded = settings.service.broker_url.startswith("embedded:")
+    by_hand = embedded and inbound.headers.get("x-mingluo-door") == "cli"
+    return Incoming(
+        door="cli" if by_hand else "amqp",
+        source=inbound.routing_key,
+        content_type=inbound.content_type,
+        body=inbound.body,
+        headers=inbound.headers,
+        user_id=inbound.user_id,
     )
 
 

@@ -25,7 +25,7 @@ from dispatcher.pipeline.freeze import warm
 from dispatcher.pipeline.settle import finish
 from dispatcher.pipeline.withdraw import expire_due
 from dispatcher.receipts import ReceiptBook
-from dispatcher.service.assembly import Parts, close
+from dispatcher.service.assembly import Parts, close, incoming_of
 from dispatcher.store import nodes
 from dispatcher.store.engine import database_is_away
 from dispatcher.telemetry import ACCEPT_SECONDS, ACCEPTED, CANARY_AGE, REJECTED, UNSETTLED
@@ -124,14 +124,7 @@ class Service:
 
     async def handle(self, inbound: Inbound) -> Handled:
         """The broker's handler: acknowledged right after the intake transaction."""
-        incoming = Incoming(
-            door=self._door(inbound),
-            source=inbound.routing_key,
-            content_type=inbound.content_type,
-            body=inbound.body,
-            headers=inbound.headers,
-            user_id=inbound.user_id,
-        )
+        incoming = incoming_of(inbound, self.parts.settings)
         try:
             answer = await self.accept(incoming)
         except Exception as error:
@@ -141,11 +134,6 @@ class Service:
         if answer.verdict is Verdict.REJECT:
             return Reject(code=int(answer.code or 0), reason=answer.reason, source=incoming.source)
         return ACK
-
-    def _door(self, inbound: Inbound) -> str:
-        """On RabbitMQ a header is what any sender writes: only the embedded inbox, which is our own file, is believed."""
-        embedded = self.parts.settings.service.broker_url.startswith("embedded:")
-        return "cli" if embedded and inbound.headers.get("x-mingluo-door") == "cli" else "amqp"
 
     async def accept(self, incoming: Incoming) -> Answer:
         """The one way in, for every door."""

@@ -110,29 +110,36 @@ async def take(tx: Tx, channel: str, holder: Holder, above_lane: int | None = No
 
     `above_lane`: only one that overtakes this lane.
     """
-    ready = and_(chunks.c.state == ChunkState.READY, chunks.c.channel == channel)
-    if above_lane is not None:
-        ready = and_(ready, chunks.c.lane < above_lane)
-    wanted = (
-        select(chunks.c.id)
-        .where(ready)
-        .order_by(chunks.c.lane, chunks.c.id)
-        .limit(1)
-        .with_for_update(skip_locked=True)
-        .scalar_subquery()
+    wanted = chunks.c.channel == channel
+    return await _seize(tx, wanted if above_lane is None else and_(wanted, chunks.c.lane < above_lane), holder)
+
+
+async def take_ended(tx: Tx, sent_here: Sequence[str], holder: Holder) -> Chunk | None:
+    """A released chunk of a channel not sent here, whose warning may no longer be sent by anybody."""
+    in_force = select(warnings.c.id).where(
+        warnings.c.id == chunks.c.warning_id, warnings.c.state.in_([state.value for state in SENDING])
     )
-    return await _seize(tx, and_(chunks.c.id == wanted, chunks.c.state == ChunkState.READY), holder)
+    return await _seize(tx, and_(chunks.c.channel.not_in(sent_here), ~in_force.exists()), holder)
 
 
 async def reclaim(tx: Tx, holder: Holder, now: datetime, channels: Sequence[str]) -> Chunk | None:
-    """A chunk of `channels` whose owner died: our own of an older epoch at once, another's when its lease has run out."""
+    """A chunk whose owner died: our own of an older epoch at once, another's when its lease has run out.
+
+    Of `channels`; where its warning was called off there is nothing left to send, and any channel's is taken.
+    """
     orphaned = or_(
         and_(chunks.c.owner == holder.node, chunks.c.epoch < holder.epoch),
         and_(chunks.c.owner != holder.node, chunks.c.lease_until < now),
     )
     wanted = (
         select(chunks.c.id)
-        .where(chunks.c.state.in_([ChunkState.OPEN, ChunkState.ENDED]), chunks.c.channel.in_(channels), orphaned)
+        .where(
+            or_(
+                chunks.c.state == ChunkState.ENDED,
+                and_(chunks.c.state == ChunkState.OPEN, chunks.c.channel.in_(channels)),
+            ),
+            orphaned,
+        )
         .order_by(chunks.c.lane, chunks.c.id)
         .limit(1)
         .with_for_update(skip_locked=True)
@@ -261,16 +268,20 @@ async def unfinished(tx: Tx, warning_id: str) -> tuple[int, int]:
 
 
 async def _seize(tx: Tx, which: ColumnElement[bool], holder: Holder) -> Chunk | None:
-    row = (
-        (
-            await tx.execute(
-                update(chunks)
-                .where(which)
-                .values(state=ChunkState.OPEN, owner=holder.node, epoch=holder.epoch, lease_until=holder.lease_until)
-                .returning(chunks)
-            )
-        )
-        .mappings()
-        .one_or_none()
+    """The most urgent released one of `which`."""
+    wanted = (
+        select(chunks.c.id)
+        .where(chunks.c.state == ChunkState.READY, which)
+        .order_by(chunks.c.lane, chunks.c.id)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+        .scalar_subquery()
     )
+    seized = (
+        update(chunks)
+        .where(chunks.c.id == wanted, chunks.c.state == ChunkState.READY)
+        .values(state=ChunkState.OPEN, owner=holder.node, epoch=holder.epoch, lease_until=holder.lease_until)
+        .returning(chunks)
+    )
+    row = (await tx.execute(seized)).mappings().one_or_none()
     return Chunk(**row) if row else None

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, and_, case, func, literal, or_, select, tuple_, union_all
 
 from dispatcher.states import DeliveryState
 from dispatcher.store.chunks import ChunkState
 from dispatcher.store.engine import Tx
 from dispatcher.store.packing import unpack
-from dispatcher.store.tables import attempts, chunks, deliveries, events, receipts, rejects
+from dispatcher.store.tables import attempts, chunks, deliveries, events, questions, receipts, rejects
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,8 +66,9 @@ class Try:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Push:
-    """A packet pushed to a gateway and what it answered."""
+    """A packet pushed to a gateway and what it answered. `packet`: message, or question about one."""
 
+    packet: Literal["message", "question"]
     warning_id: str
     target: str
     no: int
@@ -97,6 +99,10 @@ class Times:
     last_sent: datetime | None
 
 
+Place = tuple[datetime, str, str, int]
+"""Of a push in its gateway's record: started_at, packet, warning, number."""
+
+_PUSHED = [name for name in Push.__dataclass_fields__ if name != "packet"]
 _ENTRY = [deliveries.c[name] for name in Entry.__dataclass_fields__]
 
 
@@ -305,23 +311,32 @@ async def troubled(tx: Tx, warning_id: str, limit: int) -> list[Entry]:
     return [Entry(**{**row, "state": DeliveryState(row["state"])}) for row in rows.mappings()]
 
 
-async def commands(tx: Tx, target: str, after: tuple[datetime, str, int] | None, limit: int) -> list[Push]:
-    """Everything pushed to one target behind `after` (started_at, warning, number), oldest first, none twice."""
-    statement = select(*(attempts.c[name] for name in Push.__dataclass_fields__)).where(attempts.c.target == target)
+async def commands(tx: Tx, target: str, after: Place | None, limit: int) -> list[Push]:
+    """Everything pushed to one target behind `after`, oldest first, none twice."""
+    pushed = union_all(
+        select(literal("message").label("packet"), *(attempts.c[name] for name in _PUSHED)).where(
+            attempts.c.target == target
+        ),
+        select(
+            literal("question"),
+            questions.c.warning_id,
+            questions.c.target,
+            questions.c.id,
+            questions.c.started_at,
+            questions.c.ended_at,
+            case((questions.c.code == "", "answered"), else_="silent"),
+            questions.c.code,
+            questions.c.reason,
+            literal(""),
+            questions.c.trace,
+        ).where(questions.c.target == target),
+    ).subquery()
+    place = [pushed.c.started_at, pushed.c.packet, pushed.c.warning_id, pushed.c.no]
+    statement = select(pushed).order_by(*place).limit(limit)
     if after is not None:
-        at, warning_id, no = after
-        same = attempts.c.started_at == at
-        statement = statement.where(
-            or_(
-                attempts.c.started_at > at,
-                and_(same, attempts.c.warning_id > warning_id),
-                and_(same, attempts.c.warning_id == warning_id, attempts.c.no > no),
-            )
-        )
-    rows = await tx.execute(
-        statement.order_by(attempts.c.started_at, attempts.c.warning_id, attempts.c.no).limit(limit)
-    )
-    return [Push(**row) for row in rows.mappings()]
+        behind = [literal(value, column.type) for value, column in zip(after, place, strict=True)]
+        statement = statement.where(tuple_(*place) > tuple_(*behind))
+    return [Push(**row) for row in (await tx.execute(statement)).mappings()]
 
 
 async def newest_event(tx: Tx) -> int:

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Select, and_, func, insert, or_, select, update
 
 from dispatcher.model import Reference
-from dispatcher.states import WarningState, warning_may_become
+from dispatcher.states import ENDED, SENDING, WarningState, warning_may_become
 from dispatcher.store.engine import Tx, upsert
 from dispatcher.store.tables import facts, texts, warning_references, warnings
 
@@ -156,11 +156,32 @@ async def move(tx: Tx, warning_id: str, state: WarningState, **values: object) -
     return result.rowcount == 1
 
 
-async def in_states(tx: Tx, states: Sequence[WarningState]) -> list[WarningRow]:
+async def unfinished(tx: Tx) -> list[WarningRow]:
+    """Under way, or ended with rows that may still wait for a receipt."""
+    sending, ended = [state.value for state in SENDING], [state.value for state in ENDED]
     rows = await tx.execute(
-        select(warnings).where(warnings.c.state.in_([state.value for state in states])).order_by(warnings.c.received_at)
+        select(warnings)
+        .where(
+            or_(
+                warnings.c.state.in_(sending),
+                and_(warnings.c.state.in_(ended), warnings.c.completed_at.is_(None)),
+            )
+        )
+        .order_by(warnings.c.received_at)
     )
     return [WarningRow(**row) for row in rows.mappings()]
+
+
+async def note_finished(tx: Tx, warning_id: str, now: datetime) -> None:
+    """An ended warning's last row is terminal; its state stays."""
+    await tx.execute(
+        update(warnings).where(warnings.c.id == warning_id, warnings.c.completed_at.is_(None)).values(completed_at=now)
+    )
+
+
+async def share(tx: Tx, warning_ids: Sequence[str]) -> None:
+    """Whoever ends one of these waits for this transaction. Whoever also locks deliveries locks the warning first."""
+    await tx.execute(select(warnings.c.id).where(warnings.c.id.in_(warning_ids)).with_for_update(read=True))
 
 
 async def overdue(tx: Tx, states: Sequence[WarningState], now: datetime) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -271,8 +271,12 @@ class GatewayList(Body):
 
 
 class CommandLine(Body):
-    """One packet pushed to a gateway and its answer. `receipts`: all it reported since on this delivery."""
+    """One packet pushed to a gateway and its answer. `receipts`: all it reported since on this delivery.
 
+    `no` counts the tries of a message; of a question it is the number it stands under in the record.
+    """
+
+    packet: Literal["message", "question"]
     warning_id: str
     ebm_id: str
     no: int

@@ -296,6 +296,5 @@ def bulletin(**changes: object) -> Bulletin:
         "starts": NOW - timedelta(minutes=1),
         "expires": NOW + timedelta(hours=3),
         "broadcast_id": "33608000000000101010101202606180001",
-        "cancels_broadcast_id": "",
     }
     return Bulletin(**{**given, **changes})  # type: ignore[arg-type]

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from channels.broadcast import ebm
+from channels.broadcast.gateway import EBDIDS
 from channels.catalog import build
 from channels.contract import Accepted, Forged, Message, ReceiptState, Refused
 from channels.pacing import Paced
@@ -31,9 +32,8 @@ from tests.channels.subjects import (
 )
 
 SUBJECT = SUBJECTS["broadcast", "ebm"]
-CANCEL = bulletin(
-    kind="Cancel", broadcast_id="33608000000000101010101202606180002", cancels_broadcast_id=bulletin().broadcast_id
-)
+FIRST = bulletin().broadcast_id
+CANCEL = bulletin(kind="Cancel", broadcast_id=ebm.numbered(FIRST, 8), earlier=(FIRST,))
 
 
 class Clock:
@@ -60,9 +60,12 @@ async def city(folder: Path, clock: Clock) -> AsyncIterator[tuple[City, Paced, M
 
 async def asked(paced: Paced, message: Message) -> tuple[ReceiptState, str]:
     assert paced.asks is not None
-    (receipt,) = await paced.asks.ask([message], NOW)
-    assert (receipt.id, receipt.peer) == (message.id, message.peer)
-    return receipt.state, receipt.code
+    (found,) = await paced.asks.ask([message], NOW)
+    assert found.receipt is not None
+    assert "<EBMStateRequest>" in found.trace
+    assert "<BrdStateCode>" in found.trace
+    assert (found.id, found.receipt.id, found.receipt.peer) == (message.id, message.id, message.peer)
+    return found.receipt.state, found.receipt.code
 
 
 async def test_a_message_is_taken_then_playing_then_played(tmp_path: Path) -> None:
@@ -70,7 +73,7 @@ async def test_a_message_is_taken_then_playing_then_played(tmp_path: Path) -> No
     async with city(tmp_path, clock) as (_, paced, message):
         (outcome,) = await paced.send([message], NOW)
         assert isinstance(outcome, Accepted)
-        assert outcome.ref == ebm.ebd_id(OURS, message.serial)
+        assert outcome.ref == ebm.ebd_id(OURS, message.serial * EBDIDS)
         assert not outcome.delivered
         assert "<MsgDesc>紧急通知。请立即转移。</MsgDesc>" in outcome.trace
         assert "<ResultCode>1</ResultCode>" in outcome.trace
@@ -92,7 +95,9 @@ async def test_a_cancel_stops_what_plays_and_is_proven_by_silence(tmp_path: Path
 async def test_a_cancel_that_comes_first_keeps_the_loudspeaker_silent(tmp_path: Path) -> None:
     clock = Clock()
     async with city(tmp_path, clock) as (_, paced, message):
-        await paced.send([replace(message, serial=8, bulletin=CANCEL)], NOW)
+        (early,) = await paced.send([replace(message, serial=8, bulletin=CANCEL)], NOW)
+        assert isinstance(early, Refused)
+        assert "没有这条消息" in early.reason
         await paced.send([message], NOW)
         clock.now += timedelta(seconds=PLAY_S)
         assert await asked(paced, message) == (ReceiptState.FAILED, "cancelled")
@@ -103,10 +108,37 @@ async def test_one_dead_gateway_does_not_hide_what_the_others_say(tmp_path: Path
         await paced.send([message], NOW)
         dead = replace(message, id="dead", to="http://127.0.0.1:9/gateways/g2", peer=GATEWAY[:-1] + "2")
         assert paced.asks is not None
-        assert [one.id for one in await paced.asks.ask([dead, message], NOW)] == [message.id]
-        with pytest.raises(OSError, match="网关"):
-            await paced.asks.ask([dead], NOW)
+        silent, found = await paced.asks.ask([dead, message], NOW)
+        assert (silent.id, silent.receipt, silent.code) == ("dead", None, "no_connection")
+        assert "<EBMStateRequest>" in silent.trace
+        assert found.receipt is not None
         assert await paced.asks.ask([], NOW) == []
+
+
+async def test_an_update_stops_what_it_replaces_and_a_cancel_stops_both(tmp_path: Path) -> None:
+    async with city(tmp_path, Clock()) as (_, paced, message):
+        await paced.send([message], NOW)
+        second = bulletin(kind="Update", broadcast_id=ebm.numbered(FIRST, 1), earlier=(FIRST,))
+        update = replace(message, id=message.id + "u", serial=8, bulletin=second, told=(FIRST,))
+        (outcome,) = await paced.send([update], NOW)
+        assert isinstance(outcome, Accepted)
+        assert outcome.trace.count("<EBDType>EBM</EBDType>") == 2
+        assert await asked(paced, message) == (ReceiptState.FAILED, "cancelled")
+        assert await asked(paced, update) == (ReceiptState.SENT, "playing")
+        both = replace(CANCEL, earlier=(FIRST, second.broadcast_id))
+        cancel = replace(message, id=message.id + "c", serial=9, bulletin=both, told=both.earlier)
+        (outcome,) = await paced.send([cancel], NOW)
+        assert isinstance(outcome, Accepted)
+        assert await asked(paced, update) == (ReceiptState.FAILED, "cancelled")
+        assert await asked(paced, cancel) == (ReceiptState.DELIVERED, "cancelled")
+
+
+async def test_what_a_gateway_refuses_to_play_replaces_nothing() -> None:
+    async with facing(SUBJECT, Fault.REFUSES) as (paced, peer):
+        second = bulletin(kind="Update", broadcast_id=ebm.numbered(FIRST, 1), earlier=(FIRST,))
+        (outcome,) = await paced.send([replace(gateway_message(peer.url), bulletin=second, told=(FIRST,))], NOW)
+    assert isinstance(outcome, Refused)
+    assert len(peer.lines) == 1
 
 
 async def test_a_text_that_no_packet_can_carry_is_refused_before_it_is_sent() -> None:

@@ -179,15 +179,18 @@ async def test_a_message_in_doubt_is_looked_up_before_it_is_sent_again(tmp_path:
         assert paced.asks is not None
         stranger = replace(MESSAGE, to="+8615400000002")
         other_text = replace(MESSAGE, text=TEXT + "第2次")
-        receipts = await paced.asks.ask([MESSAGE, stranger, other_text], NOW)
+        found, *nothing = await paced.asks.ask([MESSAGE, stranger, other_text], NOW)
         await transport.close()
-    assert [(one.id, one.state) for one in receipts] == [(KEY, ReceiptState.DELIVERED)]
-    assert receipts[0].ref.startswith("SM")
+    assert found.receipt is not None
+    assert (found.receipt.id, found.receipt.state) == (KEY, ReceiptState.DELIVERED)
+    assert found.receipt.ref.startswith("SM")
+    assert [(one.receipt, one.code) for one in nothing] == [(None, ""), (None, "")]
 
 
 @pytest.mark.parametrize("fault", [Fault.NOBODY, Fault.THROTTLES, Fault.BROKEN_AFTER, Fault.GARBAGE, Fault.CUTS])
 async def test_a_look_up_that_fails_says_so(fault: Fault) -> None:
     async with facing(SUBJECT, fault) as (paced, _):
         assert paced.asks is not None
-        with pytest.raises(OSError):
-            await paced.asks.ask([MESSAGE], NOW)
+        (asked,) = await paced.asks.ask([MESSAGE], NOW)
+        assert (asked.receipt, asked.code) == (None, "no_answer")
+        assert asked.reason

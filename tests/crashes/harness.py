@@ -234,4 +234,7 @@ def _nobody() -> Node:
     async def seen(_name: str) -> None:
         return None
 
-    return Node(name="sender", clock=lambda: datetime.now(UTC), seen=seen)
+    async def gave_up(_inbound: Inbound, _reason: str) -> None:
+        return None
+
+    return Node(name="sender", clock=lambda: datetime.now(UTC), seen=seen, gave_up=gave_up)

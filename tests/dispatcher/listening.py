@@ -56,8 +56,13 @@ def event(number: int = 1) -> OutboundEvent:
     )
 
 
-def node_that_tells(seen: list[str]) -> Node:
+def node_that_tells(seen: list[str], given_up: list[tuple[bytes, str]] | None = None) -> Node:
     async def remember(name: str) -> None:
         seen.append(name)
 
-    return Node(name="node-1", clock=lambda: NOW, seen=remember)
+    async def record(inbound: Inbound, reason: str) -> None:
+        if given_up is None:
+            raise AssertionError("nothing was to be given up")
+        given_up.append((inbound.body, reason))
+
+    return Node(name="node-1", clock=lambda: NOW, seen=remember, gave_up=record)

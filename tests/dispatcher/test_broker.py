@@ -48,6 +48,7 @@ class World:
     store: Store
     make: Callable[[], Broker]
     seen: list[str] = field(default_factory=list)
+    given_up: list[tuple[bytes, str]] = field(default_factory=list)
 
     async def send(self, body: bytes, **more: str) -> None:
         headers = {"webhook-id": "msg_1"}
@@ -104,7 +105,8 @@ async def _drain(url: str) -> list[Rejected]:
 async def world(request: pytest.FixtureRequest, places: dict[str, str]) -> AsyncIterator[World]:
     store = open_store(places["database"])
     seen: list[str] = []
-    node = node_that_tells(seen)
+    given_up: list[tuple[bytes, str]] = []
+    node = node_that_tells(seen, given_up)
     url = places["broker"]
 
     def make() -> Broker:
@@ -112,7 +114,7 @@ async def world(request: pytest.FixtureRequest, places: dict[str, str]) -> Async
             return EmbeddedBroker(store, node, QUICK)
         return RabbitBroker(url, node, QUICK)
 
-    yield World(url=url, store=store, make=make, seen=seen)
+    yield World(url=url, store=store, make=make, seen=seen, given_up=given_up)
     await store.close()
 
 
@@ -222,6 +224,7 @@ async def test_a_poison_message_is_given_up_after_its_tries_and_blocks_nobody(wo
     assert [inbound.body for inbound in handler.got].count(b"good") == 1
     assert [(rejected.code, rejected.body) for rejected in found] == [(GAVE_UP, b"poison")]
     assert "RuntimeError" in found[0].reason
+    assert world.given_up == [(b"poison", found[0].reason)]
 
 
 @pytest.mark.parametrize("trouble", [NotNow("no database"), TimeoutError(), ConnectionRefusedError()])
@@ -324,23 +327,38 @@ async def test_publishing_five_events_at_once_confirms_each(world: World) -> Non
     await broker.close()
 
 
-async def test_a_message_that_kills_the_process_every_time_is_put_aside_with_its_bytes(sqlite_store: Store) -> None:
-    async with sqlite_store.begin() as tx:
-        letter = inbox.Letter(routing_key="s", content_type="t", headers={}, body=b"deadly", message_id="m")
-        await inbox.put(tx, letter, NOW)
-        stored = await inbox.oldest(tx)
-        assert stored is not None
-        await inbox.count_try(tx, stored.id, by=50)
+async def test_a_message_that_kills_the_process_every_time_is_put_aside_with_its_bytes(world: World) -> None:
+    broker = world.make()
+    await broker.start()
+    await world.send(b"deadly")
+    await _die_over_it(world, 50)
     handler = Inbox()
-    broker = EmbeddedBroker(sqlite_store, node_that_tells([]), QUICK)
+    found: list[Rejected] = []
     async with consuming(broker, handler):
 
         async def refused() -> bool:
-            async with sqlite_store.read() as tx:
-                return [row.headers["code"] for row in await inbox.refused(tx)] == [GAVE_UP]
+            found.extend(await world.rejected())
+            return bool(found)
 
         await until(refused)
     assert handler.got == []
+    assert [(rejected.code, rejected.body) for rejected in found] == [(GAVE_UP, b"deadly")]
+    assert [body for body, _ in world.given_up] == [b"deadly"]
+
+
+async def _die_over_it(world: World, times: int) -> None:
+    """As a service that was killed `times` times with the oldest message in hand."""
+    if world.url == brokers.EMBEDDED:
+        async with world.store.begin() as tx:
+            stored = await inbox.oldest(tx)
+            assert stored is not None
+            await inbox.count_try(tx, stored.id, by=times)
+        return
+    connection = await aio_pika.connect(world.url)
+    async with connection, connection.channel() as channel:
+        queue = await channel.get_queue("warnings.inbound")
+        for _ in range(times - 1):
+            await (await queue.get(timeout=5)).nack(requeue=True)
 
 
 def test_an_address_that_is_neither_is_refused_with_what_to_type(sqlite_store: Store) -> None:

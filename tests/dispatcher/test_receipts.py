@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 import pytest
 
-from channels.contract import Accepted, Receipt, ReceiptState
+from channels.contract import Accepted, Asked, Message, Receipt, ReceiptState
 from dispatcher.model import Channel, DeliveryKey
 from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.follow import Follower
 from dispatcher.pipeline.settle import finish, take_receipts
+from dispatcher.pipeline.withdraw import end
 from dispatcher.receipts import ReceiptBook
 from dispatcher.sending.live import Desk
 from dispatcher.service.assembly import event_code_of
@@ -99,28 +101,80 @@ async def test_whoever_never_reports_becomes_unknown_at_the_deadline_and_the_war
     assert await _state(store, warning) == WarningState.COMPLETED
 
 
-class Asked(Provider):
-    """A gateway that says it has played, when it is asked."""
+@dataclass
+class Loud(Provider):
+    """A gateway that says it has played, when it is asked; `silent` ones do not answer."""
 
-    async def ask(self, batch: Sequence[object], now: object) -> list[Receipt]:
-        return [Receipt(id=message.id, state=ReceiptState.DELIVERED) for message in batch]  # type: ignore[attr-defined]
+    silent: int = 0
+    asked: list[str] = field(default_factory=list)
+
+    async def ask(self, batch: Sequence[Message], now: datetime) -> list[Asked]:
+        self.asked += [one.id for one in batch]
+        return [
+            Asked(id=one.id, code="timeout", reason="没有应答", trace="?")
+            if int(one.id.split("GW")[1][:5]) < self.silent
+            else Asked(id=one.id, receipt=Receipt(id=one.id, state=ReceiptState.DELIVERED), trace="? !")
+            for one in batch
+        ]
 
 
-async def test_a_gateway_is_asked_until_it_has_played(store: Store) -> None:
-    clock, loud = Clock(), Asked(answer=lambda _: Accepted(ref="1"))
+def following(store: Store, clock: Clock, book: ReceiptBook, loud: Loud) -> Follower:
+    return Follower(
+        context=context_of(store, clock),
+        book=book,
+        desk=Desk(settings().policy, "吉安市应急管理局", event_code_of),
+        lookup=find,
+        askers={Channel.BROADCAST: loud},
+        now=clock,
+    )
+
+
+async def test_a_gateway_is_asked_until_it_has_played_and_every_question_stands_on_record(store: Store) -> None:
+    clock, loud = Clock(), Loud(answer=lambda _: Accepted(ref="1"), silent=1)
     warning = await released(store, red(), gateways(3))
     async with dispatching(store, clock, broadcast=loud), a_book(store, clock) as book:
         await until(all_in(store, warning.id, {DeliveryState.SENT: 3}))
-        follower = Follower(
-            context=context_of(store, clock),
-            book=book,
-            desk=Desk(settings().policy, "吉安市应急管理局", event_code_of),
-            lookup=find,
-            askers={Channel.BROADCAST: loud},
-            now=clock,
-        )
+        follower = following(store, clock, book, loud)
         await follower.look()
-    assert await counts(store, warning.id) == {DeliveryState.DELIVERED: 3}
+        clock.pass_(seconds=5)
+        await follower.look()
+    assert await counts(store, warning.id) == {DeliveryState.DELIVERED: 2, DeliveryState.SENT: 1}
+    async with store.read() as tx:
+        said = [await ledger.commands(tx, f"gateway-GW{number:05d}", None, 10) for number in (0, 1)]
+    assert [(one.packet, one.outcome) for one in said[0]] == [
+        ("message", "accepted"),
+        ("question", "silent"),
+        ("question", "silent"),
+    ]
+    assert [(one.packet, one.outcome) for one in said[1]] == [("message", "accepted"), ("question", "answered")]
+
+
+async def test_a_thousand_silent_gateways_do_not_keep_the_next_one_from_being_asked(store: Store) -> None:
+    clock, loud = Clock(), Loud(answer=lambda _: Accepted(ref="1"), silent=1000)
+    warning = await released(store, red(), gateways(1001))
+    async with dispatching(store, clock, window=256, broadcast=loud), a_book(store, clock) as book:
+        await until(all_in(store, warning.id, {DeliveryState.SENT: 1001}))
+        await following(store, clock, book, loud).look()
+    assert await counts(store, warning.id) == {DeliveryState.SENT: 1000, DeliveryState.DELIVERED: 1}
+    assert len(loud.asked) == len(set(loud.asked)) == 1001
+
+
+async def test_a_warning_called_off_still_waits_for_its_receipts_and_then_gives_them_up(store: Store) -> None:
+    clock = Clock()
+    warning = await a_sent_warning(store, clock)
+    context = context_of(store, clock)
+    async with store.begin() as tx:
+        assert await end(context, tx, warning.id, WarningState.CANCELLED)
+    await finish(context)
+    assert await counts(store, warning.id) == {DeliveryState.SENT: 3}
+    clock.pass_(minutes=16)
+    await finish(context)
+    assert await counts(store, warning.id) == {DeliveryState.UNKNOWN: 3}
+    async with store.read() as tx:
+        row = await warnings.one(tx, warning.id)
+        assert await warnings.unfinished(tx) == []
+    assert row is not None
+    assert (row.state, row.completed_at) == (WarningState.CANCELLED, clock())
 
 
 async def test_a_provider_is_told_to_come_again_when_its_receipts_could_not_be_kept(sqlite_store: Store) -> None:

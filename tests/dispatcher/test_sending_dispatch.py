@@ -212,6 +212,20 @@ async def test_a_warning_called_off_in_the_middle_stops_at_once(store: Store) ->
     assert sum(found.values()) == 300
 
 
+async def test_what_nobody_can_send_waits_and_ends_with_its_warning(store: Store) -> None:
+    sms = Provider()
+    warning = await released(store, red(), both(people(5), gateways(3)))
+    async with dispatching(store, Clock(), sms=sms) as (_, context):
+        await until(all_in(store, warning.id, {DeliveryState.SENT: 5, DeliveryState.PLANNED: 3}))
+        async with store.begin() as tx:
+            assert await end(context, tx, warning.id, WarningState.CANCELLED)
+        told(context, warning.id, WarningState.CANCELLED)
+        context.wake()
+        await until(all_in(store, warning.id, {DeliveryState.SENT: 5, DeliveryState.WITHDRAWN: 3}))
+    async with store.read() as tx:
+        assert await ledger.unplanned(tx, warning.id) == []
+
+
 async def test_a_red_overtakes_a_blue_fan_out(store: Store) -> None:
     sms = Provider(hold=asyncio.Event())
     await released(store, red(level=Level.BLUE), people(2000), number=1)

@@ -54,7 +54,7 @@ async def test_the_frozen_plan_is_counted_before_anybody_takes_it_in_hand(jian: 
         counts = await ledger.counts(tx, warning_id)
         assert await ledger.troubles(tx, warning_id) == []
         assert await ledger.troubled(tx, warning_id, 10) == []
-        assert await ledger.commands(tx, "gateway-1", (jian.now(), warning_id, 1), 10) == []
+        assert await ledger.commands(tx, "gateway-1", (jian.now(), "message", warning_id, 1), 10) == []
     assert row is not None
     total = reach.summed(units.values())
     assert total.planned == total.pending == row.rows_planned == sum(count.rows for count in counts)

@@ -8,12 +8,14 @@ doubt, and those above were never touched.
 from dispatcher.store.deliveries.queue import (
     awaiting_receipt,
     due,
+    due_warnings,
     give_up_waiting,
     in_chunk,
     next_due,
     plan,
     reached,
     regroup,
+    told_before,
     withdraw,
 )
 from dispatcher.store.deliveries.results import apply_receipts, mark_doubt, settle
@@ -28,6 +30,7 @@ __all__ = [
     "apply_receipts",
     "awaiting_receipt",
     "due",
+    "due_warnings",
     "give_up_waiting",
     "in_chunk",
     "mark_doubt",
@@ -36,5 +39,6 @@ __all__ = [
     "reached",
     "regroup",
     "settle",
+    "told_before",
     "withdraw",
 ]

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import bindparam, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, func, insert, or_, select, update
 
 from dispatcher.states import DeliveryState
 from dispatcher.store.chunks import Chunk
 from dispatcher.store.deliveries.rows import Due, Row, row_of
 from dispatcher.store.engine import Tx
 from dispatcher.store.packing import FrozenRow
-from dispatcher.store.tables import chunks, deliveries
+from dispatcher.store.tables import chunks, deliveries, warnings
 
 _UNTOUCHED = (DeliveryState.PLANNED, "")
 
@@ -90,14 +90,17 @@ async def in_chunk(tx: Tx, chunk_id: int, opened_to: int) -> list[Row]:
     return rows
 
 
-async def due(tx: Tx, now: datetime, channels: Sequence[str], limit: int = 1000) -> list[Due]:
+async def due_warnings(tx: Tx, now: datetime, channels: Sequence[str]) -> list[str]:
+    """Warnings with rows to be tried again now."""
+    found = await tx.execute(select(deliveries.c.warning_id).where(_due(now, channels)).distinct())
+    return [row.warning_id for row in found]
+
+
+async def due(tx: Tx, now: datetime, channels: Sequence[str], of: Sequence[str], limit: int = 1000) -> list[Due]:
+    """Rows of these warnings to be tried again now, locked; whoever else gathers passes them over."""
     found = await tx.execute(
         select(deliveries.c.warning_id, deliveries.c.channel, deliveries.c.target, deliveries.c.round)
-        .where(
-            deliveries.c.due_at <= now,
-            deliveries.c.state == DeliveryState.PLANNED,
-            deliveries.c.channel.in_(channels),
-        )
+        .where(_due(now, channels), deliveries.c.warning_id.in_(of))
         .order_by(deliveries.c.due_at)
         .limit(limit)
         .with_for_update(skip_locked=True)
@@ -106,6 +109,14 @@ async def due(tx: Tx, now: datetime, channels: Sequence[str], limit: int = 1000)
     for row in found:
         groups.setdefault((row.warning_id, row.channel), []).append((row.target, row.round))
     return [Due(warning_id=w, channel=c, targets=tuple(targets)) for (w, c), targets in groups.items()]
+
+
+def _due(now: datetime, channels: Sequence[str]) -> ColumnElement[bool]:
+    return and_(
+        deliveries.c.due_at <= now,
+        deliveries.c.state == DeliveryState.PLANNED,
+        deliveries.c.channel.in_(channels),
+    )
 
 
 async def next_due(tx: Tx) -> datetime | None:
@@ -180,13 +191,38 @@ async def reached(tx: Tx, warning_ids: Iterable[str]) -> list[Row]:
     return [row_of(row) for row in found.mappings()]
 
 
-async def awaiting_receipt(tx: Tx, warning_id: str, channel: str, limit: int = 1000) -> list[Row]:
-    """Rows sent and not proven, for a provider that can be asked."""
+async def told_before(tx: Tx, rows: Sequence[Row]) -> dict[str, frozenset[str]]:
+    """Target → the EBMIDs of this chain's other versions that may have been handed to it. `rows`: of one warning."""
+    if not rows:
+        return {}
+    chain = select(warnings.c.chain_id).where(warnings.c.id == rows[0].warning_id).scalar_subquery()
+    opened = select(chunks.c.opened_to).where(chunks.c.id == deliveries.c.chunk_id).scalar_subquery()
+    found = await tx.execute(
+        select(deliveries.c.target, warnings.c.broadcast_id)
+        .join(warnings, warnings.c.id == deliveries.c.warning_id)
+        .where(
+            warnings.c.chain_id == chain,
+            warnings.c.id != rows[0].warning_id,
+            warnings.c.broadcast_id != "",
+            deliveries.c.channel == rows[0].channel,
+            deliveries.c.target.in_([row.target for row in rows]),
+            or_(deliveries.c.calls > 0, deliveries.c.pos < opened),
+        )
+    )
+    told: dict[str, set[str]] = {}
+    for target, broadcast_id in found:
+        told.setdefault(target, set()).add(broadcast_id)
+    return {target: frozenset(ids) for target, ids in told.items()}
+
+
+async def awaiting_receipt(tx: Tx, warning_id: str, channel: str, after: str = "", limit: int = 1000) -> list[Row]:
+    """Rows sent and not proven, for a provider that can be asked; a page, by target behind `after`."""
     found = await tx.execute(
         select(deliveries)
         .where(
             deliveries.c.warning_id == warning_id,
             deliveries.c.channel == channel,
+            deliveries.c.target > after,
             deliveries.c.state == DeliveryState.SENT,
         )
         .order_by(deliveries.c.target)

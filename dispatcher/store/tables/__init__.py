@@ -1,11 +1,11 @@
 """The schema, once: Alembic's migrations are compared with it on SQLite and PostgreSQL.
 
-`events`, `attempts` and `receipts` are append-only (triggers in the first migration). Phones and secrets are sealed
+`events`, `attempts`, `questions` and `receipts` are append-only (triggers in the migrations). Phones and secrets are sealed
 columns (`store/sealed.py`): bytes to the database, text to us. Times are UTC; the database never sees a naive one.
 """
 
 from dispatcher.store.tables.border import canaries, inbox, nodes, outbox, rejected, sequences
-from dispatcher.store.tables.ledger import attempts, chunks, deliveries, events, receipts
+from dispatcher.store.tables.ledger import attempts, chunks, deliveries, events, questions, receipts
 from dispatcher.store.tables.register import (
     areas,
     branches,
@@ -41,6 +41,7 @@ __all__ = [
     "offices",
     "outbox",
     "posts",
+    "questions",
     "receipts",
     "rejected",
     "rejects",

@@ -1,4 +1,4 @@
-"""The ledger: chunks, deliveries, and the append-only record of tries, receipts and events."""
+"""The ledger: chunks, deliveries, and the append-only record of tries, questions, receipts and events."""
 
 from __future__ import annotations
 
@@ -82,6 +82,22 @@ attempts = Table(
     Column("possible_duplicate", Boolean, nullable=False),
     Column("trace", Text, nullable=False),  # what went over the wire, secrets blotted; '' where nothing was kept
     Index("ix_attempts_target", "target", "started_at"),
+)
+
+questions = Table(
+    "questions",
+    metadata,
+    Column("id", Big, primary_key=True),
+    Column("warning_id", String(32), nullable=False),
+    Column("channel", String(10), nullable=False),
+    Column("target", String(48), nullable=False),
+    Column("round", SmallInteger, nullable=False),
+    Column("started_at", Instant, nullable=False),
+    Column("ended_at", Instant, nullable=False),
+    Column("code", String(32), nullable=False),  # why no answer came; '' where one did
+    Column("reason", Text, nullable=False),
+    Column("trace", Text, nullable=False),  # the packets, secrets blotted
+    Index("ix_questions_target", "target", "started_at"),
 )
 
 receipts = Table(

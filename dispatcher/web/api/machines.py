@@ -10,7 +10,7 @@ from aiohttp import web
 from dispatcher.model import Gateway, Target, TargetKind
 from dispatcher.store import ledger, warnings
 from dispatcher.store.engine import Store
-from dispatcher.store.ledger import Push
+from dispatcher.store.ledger import Place, Push
 from dispatcher.telemetry import mask
 from dispatcher.web import asking, shapes
 from dispatcher.web.answering import as_json, as_lines
@@ -20,8 +20,6 @@ from dispatcher.web.problems import Problem
 
 PAGE = 200
 MOST = 1000
-
-Behind = tuple[datetime, str, int]
 
 
 async def gateways(request: web.Request) -> web.Response:
@@ -70,7 +68,7 @@ async def _pages(
         page = await _page(store, target, _place(page[-1]), PAGE) if more else []
 
 
-async def _page(store: Store, target: str, after: Behind | None, limit: int) -> list[Push]:
+async def _page(store: Store, target: str, after: Place | None, limit: int) -> list[Push]:
     async with store.read() as tx:
         return await ledger.commands(tx, target, after, limit)
 
@@ -82,6 +80,7 @@ async def _lines(store: Store, target: str, page: Sequence[Push]) -> list[shapes
         heard = {warning_id: await ledger.receipts_of(tx, warning_id, target) for warning_id in about}
     return [
         shapes.CommandLine(
+            packet=push.packet,
             warning_id=push.warning_id,
             ebm_id=numbers.get(push.warning_id, ""),
             no=push.no,
@@ -98,23 +97,23 @@ async def _lines(store: Store, target: str, page: Sequence[Push]) -> list[shapes
     ]
 
 
-def _behind(request: web.Request) -> Behind | None:
+def _behind(request: web.Request) -> Place | None:
     given = request.query.get("cursor")
     if not given:
         return None
     try:
-        at, warning_id, no = given.split("~")
-        return datetime.fromisoformat(at).astimezone(UTC), warning_id[:32], int(no[:6])
+        at, packet, warning_id, no = given.split("~")
+        return datetime.fromisoformat(at).astimezone(UTC), packet[:8], warning_id[:32], int(no[:18])
     except ValueError as error:
         raise Problem(400, "bad_query", "cursor 应原样取自上一页的 X-Next-Cursor") from error
 
 
-def _place(push: Push) -> Behind:
-    return push.started_at, push.warning_id, push.no
+def _place(push: Push) -> Place:
+    return push.started_at, push.packet, push.warning_id, push.no
 
 
 def _text(push: Push) -> str:
-    return f"{push.started_at.isoformat()}~{push.warning_id}~{push.no}".replace("+00:00", "Z")
+    return f"{push.started_at.isoformat()}~{push.packet}~{push.warning_id}~{push.no}".replace("+00:00", "Z")
 
 
 async def rejects(request: web.Request) -> web.Response:
