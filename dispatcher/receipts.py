@@ -17,7 +17,7 @@ from dispatcher.model import DeliveryKey
 from dispatcher.states import DeliveryState
 from dispatcher.store import deliveries
 from dispatcher.store.deliveries import Report
-from dispatcher.store.engine import Store, database_is_away
+from dispatcher.store.engine import Store, database_is_away, storable
 
 GROUP_S = 0.025
 GROUP = 500
@@ -89,13 +89,8 @@ class ReceiptBook:
             await deliveries.apply_receipts(tx, reports, self._now())
 
 
-def _storable(said: str) -> str:
-    """NUL and half characters are no reason to lose a receipt."""
-    return said.replace("\0", "").encode("utf-8", "replace").decode()
-
-
 def report_of(receipt: Receipt, key: DeliveryKey) -> Report:
     """A provider's receipt in the ledger's words."""
     return Report(
-        key=key, state=_STATES[receipt.state], code=_storable(receipt.code)[:32], detail=_storable(receipt.detail)
+        key=key, state=_STATES[receipt.state], code=storable(receipt.code)[:32], detail=storable(receipt.detail)
     )

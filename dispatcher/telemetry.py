@@ -23,7 +23,6 @@ ACCEPTED = Counter("mingluo_warnings_total", "Warnings by verdict", ["door", "ve
 REJECTED = Counter("mingluo_rejects_total", "Rejected messages by code", ["code"], registry=REGISTRY)
 RECEIPTS = Counter("mingluo_receipts_total", "Receipts by channel", ["channel", "known"], registry=REGISTRY)
 FORGED = Counter("mingluo_callbacks_forged_total", "Callbacks with a wrong signature", ["provider"], registry=REGISTRY)
-ROWS = Gauge("mingluo_deliveries", "Deliveries of warnings under way", ["channel", "state"], registry=REGISTRY)
 UNSETTLED = Gauge("mingluo_rows_unsettled", "Rows opened whose result is not durable yet", registry=REGISTRY)
 CANARY_AGE = Gauge("mingluo_canary_age_seconds", "Since a canary last came through", ["name"], registry=REGISTRY)
 ACCEPT_SECONDS = Histogram("mingluo_accept_seconds", "From bytes to commit", registry=REGISTRY)

@@ -23,16 +23,17 @@ from dispatcher.intake.canonical import digest
 from dispatcher.intake.decode import decode
 from dispatcher.intake.findings import Decoded
 from dispatcher.intake.judge import Circumstances, judge, verdict_of
-from dispatcher.model import Code, Finding, Kind, Reference, Verdict, WarningMessage
-from dispatcher.pipeline.chaining import OVERTAKEN, chain_findings, overtaken_on_arrival
+from dispatcher.model import Code, Finding, Kind, Verdict, WarningMessage
+from dispatcher.pipeline import chaining
+from dispatcher.pipeline.chaining import OVERTAKEN, Company, chain_findings, identity_of, overtaken_on_arrival
 from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.freeze import Frozen, freeze, freeze_cancel, resolve_area
 from dispatcher.pipeline.keeping import Arrival, Born, row_of
 from dispatcher.pipeline.withdraw import end, told
 from dispatcher.settings import Source
-from dispatcher.states import LIVE, WarningState
+from dispatcher.states import WarningState
 from dispatcher.store import chunks, events, rejects, warnings
-from dispatcher.store.engine import AlreadyThere, Tx, unique
+from dispatcher.store.engine import AlreadyThere, Tx, storable, unique
 from dispatcher.store.events import Event
 from dispatcher.store.rejects import Reject
 from dispatcher.store.warnings import WarningRow
@@ -90,16 +91,11 @@ class _Judged:
     findings: tuple[Finding, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Company:
-    """The warnings it refers to (`chain`, theirs included), and those that came before it and refer to it."""
-
-    chain: Sequence[WarningRow]
-    later: Sequence[WarningRow]
-
-
 async def accept(context: Context, incoming: Incoming) -> Answer:
     """Judges and keeps a message; raises only where the database is away (the door then asks to come again)."""
+    incoming = replace(
+        incoming, source=storable(incoming.source)[:64], content_type=storable(incoming.content_type)[:200]
+    )
     source, strangers = _source(context, incoming)
     if source is None:
         return await _reject(context, incoming, strangers)
@@ -116,22 +112,22 @@ async def accept(context: Context, incoming: Incoming) -> Answer:
         findings=decoded.findings,
         resolved=resolved,
     )
-    known = await _known(context, case)
-    if known is not None:
-        return known
+    before = await _before(context, case)
+    if before is not None and not _gives_way(before, case):
+        return await _again(context, case, before)
     try:
         return await _keep(context, case)
-    except AlreadyThere:  # somebody kept the same message between our look and our commit
-        again = await _known(context, case)
-        if again is None:
+    except AlreadyThere:  # it is there already, or was kept between our look and our commit
+        before = await _before(context, case)
+        if before is None:
             raise
-        return again
+        return await _again(context, case, before)
 
 
 def _source(context: Context, incoming: Incoming) -> tuple[Source | None, tuple[Finding, ...]]:
     source = context.settings.sources.get(incoming.source)
     if source is None:
-        return None, (_not_him(f"不认识的来源“{incoming.source[:64]}”：请在 sources.yaml 登记"),)
+        return None, (_not_him(f"不认识的来源“{incoming.source}”：请在 sources.yaml 登记"),)
     if incoming.door not in source.doors:
         return None, (_not_him(f"来源“{source.name}”不允许从 {incoming.door} 进入"),)
     if incoming.door == "amqp" and source.amqp_user and incoming.user_id != source.amqp_user:
@@ -152,7 +148,13 @@ async def _decoded(context: Context, incoming: Incoming) -> Decoded:
 
 
 def _with_expiry(context: Context, message: WarningMessage) -> WarningMessage:
-    """Where the issuer gave no expiry, the hazard's usual validity stands, else the city's: nothing is tried for ever."""
+    """Where the issuer gave no expiry, the hazard's usual validity stands, else the city's: nothing is tried for ever.
+
+    A call-off is obeyed however late it comes: its own hours begin when it comes.
+    """
+    if message.kind is Kind.CANCEL:
+        least = context.now() + timedelta(hours=context.settings.policy.default_validity_hours)
+        return replace(message, expires=max(message.expires or least, least))
     if message.expires is not None:
         return message
     usual = {kind.name: kind.validity_hours for kind in context.settings.hazards.hazards}
@@ -161,12 +163,19 @@ def _with_expiry(context: Context, message: WarningMessage) -> WarningMessage:
     return replace(message, expires=(message.effective or message.sent) + timedelta(hours=hours))
 
 
-async def _known(context: Context, case: _Case) -> Answer | None:
-    """The same message again: the same answer. The same identity with other content: refused, and put on record."""
+async def _before(context: Context, case: _Case) -> WarningRow | None:
     async with context.store.read() as tx:
-        before = await warnings.by_identity(tx, _identity(case.message))
-    if before is None:
-        return None
+        return await warnings.by_identity(tx, identity_of(case.message))
+
+
+def _gives_way(before: WarningRow, case: _Case) -> bool:
+    """What an untrusted source sent, and only waits for a person, does not keep out whoever needs none."""
+    waits = before.state == WarningState.HELD and not before.trusted
+    return waits and case.source.trusted and before.drill is case.message.drill
+
+
+async def _again(context: Context, case: _Case, before: WarningRow) -> Answer:
+    """The same message again: the same answer. The same identity with other content: refused, and put on record."""
     if before.digest == case.digest:
         verdict, code, reason = verdict_of(_findings(before))
         return Answer(
@@ -189,19 +198,18 @@ async def _known(context: Context, case: _Case) -> Answer | None:
 async def _keep(context: Context, case: _Case) -> Answer:
     """One transaction: references, verdict, plan, release. What has to stop in memory stops after the commit."""
     async with context.store.begin() as tx:
-        await warnings.hold_identities(tx, [_identity(case.message), *case.message.references])
-        company = _Company(
-            chain=await warnings.referenced(tx, case.message.references),
-            later=await warnings.referring_to(tx, _identity(case.message)),
-        )
+        await warnings.hold_chains(tx, joins=bool(case.message.references))
+        company = await chaining.company(tx, case.message)
         judged = _judge(context, case, company)
         if judged.verdict is Verdict.REJECT:
             return await _reject_in(context, tx, case.incoming, judged.findings)
+        if judged.verdict is Verdict.ACCEPT:
+            await _make_room(context, tx, case)
         born = await _decide(context, tx, case, judged, company)
-        chain_id = company.chain[0].chain_id if company.chain else ""
-        row = row_of(_arrival(context, case), case.message, case.resolved, born, (judged.findings, chain_id))
+        row = row_of(_arrival(context, case), case.message, case.resolved, born, (judged.findings, company.chain_id))
         async with unique():
             await warnings.keep(tx, row, case.message.references)
+        await warnings.join(tx, [one.id for one in (*company.before, *company.after)], row.chain_id)
         await _store_plan(tx, row, born.frozen)
         superseded = await _overtake(context, tx, row, company)
         await _record(context, tx, row, judged)
@@ -219,7 +227,20 @@ async def _keep(context: Context, case: _Case) -> Answer:
     )
 
 
-def _judge(context: Context, case: _Case, company: _Company) -> _Judged:
+async def _make_room(context: Context, tx: Tx, case: _Case) -> None:
+    """The copy that waited for a person ends, said aloud; this one, which needs nobody, takes its identity."""
+    before = await warnings.by_identity(tx, identity_of(case.message))
+    if before is None or not _gives_way(before, case):
+        return
+    now = context.now()
+    if await warnings.move(tx, before.id, WarningState.REJECTED, ended_at=now):
+        reason = f"来源“{case.source.name}”直通送达同一编号，来自 {before.source} 的这一份不再等待核对"
+        detail = {"source": before.source, "door": before.door, "code": int(Code.DUPLICATE_CONFLICT), "reason": reason}
+        event = Event(kind="warning.rejected", subject=before.id, warning_id=before.id, detail=detail)
+        await events.record(tx, now, event, outward=True)
+
+
+def _judge(context: Context, case: _Case, company: Company) -> _Judged:
     findings = case.findings + judge(
         case.message,
         Circumstances(
@@ -227,11 +248,11 @@ def _judge(context: Context, case: _Case, company: _Company) -> _Judged:
             now=context.now(),
             tolerance_s=context.settings.policy.future_tolerance_s,
             resolved=case.resolved,
-            references_known=bool(company.chain) or not case.message.references,
+            references_known=bool(company.before) or not case.message.references,
         ),
     )
-    findings += chain_findings(case.message, case.source, company.chain)
-    if overtaken_on_arrival(case.message, company.later) is not None:
+    findings += chain_findings(case.message, case.source, company)
+    if overtaken_on_arrival(case.message, company) is not None:
         findings += (OVERTAKEN,)
     if verdict_of(findings)[0] is Verdict.ACCEPT and (person := needs_person(case.message, case.source)):
         findings = (*findings, person)
@@ -239,24 +260,24 @@ def _judge(context: Context, case: _Case, company: _Company) -> _Judged:
     return _Judged(verdict=verdict, code=code, reason=reason, findings=findings)
 
 
-async def _decide(context: Context, tx: Tx, case: _Case, judged: _Judged, company: _Company) -> Born:
+async def _decide(context: Context, tx: Tx, case: _Case, judged: _Judged, company: Company) -> Born:
     """What becomes of a message that is not refused."""
     if judged.verdict is Verdict.HOLD:
         return Born(state=WarningState.HELD)
     if not sendable(case.message) or case.message.kind in (Kind.ACK, Kind.ERROR):
         return Born(state=WarningState.RECEIVED)
-    overtaken = overtaken_on_arrival(case.message, company.later)
+    overtaken = overtaken_on_arrival(case.message, company)
     if overtaken is not None:
         return Born(state=overtaken)
     if case.message.kind is not Kind.CANCEL:
-        frozen = await freeze(context, tx, case.message, case.resolved, company.chain)
+        frozen = await freeze(context, tx, case.message, case.resolved, company.before)
         return Born(state=WarningState.APPROVED, frozen=frozen)
-    if not company.chain:
+    if not company.told:
         return Born(state=WarningState.RECEIVED)  # a tombstone: should what it cancels still come, it is not sent
-    for row in company.chain:  # first nothing more may leave, then whoever was reached is counted
+    for row in company.before:  # first nothing more may leave, then whoever was reached is counted
         await chunks.hold(tx, row.id)
         await chunks.end(tx, row.id)
-    frozen = await freeze_cancel(context, tx, case.message, company.chain)
+    frozen = await freeze_cancel(context, tx, case.message, company.told)
     return Born(state=WarningState.APPROVED, frozen=frozen)
 
 
@@ -280,15 +301,14 @@ async def _store_plan(tx: Tx, row: WarningRow, frozen: Frozen | None) -> None:
     await chunks.release(tx, row.id)
 
 
-async def _overtake(context: Context, tx: Tx, row: WarningRow, company: _Company) -> list[tuple[str, WarningState]]:
-    """An Update supersedes, a Cancel cancels what is in force of its chain."""
+async def _overtake(context: Context, tx: Tx, row: WarningRow, company: Company) -> list[tuple[str, WarningState]]:
+    """What is issued ends what came before it of its event."""
     if row.state != WarningState.APPROVED:
         return []
-    ended = WarningState.CANCELLED if row.kind == Kind.CANCEL else WarningState.SUPERSEDED
     done = []
-    for before in company.chain:
-        in_force = WarningState(before.state) in LIVE or before.state == WarningState.HELD
-        if in_force and await end(context, tx, before.id, ended, by=row.id):
+    for before in company.before:
+        ended = chaining.ends(row.kind, before)
+        if ended is not None and await end(context, tx, before.id, ended, by=row.id):
             done.append((before.id, ended))
     return done
 
@@ -336,29 +356,26 @@ async def _keep_refused(
     context: Context, tx: Tx, incoming: Incoming, code: int, why: tuple[str, Sequence[Finding]]
 ) -> None:
     """The bytes as they came, the code and the sentence; and whoever listens is told."""
-    (reason, findings), now, reject_id = why, context.now(), uuid.uuid7().hex
+    (said, findings), now, reject_id = why, context.now(), uuid.uuid7().hex
+    reason = storable(said)
     await rejects.keep(
         tx,
         Reject(
             id=reject_id,
             at=now,
-            source=incoming.source[:64],
+            source=incoming.source,
             door=incoming.door,
             content_type=incoming.content_type,
             raw=incoming.body,
             digest=hashlib.sha256(incoming.body).hexdigest(),
             code=code,
             reason=reason,
-            findings=[asdict(finding) for finding in findings],
+            findings=[asdict(replace(finding, reason=storable(finding.reason))) for finding in findings],
         ),
     )
-    detail = {"source": incoming.source[:64], "door": incoming.door, "code": code, "reason": reason}
+    detail = {"source": incoming.source, "door": incoming.door, "code": code, "reason": reason}
     await events.record(tx, now, Event(kind="warning.rejected", subject=reject_id, detail=detail), outward=True)
-    log.info("拒收一份报文，原文已留存", reject=reject_id, code=code, source=incoming.source[:64])
-
-
-def _identity(message: WarningMessage) -> Reference:
-    return Reference(sender=message.sender, identifier=message.identifier, sent=message.sent)
+    log.info("拒收一份报文，原文已留存", reject=reject_id, code=code, source=incoming.source)
 
 
 def _findings(row: WarningRow) -> tuple[Finding, ...]:

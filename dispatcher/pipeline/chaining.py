@@ -1,47 +1,114 @@
-"""What a message may do to the warnings it refers to, and what those that came before it do to it.
+"""The warnings of one event: what a message may do to those that came before it, and what they do to it.
 
-A drill never touches what is real, a source never calls off what lies outside its area, and a message that only waits for
-a person, or only tests the line, silences nobody.
+What the latest says holds, whatever order they arrive in: by `sent`, and at the same second a cancel over an update over
+an alert. A drill never touches what is real, a source never calls off what lies outside its area, and a message that only
+waits for a person, or only tests the line, silences nobody.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
 
-from dispatcher.model import Code, Finding, Kind, Status, Verdict, WarningMessage
+from dispatcher.model import Code, Finding, Kind, Reference, Status, Verdict, WarningMessage
 from dispatcher.settings import Source
 from dispatcher.states import LIVE, WarningState
+from dispatcher.store import warnings
+from dispatcher.store.engine import Tx
 from dispatcher.store.warnings import WarningRow
 
 OVERTAKEN = Finding(
-    code=Code.REFERENCE_MISSING, verdict=Verdict.ACCEPT, reason="引用本条的更新或解除先到一步，本条只登记，不再发送"
+    code=Code.REFERENCE_MISSING, verdict=Verdict.ACCEPT, reason="更晚的更新或解除先到一步，本条只登记，不再发送"
 )
-_ISSUED = LIVE | {WarningState.SUPERSEDED, WarningState.CANCELLED, WarningState.EXPIRED}
+_RANK: Final = {Kind.ALERT: 0, Kind.UPDATE: 1, Kind.CANCEL: 2}
 _SENDABLE = (Status.ACTUAL, Status.EXERCISE)
 
+Place = tuple[datetime, int]
 
-def chain_findings(message: WarningMessage, source: Source, chain: Sequence[WarningRow]) -> tuple[Finding, ...]:
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Company:
+    """`before`: versions of the event that this message is later than, oldest first; `after`: those it comes too late for.
+
+    Of `after` only what was issued is there, and trusted cancels that found nothing to cancel.
+    """
+
+    before: Sequence[WarningRow]
+    after: Sequence[WarningRow]
+
+    @property
+    def chain_id(self) -> str:
+        """'' where it is the first of its event."""
+        every = [*self.before, *self.after]
+        return every[0].chain_id if every else ""
+
+    @property
+    def told(self) -> Sequence[WarningRow]:
+        """Those of `before` that say something: not the cancels."""
+        return [row for row in self.before if row.kind != Kind.CANCEL]
+
+
+def identity_of(message: WarningMessage) -> Reference:
+    return Reference(sender=message.sender, identifier=message.identifier, sent=message.sent)
+
+
+async def company(tx: Tx, message: WarningMessage) -> Company:
+    """Whoever it names, whoever names it or names the same, and their chains."""
+    family, naming = await warnings.family(tx, identity_of(message), message.references)
+    after = [row for row in family if row.id in naming or _place_of(row) > _place(message.sent, message.kind)]
+    late = {row.id for row in after}
+    return Company(
+        before=sorted((row for row in family if row.id not in late), key=_place_of),
+        after=sorted(filter(_counts, after), key=_place_of),
+    )
+
+
+def chain_findings(message: WarningMessage, source: Source, company: Company) -> tuple[Finding, ...]:
     """240 where drill and live would meet; 214 where the chain lies outside what the source may speak for."""
+    if message.kind is Kind.ALERT:
+        return ()
     found = []
-    if any(row.drill is not message.drill for row in chain):
+    if any(row.drill is not message.drill for row in company.before):
         found.append(
             Finding(code=Code.DRILL_MIXED, verdict=Verdict.REJECT, reason="演练不能更新或解除实战预警，反之亦然")
         )
-    outside = sorted({village[:6] for row in chain for village in row.area["villages"] if not _may(source, village)})
+    villages = {village for row in company.before for village in row.area["villages"]}
+    outside = sorted({village[:6] for village in villages if not _may(source, village)})
     if outside:
         reason = f"所引用的预警涉及 {'、'.join(outside[:5])}，超出来源“{source.name}”的管辖区域"
         found.append(Finding(code=Code.OUTSIDE_AUTHORITY, verdict=Verdict.REJECT, reason=reason))
     return tuple(found)
 
 
-def overtaken_on_arrival(message: WarningMessage, later: Sequence[WarningRow]) -> WarningState | None:
-    """An Update that was issued, or a Cancel of a trusted source, came before this message: it is kept and not sent."""
-    same = [row for row in later if row.drill is message.drill and Status(row.status) in _SENDABLE]
-    if any(row.kind == Kind.CANCEL and row.trusted and row.state != WarningState.HELD for row in same):
-        return WarningState.CANCELLED
-    if any(row.kind == Kind.UPDATE and WarningState(row.state) in _ISSUED for row in same):
-        return WarningState.SUPERSEDED
-    return None
+def overtaken_on_arrival(message: WarningMessage, company: Company) -> WarningState | None:
+    """What the latest of those it comes too late for has made of it: kept, and not sent."""
+    same = [row for row in company.after if row.drill is message.drill]
+    if not same:
+        return None
+    return WarningState.CANCELLED if same[-1].kind == Kind.CANCEL else WarningState.SUPERSEDED
+
+
+def ends(kind: str, before: WarningRow) -> WarningState | None:
+    """What an issued message of this kind makes of an earlier version that is still in force."""
+    if WarningState(before.state) not in LIVE and before.state != WarningState.HELD:
+        return None
+    return WarningState.CANCELLED if kind == Kind.CANCEL and before.kind != Kind.CANCEL else WarningState.SUPERSEDED
+
+
+def _counts(row: WarningRow) -> bool:
+    if Status(row.status) not in _SENDABLE:
+        return False
+    return row.released_at is not None or (row.kind == Kind.CANCEL and row.trusted and row.state != WarningState.HELD)
+
+
+def _place_of(row: WarningRow) -> Place:
+    return _place(row.sent, Kind(row.kind))
+
+
+def _place(sent: datetime, kind: Kind) -> Place:
+    return sent, _RANK.get(kind, 0)
 
 
 def _may(source: Source, village: str) -> bool:

@@ -23,11 +23,11 @@ from dispatcher.model import (
     Why,
     township_of,
 )
+from dispatcher.pipeline import chaining
 from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.freeze import UNREACHABLE_SHOWN, frame, resolve_area
 from dispatcher.planning import Plan, make_plan
 from dispatcher.settings import Source
-from dispatcher.store import warnings
 
 NOBODY = Resolved(villages=(), touched=(), counties=())
 
@@ -69,7 +69,9 @@ async def preview(
         return _nothing(decoded.findings)
     who = source or _the_city(context)
     resolved = await resolve_area(context, message, who)
-    known = not message.references or await _references_known(context, message)
+    async with context.store.read() as tx:
+        company = await chaining.company(tx, message)
+    known = not message.references or bool(company.before)
     findings = decoded.findings + judge(
         message,
         Circumstances(
@@ -92,11 +94,6 @@ async def preview(
 
 def _the_city(context: Context) -> Source:
     return Source(name="本市预览", trusted=True, area_prefixes=(context.settings.service.city,))
-
-
-async def _references_known(context: Context, message: WarningMessage) -> bool:
-    async with context.store.read() as tx:
-        return bool(await warnings.referenced(tx, message.references))
 
 
 def _preview(

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from weakref import WeakValueDictionary
 
 from channels.contract import Bulletin
 from dispatcher.model import Level
@@ -23,7 +24,7 @@ NEVER = timedelta(hours=24)
 """For a warning without expiry (a Cancel): how long its messages are tried and kept by a provider."""
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, weakref_slot=True)
 class Live:
     """One warning version. Mutable in one thing only: `ended`, set when it is called off, raised or runs out."""
 
@@ -46,7 +47,7 @@ class Desk:
         self._policy = policy
         self._sender_name = sender_name
         self._event_code = event_code
-        self._live: dict[str, Live] = {}
+        self._live: WeakValueDictionary[str, Live] = WeakValueDictionary()  # gone with the last chunk that holds it
 
     async def load(self, tx: Tx, warning_id: str) -> Live:
         """From memory, else from the database; `ended` is read anew every time."""
@@ -61,11 +62,9 @@ class Desk:
 
     def end(self, warning_id: str, state: DeliveryState) -> None:
         """Nothing more of this warning leaves the house, from this instant."""
-        if warning_id in self._live:
-            self._live[warning_id].ended = (state, "")
-
-    def forget(self, warning_id: str) -> None:
-        self._live.pop(warning_id, None)
+        live = self._live.get(warning_id)
+        if live is not None:
+            live.ended = (state, "")
 
     async def _build(self, tx: Tx, row: WarningRow) -> Live:
         texts = await warnings.texts_of(tx, row.id)

@@ -15,9 +15,10 @@ from channels.contract import Accepted, Blame, NotKnown, Outcome, Refused, TryAg
 from dispatcher.sending.live import Live
 from dispatcher.states import DeliveryState
 from dispatcher.store.deliveries import Attempt, Row, Settled
+from dispatcher.store.engine import storable
 
 THROTTLED_S = 1.0
-"""How long to wait after a 429 that does not say."""
+"""The least wait after a 429, whatever it says."""
 
 ACCOUNT_S = 30.0
 """How long to wait when the provider refuses our account: a token is being mended, a bill paid."""
@@ -101,7 +102,7 @@ def next_delay(call: Call, jitter: Jitter, after_s: float | None, throttled: boo
     """Seconds until the next try, ±50 %; None where the plan has no more. Retry-After is a floor, never shortened."""
     policy, tries = call.live.policy, call.row.tries
     if throttled:
-        return (THROTTLED_S if after_s is None else after_s) * (1 + jitter() / 2)
+        return max(after_s or 0.0, THROTTLED_S) * (1 + jitter() / 2)
     planned = policy.retry_s[tries] if tries < len(policy.retry_s) else policy.then_every_s
     if planned is None:
         return None
@@ -133,8 +134,3 @@ def _attempt(call: Call, name: str, outcome: Outcome) -> Attempt:
         provider_ref=ref,
         trace=storable(outcome.trace),
     )
-
-
-def storable(said: str) -> str:
-    """What a provider says may hold what no database takes (NUL, half a character): one such answer stops nobody."""
-    return said.replace("\0", "").encode("utf-8", "replace").decode()

@@ -141,13 +141,27 @@ def upsert(tx: Tx, table: Table) -> sqlite.Insert:
     return postgresql.insert(table)  # type: ignore[return-value]
 
 
+_AWAY = ("08", "25", "40", "53", "55", "57", "58", "XX")
+"""SQLSTATE classes that pass: connection, read-only or timed out, deadlock, resources, locks, operator, system."""
+
+
 def database_is_away(error: Exception) -> bool:
-    """Whether waiting helps: the line is cut, the server restarts, the disk is full. A wrong statement is not that."""
+    """Whether waiting helps: the line is cut, the server restarts, the disk is full. A wrong statement is not that, nor a
+    value that no column takes: whoever waited for those would wait for ever."""
     if isinstance(error, IntegrityError | ProgrammingError | DataError):
         return False
-    if isinstance(error, DBAPIError) and getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR:
-        return False  # what PostgreSQL calls a ProgrammingError: no such table, no such column
-    return isinstance(error, DBAPIError | PoolTimeout | OSError | TimeoutError)
+    if isinstance(error, DBAPIError):
+        said = getattr(error.orig, "sqlstate", None)  # asyncpg's class 22 reaches us as a bare DBAPIError
+        if said is not None:
+            return str(said).startswith(_AWAY)
+        # what PostgreSQL calls a ProgrammingError: no such table, no such column
+        return getattr(error.orig, "sqlite_errorcode", None) != sqlite3.SQLITE_ERROR
+    return isinstance(error, PoolTimeout | OSError | TimeoutError)
+
+
+def storable(said: str) -> str:
+    """What others say may hold what no database takes (NUL, half a character): that stops nobody."""
+    return said.replace("\0", "").encode("utf-8", "replace").decode()
 
 
 class AlreadyThere(Exception):

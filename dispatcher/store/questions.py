@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import insert
 
 from dispatcher.store.deliveries import Row
-from dispatcher.store.engine import Tx
+from dispatcher.store.engine import Tx, storable
 from dispatcher.store.tables import questions
 
 
@@ -37,8 +37,8 @@ async def keep(tx: Tx, asked: Sequence[Question]) -> None:
                 "started_at": one.started_at,
                 "ended_at": one.ended_at,
                 "code": one.code[:32],
-                "reason": one.reason,
-                "trace": one.trace.replace("\0", ""),
+                "reason": storable(one.reason),
+                "trace": storable(one.trace),
             }
             for one in asked
         ],

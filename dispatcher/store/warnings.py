@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Select, and_, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Select, Table, and_, func, insert, or_, select, update
 
 from dispatcher.model import Reference
 from dispatcher.states import ENDED, SENDING, WarningState, warning_may_become
 from dispatcher.store.engine import Tx, upsert
 from dispatcher.store.tables import facts, texts, warning_references, warnings
+
+_CHAINS: Final = 3608
+"""The advisory lock of `hold_chains`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,13 +98,12 @@ async def texts_of(tx: Tx, warning_id: str) -> dict[int, TextRow]:
     }
 
 
-async def hold_identities(tx: Tx, references: Sequence[Reference]) -> None:
-    """Whoever keeps one of these identities at this instant goes first, so that a Cancel and its Alert see each other."""
-    if tx.dialect.name != "postgresql":
-        return  # SQLite has one writer
-    names = {f"{reference.sender}\0{reference.identifier}" for reference in references}
-    for key in sorted(zlib.crc32(name.encode()) for name in names):
-        await tx.execute(select(func.pg_advisory_xact_lock(key)))
+async def hold_chains(tx: Tx, *, joins: bool) -> None:
+    """Whoever joins a chain (`joins`) waits for all that are being kept at this instant, and they for it, so that a Cancel
+    and its Alert see each other; those that begin one do not wait for one another. SQLite has one writer."""
+    if tx.dialect.name == "postgresql":
+        lock = func.pg_advisory_xact_lock if joins else func.pg_advisory_xact_lock_shared
+        await tx.execute(select(lock(_CHAINS)))
 
 
 async def one(tx: Tx, warning_id: str) -> WarningRow | None:
@@ -110,40 +111,54 @@ async def one(tx: Tx, warning_id: str) -> WarningRow | None:
 
 
 async def by_identity(tx: Tx, reference: Reference) -> WarningRow | None:
-    return await _one(
-        tx,
-        select(warnings).where(
-            warnings.c.sender == reference.sender,
-            warnings.c.identifier == reference.identifier,
-            warnings.c.sent == reference.sent,
-        ),
-    )
+    """What was rejected holds no identity."""
+    kept = warnings.c.state != WarningState.REJECTED.value
+    return await _one(tx, select(warnings).where(_is(warnings, reference), kept))
 
 
-async def referenced(tx: Tx, references: Sequence[Reference]) -> list[WarningRow]:
-    """The warnings these references name that we have, and those that share a chain with them."""
-    if not references:
-        return []
-    named = or_(
-        *(
-            and_(warnings.c.sender == ref.sender, warnings.c.identifier == ref.identifier, warnings.c.sent == ref.sent)
-            for ref in references
+async def family(
+    tx: Tx, identity: Reference, references: Sequence[Reference]
+) -> tuple[list[WarningRow], frozenset[str]]:
+    """The warnings that share a chain with whoever `references` name, names `identity`, or names one of the same; and the
+    ids of those that name `identity`."""
+    naming = frozenset(row.id for row in await tx.execute(_naming([identity])))
+    akin: list[ColumnElement[bool]] = [warnings.c.id.in_(naming)]
+    if references:
+        akin += [or_(*(_is(warnings, one) for one in references)), warnings.c.id.in_(_naming(references))]
+    chains = select(warnings.c.chain_id).where(or_(*akin), warnings.c.state != WarningState.REJECTED.value)
+    rows = await tx.execute(
+        select(warnings)
+        .where(
+            warnings.c.chain_id.in_(chains),
+            warnings.c.state != WarningState.REJECTED.value,
+            ~_is(warnings, identity),
         )
+        .order_by(warnings.c.received_at)
     )
-    chains = select(warnings.c.chain_id).where(named)
-    rows = await tx.execute(select(warnings).where(warnings.c.chain_id.in_(chains)).order_by(warnings.c.received_at))
-    return [WarningRow(**row) for row in rows.mappings()]
+    return [WarningRow(**row) for row in rows.mappings()], naming
 
 
-async def referring_to(tx: Tx, reference: Reference) -> list[WarningRow]:
-    """Updates and cancels that came before the warning they name."""
-    ids = select(warning_references.c.warning_id).where(
-        warning_references.c.sender == reference.sender,
-        warning_references.c.identifier == reference.identifier,
-        warning_references.c.sent == reference.sent,
+async def join(tx: Tx, warning_ids: Sequence[str], chain_id: str) -> None:
+    """Chains that turn out to be one event become one."""
+    await tx.execute(
+        update(warnings)
+        .where(warnings.c.id.in_(warning_ids), warnings.c.chain_id != chain_id)
+        .values(chain_id=chain_id)
     )
-    rows = await tx.execute(select(warnings).where(warnings.c.id.in_(ids)).order_by(warnings.c.received_at))
-    return [WarningRow(**row) for row in rows.mappings()]
+
+
+def _naming(references: Sequence[Reference]) -> Select[Any]:
+    """Ids of the warnings that refer to one of these."""
+    named = or_(*(_is(warning_references, one) for one in references))
+    return select(warning_references.c.warning_id.label("id")).where(named)
+
+
+def _is(table: Table, reference: Reference) -> ColumnElement[bool]:
+    return and_(
+        table.c.sender == reference.sender,
+        table.c.identifier == reference.identifier,
+        table.c.sent == reference.sent,
+    )
 
 
 async def move(tx: Tx, warning_id: str, state: WarningState, **values: object) -> bool:

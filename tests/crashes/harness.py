@@ -20,7 +20,7 @@ from typing import Any
 from aiohttp import ClientSession
 from sqlalchemy import text
 
-from dispatcher.broker.contract import Node, Parcel
+from dispatcher.broker.contract import Inbound, Node, Parcel
 from dispatcher.broker.embedded import EmbeddedBroker
 from dispatcher.registry import importing, sample
 from dispatcher.settings import PROJECT, load

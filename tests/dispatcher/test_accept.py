@@ -198,3 +198,57 @@ async def test_a_source_calls_off_nothing_outside_its_area(jian: Context) -> Non
         row = await warnings.one(tx, alert.warning_id)
     assert row is not None
     assert row.state == WarningState.APPROVED
+
+
+async def test_the_same_message_from_a_trusted_source_does_not_wait_behind_an_untrusted_copy(jian: Context) -> None:
+    waiting = await sent_in(jian, cap(), source="county-weather")
+    genuine = await sent_in(jian, cap())
+    assert (genuine.verdict, genuine.state, genuine.repeated) == (Verdict.ACCEPT, WarningState.APPROVED, False)
+    assert (await sent_in(jian, cap())).warning_id == genuine.warning_id
+    assert (await sent_in(jian, cap(), source="county-weather")).warning_id == genuine.warning_id
+    async with jian.store.read() as tx:
+        row = await warnings.one(tx, waiting.warning_id)
+        told = [event.kind for event in await events.of_warning(tx, waiting.warning_id)]
+    assert row is not None
+    assert row.state == WarningState.REJECTED
+    assert told == ["warning.held", "warning.rejected"]
+
+
+async def test_what_an_untrusted_source_sent_under_a_trusted_ones_identity_keeps_nobody_out(jian: Context) -> None:
+    forged = await sent_in(jian, cap(area="360827103000"), source="county-weather")
+    assert forged.state is WarningState.HELD
+    assert (await sent_in(jian, cap())).state is WarningState.APPROVED
+    late = await sent_in(jian, cap(area="360827103000"), source="county-weather")
+    assert (late.verdict, late.code) == (Verdict.REJECT, Code.DUPLICATE_CONFLICT)
+
+
+async def test_a_drill_does_not_take_the_place_of_what_is_real_and_waits(jian: Context) -> None:
+    await sent_in(jian, cap(), source="county-weather")
+    drill = await sent_in(jian, cap(status="Exercise"), source="drill")
+    assert (drill.verdict, drill.code) == (Verdict.REJECT, Code.DUPLICATE_CONFLICT)
+
+
+async def test_a_cancel_that_comes_after_its_own_expiry_still_reaches_everybody(jian: Context, clock: Clock) -> None:
+    alert = await sent_in(jian, cap())
+    body = cap("C1", NOW, references=named("36080041600000_20260403023900")).replace(b">Alert<", b">Cancel<")
+    clock.pass_(hours=5, minutes=59)
+    async with jian.store.begin() as tx:
+        assert await warnings.move(tx, alert.warning_id, WarningState.DISPATCHING)
+    clock.pass_(minutes=2)
+    cancel = await sent_in(jian, body)
+    assert cancel.state is WarningState.APPROVED
+    assert cancel.warning_id not in await expire_due(jian)
+
+
+@pytest.mark.parametrize("field", ["source", "content_type"])
+async def test_a_byte_no_database_takes_refuses_its_message_and_leaves_the_next_unharmed(
+    jian: Context, field: str
+) -> None:
+    bad = replace(
+        Incoming(door="amqp", source="nobody", content_type="text/plain", body=b"junk"), **{field: "a\0b\ud800"}
+    )
+    answer = await accept(jian, bad)
+    assert answer.verdict is Verdict.REJECT
+    assert (await sent_in(jian, cap())).state is WarningState.APPROVED
+    async with jian.store.read() as tx:
+        assert [reject.raw for reject in await rejects.latest(tx)] == [b"junk"]

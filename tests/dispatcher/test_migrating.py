@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from dispatcher.store.engine import Store, open_store
 from dispatcher.store.migrating import differences, migrate, outdated
-from dispatcher.store.tables import attempts, events, facts, metadata, receipts
+from dispatcher.store.tables import attempts, events, facts, metadata, questions, receipts
 from tests.services import postgres
 
 AT = datetime(2026, 4, 2, 18, 39, tzinfo=UTC)
@@ -23,6 +23,7 @@ TRY = {"no": 1, "provider": "twilio", "started_at": AT, "ended_at": AT, "outcome
 RECORD: dict[Table, dict[str, Any]] = {
     events: {"id": 1, "at": AT, "kind": "warning.accepted", "warning_id": "w", "subject": "w", "detail": {}},
     attempts: {**DELIVERY, **TRY, "code": "", "reason": "", "provider_ref": "SM1", "possible_duplicate": False},
+    questions: {**DELIVERY, "id": 1, "started_at": AT, "ended_at": AT, "code": "", "reason": "", "trace": "?"},
     receipts: {**DELIVERY, "id": 1, "at": AT, "state": "delivered", "code": "", "detail": ""},
 }
 every_record = pytest.mark.parametrize("table", RECORD, ids=[table.name for table in RECORD])

@@ -253,3 +253,22 @@ async def test_a_missing_table_is_a_fault_of_ours_on_both(store: Store) -> None:
         async with store.read() as tx:
             await tx.execute(text("SELECT * FROM no_such_table"))
     assert not database_is_away(failed.value)
+
+
+async def test_a_value_no_column_takes_is_no_reason_to_wait_for_the_database(postgres_store: Store) -> None:
+    for value in ("a\0b", "\ud800"):
+        with pytest.raises(DBAPIError) as refused:
+            async with postgres_store.begin() as tx:
+                await tx.execute(insert(sequences).values(name=value, value=1))
+        assert not database_is_away(refused.value)
+    with pytest.raises(DBAPIError) as refused:
+        async with postgres_store.begin() as tx:
+            await tx.execute(insert(sequences).values(name="n", value=2**70))
+    assert not database_is_away(refused.value)
+
+
+async def test_a_line_that_is_cut_is_a_reason_to_wait(postgres_store: Store) -> None:
+    with pytest.raises(DBAPIError) as cut:
+        async with postgres_store.begin() as tx:
+            await tx.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+    assert database_is_away(cut.value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, bindparam, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, case, func, insert, or_, select, update
 
 from dispatcher.states import DeliveryState
 from dispatcher.store.chunks import Chunk
@@ -143,7 +143,8 @@ async def regroup(tx: Tx, group: Due, chunk_id: int) -> list[Row]:
 
 
 async def withdraw(tx: Tx, warning_id: str, state: DeliveryState, now: datetime) -> int:
-    """Every row not opened becomes `state` (withdrawn or expired); returns how many. `chunks.end` comes before it."""
+    """Every row not opened becomes `state` (withdrawn or expired), or unknown where an earlier try may have arrived;
+    returns how many. `chunks.end` comes before it."""
     opened = select(chunks.c.opened_to).where(chunks.c.id == deliveries.c.chunk_id).scalar_subquery()
     result = await tx.execute(
         update(deliveries)
@@ -152,7 +153,12 @@ async def withdraw(tx: Tx, warning_id: str, state: DeliveryState, now: datetime)
             deliveries.c.state == DeliveryState.PLANNED,
             or_(deliveries.c.chunk_id.is_(None), deliveries.c.pos >= opened),
         )
-        .values(state=state, chunk_id=None, due_at=None, ended_at=now)
+        .values(
+            state=case((deliveries.c.possible_duplicate, int(DeliveryState.UNKNOWN)), else_=int(state)),
+            chunk_id=None,
+            due_at=None,
+            ended_at=now,
+        )
     )
     return result.rowcount
 

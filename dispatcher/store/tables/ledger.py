@@ -15,7 +15,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import JSON
 
-from dispatcher.store.tables.schema import DUE, Big, Instant, metadata
+from dispatcher.store.tables.schema import DUE, Big, Count, Instant, metadata
 
 chunks = Table(
     "chunks",
@@ -52,8 +52,8 @@ deliveries = Table(
     Column("chunk_id", Big),  # None: waits for a retry, or ended
     Column("pos", Integer, nullable=False),
     Column("serial", Big, nullable=False),  # EBDID sequence; 0 where unused
-    Column("calls", SmallInteger, nullable=False),  # all tries, those a crash interrupted included
-    Column("tries", SmallInteger, nullable=False),  # those that count against the retry plan
+    Column("calls", Count, nullable=False),  # all tries, those a crash interrupted included
+    Column("tries", Count, nullable=False),  # those that count against the retry plan
     Column("due_at", Instant),  # of the next try
     Column("provider", String(32), nullable=False),
     Column("provider_ref", Text, nullable=False),
@@ -71,7 +71,7 @@ attempts = Table(
     Column("target", String(48), primary_key=True),
     Column("channel", String(10), primary_key=True),
     Column("round", SmallInteger, primary_key=True, autoincrement=False),
-    Column("no", SmallInteger, primary_key=True, autoincrement=False),
+    Column("no", Count, primary_key=True, autoincrement=False),
     Column("provider", String(32), nullable=False),
     Column("started_at", Instant, nullable=False),
     Column("ended_at", Instant, nullable=False),

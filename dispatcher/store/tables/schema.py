@@ -10,6 +10,7 @@ from sqlalchemy import (
     Dialect,
     Integer,
     MetaData,
+    SmallInteger,
     TypeDecorator,
     text,
 )
@@ -25,7 +26,11 @@ metadata = MetaData(
 Big = BigInteger().with_variant(Integer, "sqlite")
 """SQLite counts up by itself only in an INTEGER primary key."""
 
+Count = Integer().with_variant(SmallInteger, "sqlite")
+"""Tries. In SQLite a column's name of type bounds nothing, so there it kept its first."""
+
 DUE = text("due_at IS NOT NULL")
+KEPT = text("state <> 'rejected'")
 WAITING = text("relayed_at IS NULL")
 
 

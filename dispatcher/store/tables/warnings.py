@@ -12,11 +12,10 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    UniqueConstraint,
 )
 from sqlalchemy.types import JSON
 
-from dispatcher.store.tables.schema import Instant, metadata
+from dispatcher.store.tables.schema import KEPT, Instant, metadata
 
 warnings = Table(
     "warnings",
@@ -56,7 +55,16 @@ warnings = Table(
     Column("completed_at", Instant),
     Column("ended_at", Instant),
     Column("ended_by", String(32)),
-    UniqueConstraint("sender", "identifier", "sent"),
+    # What was rejected holds no identity: the genuine message may still come.
+    Index(
+        "uq_warnings_identity",
+        "sender",
+        "identifier",
+        "sent",
+        unique=True,
+        sqlite_where=KEPT,
+        postgresql_where=KEPT,
+    ),
     Index("ix_warnings_state", "state"),
     Index("ix_warnings_broadcast_id", "broadcast_id"),
 )

@@ -1,4 +1,4 @@
-"""Questions put to gateways stand on record beside the messages."""
+"""Questions put to gateways on record; tries counted without end; a rejected message holds no identity."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -27,6 +27,29 @@ def upgrade() -> None:
     with op.batch_alter_table("questions", schema=None) as batch_op:
         batch_op.create_index("ix_questions_target", ["target", "started_at"], unique=False)
     _keep_append_only("questions")
+    _count_without_end()
+    _identity_of_what_is_kept()
+
+
+def _count_without_end() -> None:
+    """A provider that throttles for hours is asked more than 32,767 times. SQLite's numbers have no such end."""
+    if op.get_bind().dialect.name == "postgresql":
+        for table, column in (("deliveries", "calls"), ("deliveries", "tries"), ("attempts", "no")):
+            op.alter_column(table, column, type_=sa.Integer(), existing_type=sa.SmallInteger(), existing_nullable=False)
+
+
+def _identity_of_what_is_kept() -> None:
+    with op.batch_alter_table("warnings", schema=None) as batch_op:
+        batch_op.drop_constraint(op.f("uq_warnings_sender_identifier_sent"), type_="unique")
+    kept = sa.text("state <> 'rejected'")
+    op.create_index(
+        "uq_warnings_identity",
+        "warnings",
+        ["sender", "identifier", "sent"],
+        unique=True,
+        sqlite_where=kept,
+        postgresql_where=kept,
+    )
 
 
 def _keep_append_only(table: str) -> None:
@@ -45,4 +68,4 @@ def _keep_append_only(table: str) -> None:
 
 
 def downgrade() -> None:
-    op.drop_table("questions")
+    raise NotImplementedError("this schema is not taken back: restore a backup instead")

@@ -1,0 +1,93 @@
+"""One event, many messages, any order: what the latest says holds."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from itertools import permutations
+
+import pytest
+
+from dispatcher.pipeline.context import Context
+from dispatcher.states import LIVE, WarningState
+from dispatcher.store import warnings
+from dispatcher.store.warnings import WarningRow
+from tests.city import NOW, cap, named
+from tests.dispatcher.test_accept import sent_in
+
+AT = {"A": NOW, "U1": NOW + timedelta(minutes=1), "U2": NOW + timedelta(minutes=2), "C": NOW + timedelta(minutes=3)}
+KINDS = {"A": "Alert", "U1": "Update", "U2": "Update", "C": "Cancel"}
+
+
+def said(name: str, of: str = "A") -> bytes:
+    more = {} if name == "A" else {"references": named(of, AT[of])}
+    return cap(name, AT[name], kind=KINDS[name], **more)
+
+
+async def kept(jian: Context, order: tuple[str, ...]) -> dict[str, WarningRow]:
+    """The messages in this order of arrival, each twice; then what is kept of them."""
+    for name in order:
+        answer = await sent_in(jian, said(name))
+        assert answer.warning_id
+        assert (await sent_in(jian, said(name))).repeated
+    async with jian.store.read() as tx:
+        return {row.identifier: row for row in await warnings.latest(tx)}
+
+
+@pytest.mark.parametrize("order", list(permutations(("A", "U1", "U2", "C"))), ids=" ".join)
+async def test_a_called_off_event_stays_called_off_in_whatever_order_its_messages_come(
+    jian: Context, order: tuple[str, ...]
+) -> None:
+    rows = await kept(jian, order)
+    assert len(rows) == 4
+    assert len({row.chain_id for row in rows.values()}) == 1
+    assert not [name for name in ("A", "U1", "U2") if WarningState(rows[name].state) in LIVE]
+    issued = [name for name in order if rows[name].released_at is not None]
+    assert issued == sorted(issued, key=lambda name: AT[name]), "what is older than what was issued is never issued"
+    nothing_to_call_off = order[0] == "C"
+    assert (rows["C"].state == WarningState.RECEIVED) is nothing_to_call_off
+    assert nothing_to_call_off or rows["C"].state == WarningState.APPROVED
+
+
+@pytest.mark.parametrize("order", list(permutations(("A", "U1", "U2"))), ids=" ".join)
+async def test_only_the_latest_version_is_in_force_in_whatever_order_they_come(
+    jian: Context, order: tuple[str, ...]
+) -> None:
+    rows = await kept(jian, order)
+    assert {name: rows[name].state for name in rows} == {
+        "A": WarningState.SUPERSEDED,
+        "U1": WarningState.SUPERSEDED,
+        "U2": WarningState.APPROVED,
+    }
+
+
+async def test_a_new_update_of_a_cancelled_event_is_issued_and_withdraws_the_all_clear_that_waits(
+    jian: Context,
+) -> None:
+    await sent_in(jian, said("A"))
+    await sent_in(jian, cap("C0", AT["U1"], kind="Cancel", references=named("A", AT["A"])))
+    again = await sent_in(jian, said("U2"))
+    assert again.state is WarningState.APPROVED
+    async with jian.store.read() as tx:
+        states = {row.identifier: row.state for row in await warnings.latest(tx)}
+    assert states == {"A": WarningState.CANCELLED, "C0": WarningState.SUPERSEDED, "U2": WarningState.APPROVED}
+
+
+async def test_two_updates_of_an_alert_that_never_came_are_one_event(jian: Context) -> None:
+    await sent_in(jian, said("U1"))
+    await sent_in(jian, said("U2"))
+    async with jian.store.read() as tx:
+        rows = {row.identifier: row for row in await warnings.latest(tx)}
+    assert (rows["U1"].state, rows["U2"].state) == (WarningState.SUPERSEDED, WarningState.APPROVED)
+    assert rows["U1"].chain_id == rows["U2"].chain_id
+
+
+async def test_a_version_that_names_two_chains_makes_them_one(jian: Context) -> None:
+    await sent_in(jian, said("A"))
+    await sent_in(jian, cap("B", AT["A"], area="360827103000"))
+    both = f"{named('A', AT['A'])} {named('B', AT['A'])}"
+    await sent_in(jian, cap("U1", AT["U1"], kind="Update", references=both))
+    await sent_in(jian, cap("C", AT["C"], kind="Cancel", references=named("B", AT["A"])))
+    async with jian.store.read() as tx:
+        rows = {row.identifier: row for row in await warnings.latest(tx)}
+    assert len({row.chain_id for row in rows.values()}) == 1
+    assert rows["U1"].state == WarningState.CANCELLED
