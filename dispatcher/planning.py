@@ -9,10 +9,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from dispatcher.model import (
-    BEIJING,
     Audience,
     Channel,
     Kind,
@@ -34,7 +32,6 @@ FIRST_CHUNK = 256
 """Small, so that the first message leaves at once."""
 CHUNK = 1000
 
-QUIET_HOURS = "quiet_hours"
 CHANNEL_OFF = "channel_not_in_policy"
 NO_NUMBER = "ebmid_used_up"
 
@@ -52,6 +49,8 @@ class Plan:
     reasons: Mapping[str, int]
     """Rows by Why, as its number in text."""
     suppressed: Mapping[str, int]
+    silent: Mapping[str, str]
+    """Channels not used, and why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +63,8 @@ class Frame:
     """What a text calls a unit: 6- or 9-digit code → name."""
     villages: tuple[str, ...]
     broadcast_id: str
-    now: datetime
+    earlier: tuple[str, ...] = ()
+    """EBMIDs of the versions before it."""
     numbers_used_up: bool = False
     """No EBMID is left today: no loudspeaker can be told."""
 
@@ -87,7 +87,7 @@ def make_plan(message: WarningMessage, audience: Audience, frame: Frame) -> Plan
         for seq, rows in enumerate(_cut(every))
     )
     texts = tuple(desk.texts)
-    head = header_hash(header_of(message, frame.villages, [str(c) for c in by_channel], frame.broadcast_id, texts))
+    head = header_hash(header_of(message, frame, [str(c) for c in by_channel], texts))
     suppressed = Counter(row.suppressed for rows in by_channel.values() for row in rows if row.suppressed)
     return Plan(
         texts=texts,
@@ -98,27 +98,30 @@ def make_plan(message: WarningMessage, audience: Audience, frame: Frame) -> Plan
         channels={str(channel): len(rows) for channel, rows in by_channel.items()},
         reasons=dict(reasons),
         suppressed=dict(suppressed),
+        silent={str(channel): why for channel in by_channel if (why := desk.silent(channel))},
     )
 
 
-def header_of(
-    message: WarningMessage,
-    villages: Sequence[str],
-    channels: Sequence[str],
-    broadcast_id: str,
-    texts: Sequence[TextRow],
-) -> Header:
+def header_of(message: WarningMessage, frame: Frame, channels: Sequence[str], texts: Sequence[TextRow]) -> Header:
     """What is hashed of a warning besides its rows; the sender makes it again from the database and compares."""
     return Header(
         kind=message.kind,
         status=message.status,
         level=message.level or "",
         drill=message.drill,
-        villages=list(villages),
+        villages=list(frame.villages),
         channels=sorted(channels),
         expires=stamp(message.expires),
-        broadcast_id=broadcast_id,
+        broadcast_id=frame.broadcast_id,
+        earlier=list(frame.earlier),
         texts=[text.body for text in texts],
+        said={
+            "sender": message.sender,
+            "identifier": message.identifier,
+            "event": message.hazard.name if message.hazard else message.event,
+            "headline": message.headline,
+            "sender_name": message.sender_name or "",
+        },
     )
 
 
@@ -156,6 +159,9 @@ class _Desk:
         self.texts: list[TextRow] = []
         self.resident_why = Why.REACHED_BEFORE if message.kind is Kind.CANCEL else Why.RESIDENT_HOME
 
+    def silent(self, channel: Channel) -> str:
+        return self._suppressed[channel]
+
     def row(self, member: Member) -> FrozenRow:
         line = self._smith.line(member.roles) if member.target.kind is TargetKind.OFFICER else ""
         return FrozenRow(
@@ -186,20 +192,12 @@ class _Desk:
 
 
 def _suppressed(message: WarningMessage, channel: Channel, frame: Frame) -> str:
-    """Why a channel is not used for this warning, or ''. What was sounded is also called off, at any hour."""
+    """Why a channel is not used for this warning, or ''. What was sounded is also called off."""
     if channel is Channel.BROADCAST and frame.numbers_used_up:
         return NO_NUMBER
     if message.kind is Kind.CANCEL:
         return ""
-    rules = level_policy(message, frame.policy)
-    if channel not in rules.channels:
-        return CHANNEL_OFF
-    if channel is not Channel.BROADCAST or rules.loudspeakers_at_night or message.sound_at_night:
-        return ""
-    hour = frame.now.astimezone(BEIJING).hour
-    first, last = frame.policy.quiet_from_hour, frame.policy.quiet_to_hour
-    quiet = hour >= first or hour < last if first > last else first <= hour < last
-    return QUIET_HOURS if quiet else ""
+    return "" if channel in level_policy(message, frame.policy).channels else CHANNEL_OFF
 
 
 def _cut(rows: list[FrozenRow]) -> Iterator[list[FrozenRow]]:

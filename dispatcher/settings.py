@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
-from dispatcher.model import Channel, Level, Role
+from dispatcher.model import BEIJING, Channel, Level, Role
 
 PROJECT = Path(__file__).resolve().parent.parent
 _VARIABLE = re.compile(r"^\$\{([A-Z][A-Z0-9_]*)(?::-(.*))?\}$")
@@ -67,8 +69,16 @@ class Hazards(_Frozen):
     hazards: tuple[HazardKind, ...]
 
 
+class ChannelPolicy(_Frozen):
+    """What a channel does otherwise than its level; what is not set here is the level's."""
+
+    retry_s: tuple[float, ...] | None = None
+    then_every_s: float | None = None
+    receipt_deadline_s: int | None = None
+
+
 class LevelPolicy(_Frozen):
-    """What a level sets in motion."""
+    """What a level sets in motion. `channels` stand in the order in which they are planned."""
 
     channels: tuple[Channel, ...]
     retry_s: tuple[float, ...]
@@ -76,6 +86,12 @@ class LevelPolicy(_Frozen):
     resend_unknown: bool = True
     receipt_deadline_s: int = 900
     loudspeakers_at_night: bool = True
+    by_channel: dict[Channel, ChannelPolicy] = Field(default_factory=dict)
+
+    def of(self, channel: Channel) -> LevelPolicy:
+        """The level's rules as they hold on a channel."""
+        own = self.by_channel.get(channel)
+        return self.model_copy(update=own.model_dump(exclude_none=True)) if own else self
 
 
 class Policy(_Frozen):
@@ -86,6 +102,15 @@ class Policy(_Frozen):
     quiet_to_hour: int = Field(default=6, ge=0, le=23)
     default_validity_hours: int = 24
     future_tolerance_s: int = 300
+
+    def quiet_until(self, now: datetime) -> datetime | None:
+        """The end of the quiet hours that `now` lies in; None where it lies in none."""
+        here, first, last = now.astimezone(BEIJING), self.quiet_from_hour, self.quiet_to_hour
+        quiet = here.hour >= first or here.hour < last if first > last else first <= here.hour < last
+        if not quiet:
+            return None
+        end = here.replace(hour=last, minute=0, second=0, microsecond=0)
+        return end if end > here else end + timedelta(days=1)
 
 
 class Template(_Frozen):
@@ -121,7 +146,7 @@ class Service(_Frozen):
     broker_url: str = "embedded://"
     listen: str = "127.0.0.1:8080"
     public_url: str = ""
-    node: str = "node-1"
+    node: str = Field(default="", max_length=64)
     seal_key: SecretStr | None = None
     intranet: tuple[str, ...] = ()
     max_body_bytes: int = 4 * 1024 * 1024
@@ -175,7 +200,12 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
     settings = Settings(
         home=home,
         config=folder,
-        service=service.model_copy(update={"database_url": _rooted(service.database_url, home)}),
+        service=service.model_copy(
+            update={
+                "database_url": _rooted(service.database_url, home),
+                "node": service.node or socket.gethostname()[:64],
+            }
+        ),
         sources=sources.sources,
         channels=channels.channels,
         hazards=hazards,

@@ -120,7 +120,7 @@ def _audience(members: Sequence[Member]) -> Audience:
     return Audience(members=tuple(members), residents=nobody)
 
 
-def frame(now: datetime = NOW, broadcast_id: str = "") -> Frame:
+def frame(broadcast_id: str = "") -> Frame:
     ours = settings()
     return Frame(
         policy=ours.policy,
@@ -128,13 +128,13 @@ def frame(now: datetime = NOW, broadcast_id: str = "") -> Frame:
         places=PLACES,
         villages=VILLAGES,
         broadcast_id=broadcast_id,
-        now=now,
     )
 
 
 async def kept(tx: Tx, message: WarningMessage, audience: Audience, number: int = 1) -> WarningRow:
     """A warning in force with its frozen plan, as `accept` would leave it; `number` makes its id."""
-    plan = make_plan(message, audience, frame(message.sent))
+    message = replace(message, identifier=f"{message.identifier}_{number}")
+    plan = make_plan(message, audience, frame())
     row = WarningRow(
         id=f"{number:032x}",
         chain_id=f"{number:032x}",
@@ -145,7 +145,7 @@ async def kept(tx: Tx, message: WarningMessage, audience: Audience, number: int 
         raw=b"",
         digest="",
         sender=message.sender,
-        identifier=f"{message.identifier}_{number}",
+        identifier=message.identifier,
         sent=message.sent,
         kind=message.kind,
         status=message.status,

@@ -19,6 +19,9 @@ _WHOLE: Final = r"全(?:境|域|县|市|区)"
 _AFTER_WHOLE: Final = r"(?=范围|境内|各地|各乡|各镇|各街道|所有乡|大部|普降|普遍|均|都|将有|将出现|将受|将遭|可能)"
 _PLAINLY: Final = re.compile(rf"(?<![安健完保]){_WHOLE}{_AFTER_WHOLE}")
 _BETWEEN_VILLAGES: Final = re.compile(r"\s*(?:[、，,；;和及与]|以及)\s*")
+_CLAUSE: Final = re.compile(r"[^，。；,;\n]*[，。；,;\n]?")
+_PAST: Final = re.compile(r"过去|截至|累计|实况|已(?:经|出现|达|降|有|发生)|前\s*\d+\s*(?:小时|分钟)")
+_AHEAD: Final = re.compile(r"预计|预报|将|可能|请|注意|防范")
 _OF: Final = re.compile(r"\s*的?\s*")
 
 
@@ -66,7 +69,11 @@ class Names:
         self._known = re.compile("|".join(map(re.escape, known)) or r"(?!)")
 
     def find(self, descriptions: Sequence[str], text: str, stems: tuple[str, ...]) -> Named:
-        """Townships and villages in the area descriptions; else 全县 said plainly; else townships in the text."""
+        """Townships and villages in the area descriptions; else 全县 said plainly; else townships in the text.
+
+        Where it has rained is not where the warning holds: what a text tells of the past names no area.
+        """
+        text = _without_the_past(text)
         towns = {one: self._described(one.strip(), stems) for one in descriptions}
         units = {one: self._called_by_name(one.strip(), stems) for one in descriptions}
         if any(towns.values()):
@@ -130,6 +137,17 @@ class Names:
         """全县 without a name means the issuer's own county, if it may speak for exactly one and it is a 县."""
         units = {name: code for name, code in self._units.items() if (stem(code),) == stems}
         return [code for name, code in units.items() if ending in "境域" or name.endswith(ending)]
+
+
+def _without_the_past(text: str) -> str:
+    """What is told of the past goes on until a clause looks ahead or the sentence ends."""
+    kept, past = [], False
+    for clause in _CLAUSE.findall(text):
+        past = not _AHEAD.search(clause) and (past or bool(_PAST.search(clause)))
+        if not past:
+            kept.append(clause)
+        past = past and not clause.endswith(("。", "；", ";", "\n"))
+    return "".join(kept)
 
 
 def _village_names(area: AdminArea) -> Iterator[str]:

@@ -11,7 +11,6 @@ import asyncio
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from datetime import timedelta
 
 import structlog
 from uuid_utils import compat as uuid
@@ -27,7 +26,7 @@ from dispatcher.model import Code, Finding, Kind, Verdict, WarningMessage
 from dispatcher.pipeline import chaining
 from dispatcher.pipeline.chaining import OVERTAKEN, Company, chain_findings, identity_of, overtaken_on_arrival
 from dispatcher.pipeline.context import Context
-from dispatcher.pipeline.freeze import Frozen, freeze, freeze_cancel, resolve_area
+from dispatcher.pipeline.freeze import Frozen, freeze, freeze_cancel, resolve_area, with_expiry
 from dispatcher.pipeline.keeping import Arrival, Born, row_of
 from dispatcher.pipeline.withdraw import end, told
 from dispatcher.settings import Source
@@ -102,7 +101,7 @@ async def accept(context: Context, incoming: Incoming) -> Answer:
     decoded = await _decoded(context, incoming)
     if decoded.message is None:
         return await _reject(context, incoming, decoded.findings)
-    message = _with_expiry(context, decoded.message)
+    message = with_expiry(context, decoded.message)
     resolved = await resolve_area(context, message, source)
     case = _Case(
         incoming=incoming,
@@ -145,22 +144,6 @@ async def _decoded(context: Context, incoming: Incoming) -> Decoded:
     if len(incoming.body) <= READ_ASIDE:
         return decode(incoming.body, incoming.content_type, context.settings.hazards)
     return await asyncio.to_thread(decode, incoming.body, incoming.content_type, context.settings.hazards)
-
-
-def _with_expiry(context: Context, message: WarningMessage) -> WarningMessage:
-    """Where the issuer gave no expiry, the hazard's usual validity stands, else the city's: nothing is tried for ever.
-
-    A call-off is obeyed however late it comes: its own hours begin when it comes.
-    """
-    if message.kind is Kind.CANCEL:
-        least = context.now() + timedelta(hours=context.settings.policy.default_validity_hours)
-        return replace(message, expires=max(message.expires or least, least))
-    if message.expires is not None:
-        return message
-    usual = {kind.name: kind.validity_hours for kind in context.settings.hazards.hazards}
-    name = message.hazard.name if message.hazard else ""
-    hours = usual.get(name, context.settings.policy.default_validity_hours)
-    return replace(message, expires=(message.effective or message.sent) + timedelta(hours=hours))
 
 
 async def _before(context: Context, case: _Case) -> WarningRow | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 import structlog
@@ -47,6 +48,22 @@ async def warm(context: Context) -> None:
     roll_of(await context.register())
 
 
+def with_expiry(context: Context, message: WarningMessage) -> WarningMessage:
+    """Where the issuer gave no expiry, the hazard's usual validity stands, else the city's: nothing is tried for ever.
+
+    A call-off is obeyed however late it comes: its own hours begin when it comes.
+    """
+    policy = context.settings.policy
+    if message.kind is Kind.CANCEL:
+        least = context.now() + timedelta(hours=policy.default_validity_hours)
+        return replace(message, expires=max(message.expires or least, least))
+    if message.expires is not None:
+        return message
+    usual = {kind.name: kind.validity_hours for kind in context.settings.hazards.hazards}
+    hours = usual.get(message.hazard.name if message.hazard else "", policy.default_validity_hours)
+    return replace(message, expires=(message.effective or message.sent) + timedelta(hours=hours))
+
+
 async def resolve_area(context: Context, message: WarningMessage, source: Source | None) -> Resolved:
     """The area of a message, in memory; a source may only speak for its prefixes."""
     register = await context.register()
@@ -66,7 +83,17 @@ async def freeze(
 
 async def freeze_cancel(context: Context, tx: Tx, message: WarningMessage, chain: Sequence[WarningRow]) -> Frozen:
     """Whoever may have heard of the chain, over the channel they heard it on."""
+    spoken, resolved, again = await called_off(context, tx, message, chain)
+    return await _frozen(context, tx, again, (spoken, resolved, _earlier(chain)))
+
+
+async def called_off(
+    context: Context, tx: Tx, message: WarningMessage, chain: Sequence[WarningRow]
+) -> tuple[WarningMessage, Resolved, Audience]:
+    """What a Cancel says (it borrows level and hazard of the last version), of where, and to whom."""
     register = await context.register()
+    if not chain:
+        return message, Resolved(villages=(), touched=(), counties=()), reached_again(register, [])
     last = chain[-1]
     before = from_json(last.message)
     spoken = replace(
@@ -75,8 +102,7 @@ async def freeze_cancel(context: Context, tx: Tx, message: WarningMessage, chain
     rows = await deliveries.reached(tx, [row.id for row in chain])
     area: dict[str, tuple[str, ...]] = {name: tuple(last.area[name]) for name in ("villages", "touched", "counties")}
     resolved = Resolved(villages=area["villages"], touched=area["touched"], counties=area["counties"])
-    again = reached_again(register, [_reached(row) for row in rows])
-    return await _frozen(context, tx, again, (spoken, resolved, _earlier(chain)))
+    return spoken, resolved, reached_again(register, [_reached(row) for row in rows])
 
 
 def _earlier(chain: Sequence[WarningRow]) -> list[str]:
@@ -96,7 +122,6 @@ def frame(context: Context, register: Register, resolved: Resolved, broadcast_id
         places=places(register),
         villages=resolved.villages,
         broadcast_id=broadcast_id,
-        now=context.now(),
     )
 
 
@@ -120,7 +145,9 @@ async def _frozen(
     plays = 0 if message.kind is Kind.CANCEL else 1
     broadcast_id = await _broadcast_id(context, tx, max(1, plays + len(earlier))) if sounds else ""
     whole = frame(context, await context.register(), resolved, broadcast_id)
-    plan = make_plan(message, audience, replace(whole, numbers_used_up=sounds and not broadcast_id))
+    plan = make_plan(
+        message, audience, replace(whole, earlier=tuple(earlier), numbers_used_up=sounds and not broadcast_id)
+    )
     summary = {**summary_of(plan, audience), "earlier": earlier}
     return Frozen(message=message, resolved=resolved, plan=plan, broadcast_id=broadcast_id, summary=summary)
 

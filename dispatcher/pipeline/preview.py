@@ -24,9 +24,10 @@ from dispatcher.model import (
     township_of,
 )
 from dispatcher.pipeline import chaining
+from dispatcher.pipeline.chaining import OVERTAKEN, chain_findings, overtaken_on_arrival
 from dispatcher.pipeline.context import Context
-from dispatcher.pipeline.freeze import UNREACHABLE_SHOWN, frame, resolve_area
-from dispatcher.planning import Plan, make_plan
+from dispatcher.pipeline.freeze import UNREACHABLE_SHOWN, called_off, frame, resolve_area, with_expiry
+from dispatcher.planning import Plan, level_policy, make_plan
 from dispatcher.settings import Source
 
 NOBODY = Resolved(villages=(), touched=(), counties=())
@@ -67,7 +68,7 @@ async def preview(
     message = decoded.message
     if message is None:
         return _nothing(decoded.findings)
-    who = source or _the_city(context)
+    message, who = with_expiry(context, message), source or _the_city(context)
     resolved = await resolve_area(context, message, who)
     async with context.store.read() as tx:
         company = await chaining.company(tx, message)
@@ -82,14 +83,22 @@ async def preview(
             references_known=known,
         ),
     )
+    findings += chain_findings(message, who, company)
+    if overtaken_on_arrival(message, company) is not None:
+        findings += (OVERTAKEN,)
     if source is not None and verdict_of(findings)[0] is Verdict.ACCEPT and (person := needs_person(message, source)):
         findings = (*findings, person)
     register = await context.register()
-    audience = gather(register, resolved, message)
+    if message.kind is Kind.CANCEL and company.told:
+        async with context.store.read() as tx:
+            message, before, audience = await called_off(context, tx, message, company.told)
+        resolved = resolved if resolved.villages else before
+    else:
+        audience = gather(register, resolved, message)
     plan = None
     if message.level is not None or message.kind is Kind.CANCEL:
         plan = make_plan(message, audience, frame(context, register, resolved, ""))
-    return _preview(context, message, resolved, audience, (findings, plan))
+    return _preview(context, message, resolved, audience, (findings, plan, at or message.sent))
 
 
 def _the_city(context: Context) -> Source:
@@ -101,9 +110,9 @@ def _preview(
     message: WarningMessage,
     resolved: Resolved,
     audience: Audience,
-    rest: tuple[tuple[Finding, ...], Plan | None],
+    rest: tuple[tuple[Finding, ...], Plan | None, datetime],
 ) -> Preview:
-    findings, plan = rest
+    findings, plan, at = rest
     verdict, code, reason = verdict_of(findings)
     kinds = [member.target.kind for member in audience.members]
     return Preview(
@@ -122,7 +131,7 @@ def _preview(
         gateways=kinds.count(TargetKind.GATEWAY),
         endpoints=kinds.count(TargetKind.ENDPOINT),
         offices=kinds.count(TargetKind.OFFICE),
-        channels=_channels(context, plan),
+        channels=_channels(context, message, plan, at),
         unreachable=tuple({"area": place.area, "why": place.why} for place in audience.unreachable[:UNREACHABLE_SHOWN]),
         left_out=audience.left_out,
         findings=findings,
@@ -131,14 +140,27 @@ def _preview(
     )
 
 
-def _channels(context: Context, plan: Plan | None) -> dict[str, dict[str, Any]]:
-    """Targets, rate and forecast a channel; the rate is its first provider's."""
+def _channels(context: Context, message: WarningMessage, plan: Plan | None, at: datetime) -> dict[str, dict[str, Any]]:
+    """Targets, rate and forecast a channel; the rate is its first provider's. `waits_until`: the end of quiet hours."""
     found: dict[str, dict[str, Any]] = {}
-    for name, targets in (plan.channels if plan else {}).items():
+    for name, rows in (plan.channels if plan else {}).items():
         providers = context.settings.channels.get(Channel(name), {})
         rate = float(next((provider.get("rate", 100) for provider in providers.values()), 0))
+        targets = 0 if plan and name in plan.silent else rows
         found[name] = {"targets": targets, "rate": rate, "eta_s": round(targets / rate, 1) if rate else None}
+        if targets != rows:
+            found[name]["suppressed"] = plan.silent[name] if plan else ""
+        if name == Channel.BROADCAST and (until := _quiet_until(context, message, at)):
+            found[name]["waits_until"] = until.isoformat()
     return found
+
+
+def _quiet_until(context: Context, message: WarningMessage, at: datetime) -> datetime | None:
+    policy = context.settings.policy
+    rules = level_policy(message, policy)
+    if rules.loudspeakers_at_night or message.sound_at_night or message.kind is Kind.CANCEL:
+        return None
+    return policy.quiet_until(at)
 
 
 def _nothing(findings: tuple[Finding, ...]) -> Preview:

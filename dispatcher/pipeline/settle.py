@@ -77,22 +77,28 @@ async def _next_step(context: Context, tx: Tx, row: WarningRow) -> _Step | None:
     """Looked up without the write lock: most looks find nothing to do, and the sender must not wait for them."""
     unopened, unclosed = await chunks.unfinished(tx, row.id)
     step = _Step(
-        give_up=await ledger.waiting_since(tx, row.id, context.now() - _deadline(context, row)),
+        give_up=any(
+            [
+                await ledger.waiting_since(tx, row.id, channel, context.now() - _deadline(context, row, channel))
+                for channel in row.plan["channels"]
+            ]
+        ),
         dispatched=not unopened and row.state in (WarningState.APPROVED, WarningState.DISPATCHING),
         completed=not unopened and not unclosed and not await ledger.open_rows(tx, row.id),
     )
     return step if step.give_up or step.dispatched or step.completed else None
 
 
-def _deadline(context: Context, row: WarningRow) -> timedelta:
-    return timedelta(seconds=context.settings.policy.levels[Level(row.level or Level.RED)].receipt_deadline_s)
+def _deadline(context: Context, row: WarningRow, channel: str) -> timedelta:
+    level = context.settings.policy.levels[Level(row.level or Level.RED)]
+    return timedelta(seconds=level.of(Channel(channel)).receipt_deadline_s)
 
 
 async def _take(context: Context, tx: Tx, row: WarningRow, step: _Step) -> None:
     now = context.now()
     if step.give_up:
         for channel in row.plan["channels"]:
-            await deliveries.give_up_waiting(tx, row.id, channel, now - _deadline(context, row), now)
+            await deliveries.give_up_waiting(tx, row.id, channel, now - _deadline(context, row, channel), now)
     unopened, unclosed = await chunks.unfinished(tx, row.id)
     if unopened:
         return

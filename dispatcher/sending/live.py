@@ -12,12 +12,12 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from channels.contract import Bulletin
-from dispatcher.model import Level
+from dispatcher.model import Channel, Kind, Level
 from dispatcher.settings import LevelPolicy, Policy
 from dispatcher.states import SENDING, DeliveryState, WarningState
 from dispatcher.store import chunks, warnings
 from dispatcher.store.engine import Tx
-from dispatcher.store.packing import Header, header_hash, plan_hash, stamp
+from dispatcher.store.packing import SAID, Header, header_hash, plan_hash, stamp
 from dispatcher.store.warnings import TextRow, WarningRow
 
 NEVER = timedelta(hours=24)
@@ -31,6 +31,8 @@ class Live:
     bulletin: Bulletin
     texts: Mapping[int, TextRow]
     policy: LevelPolicy
+    hours: Policy
+    sounds_at_night: bool
     genuine: bool
     """Whether header and plan still are what was approved."""
     ended: tuple[DeliveryState, str] | None
@@ -38,6 +40,12 @@ class Live:
     @property
     def expires(self) -> datetime:
         return self.bulletin.expires
+
+    def quiet_until(self, channel: str, now: datetime) -> datetime | None:
+        """Until when a loudspeaker is to be left alone; None where it may sound now."""
+        if channel != Channel.BROADCAST or self.sounds_at_night:
+            return None
+        return self.hours.quiet_until(now)
 
 
 class Desk:
@@ -77,12 +85,18 @@ class Desk:
             channels=sorted(row.plan["channels"]),
             expires=stamp(row.expires),
             broadcast_id=row.broadcast_id,
+            earlier=list(row.plan.get("earlier", ())),
             texts=[text.body for text in texts.values()],
+            said={name: str(getattr(row, name)) for name in SAID} | {"sender_name": _sender_name(row)},
         )
+        rules = self._policy.levels[Level(row.level or Level.RED)]
+        at_night = rules.loudspeakers_at_night or row.kind == Kind.CANCEL or bool(row.message.get("sound_at_night"))
         return Live(
             bulletin=self._bulletin(row),
             texts=texts,
-            policy=self._policy.levels[Level(row.level or Level.RED)],
+            policy=rules,
+            hours=self._policy,
+            sounds_at_night=at_night,
             genuine=header_hash(header) == row.header_hash and await _plan_stands(tx, row),
             ended=ended_state(row),
         )
@@ -101,13 +115,17 @@ class Desk:
             event_code=self._event_code(row.message),
             headline=row.headline,
             sender=row.sender,
-            sender_name=row.message.get("sender_name") or self._sender_name,
+            sender_name=_sender_name(row) or self._sender_name,
             sent=row.sent,
             starts=starts,
             expires=row.expires or row.received_at + NEVER,
             broadcast_id=row.broadcast_id,
             earlier=tuple(row.plan.get("earlier", ())),
         )
+
+
+def _sender_name(row: WarningRow) -> str:
+    return str(row.message.get("sender_name") or "")
 
 
 async def _plan_stands(tx: Tx, row: WarningRow) -> bool:

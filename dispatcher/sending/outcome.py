@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import assert_never
 
 from channels.contract import Accepted, Blame, NotKnown, Outcome, Refused, TryAgain
+from dispatcher.model import Channel
 from dispatcher.sending.live import Live
 from dispatcher.states import DeliveryState
 from dispatcher.store.deliveries import Attempt, Row, Settled
@@ -22,6 +23,8 @@ THROTTLED_S = 1.0
 
 ACCOUNT_S = 30.0
 """How long to wait when the provider refuses our account: a token is being mended, a bill paid."""
+
+QUIET_HOURS = "quiet_hours"
 
 Jitter = Callable[[], float]
 """0 ≤ x < 1."""
@@ -75,6 +78,14 @@ def not_sent(chunk_id: int, row: Row, state: DeliveryState, at: datetime, code: 
     return Settled(chunk_id=chunk_id, row=row, state=state, code=code, at=at)
 
 
+def wait_until(chunk_id: int, row: Row, live: Live, at: datetime, until: datetime) -> Settled:
+    """A row that is left alone until then, or for good where its warning is over by then."""
+    if until >= live.expires:
+        state = DeliveryState.UNKNOWN if row.possible_duplicate else DeliveryState.SUPPRESSED
+        return not_sent(chunk_id, row, state, at, QUIET_HOURS)
+    return Settled(chunk_id=chunk_id, row=row, state=DeliveryState.PLANNED, code=QUIET_HOURS, due_at=until, at=at)
+
+
 def _again(call: Call, attempt: Attempt, jitter: Jitter, after_s: float | None, throttled: bool) -> Settled:
     delay = next_delay(call, jitter, after_s, throttled)
     if delay is None:
@@ -100,7 +111,7 @@ def _again(call: Call, attempt: Attempt, jitter: Jitter, after_s: float | None, 
 
 def next_delay(call: Call, jitter: Jitter, after_s: float | None, throttled: bool) -> float | None:
     """Seconds until the next try, ±50 %; None where the plan has no more. Retry-After is a floor, never shortened."""
-    policy, tries = call.live.policy, call.row.tries
+    policy, tries = call.live.policy.of(Channel(call.row.channel)), call.row.tries
     if throttled:
         return max(after_s or 0.0, THROTTLED_S) * (1 + jitter() / 2)
     planned = policy.retry_s[tries] if tries < len(policy.retry_s) else policy.then_every_s

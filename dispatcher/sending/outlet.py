@@ -17,7 +17,7 @@ import structlog
 
 from channels.contract import Accepted, Blame, Message, NotKnown, Outcome, Provider, Refused
 from dispatcher.sending.live import Live
-from dispatcher.sending.outcome import Call, Jitter, not_sent, settle
+from dispatcher.sending.outcome import Call, Jitter, not_sent, settle, wait_until
 from dispatcher.sending.writer import Writer, patiently
 from dispatcher.states import DeliveryState
 from dispatcher.store.deliveries import Row, Settled
@@ -151,6 +151,11 @@ class Outlet:
             self._drop(chunk)
             self._settle_unsent(chunk, chunk.rows[chunk.next :], *over)
             return
+        quiet = chunk.live.quiet_until(rows[0].channel, self._now())
+        if quiet is not None:
+            self._drop(chunk)
+            self._leave_alone(chunk, chunk.rows[chunk.next :], quiet)
+            return
         self._unsettled += len(rows)
         addresses, opened = await asyncio.gather(
             patiently(lambda: self._lookup(rows)), self._writer.open(chunk.id, rows[-1].pos + 1)
@@ -206,20 +211,26 @@ class Outlet:
         chunk.next = len(chunk.rows)
         self._results(chunk, results, 0)
 
+    def _leave_alone(self, chunk: OpenChunk, rows: list[Row], until: datetime) -> None:
+        at = self._now()
+        chunk.next = len(chunk.rows)
+        self._results(chunk, [wait_until(chunk.id, row, chunk.live, at, until) for row in rows], 0)
+
     # ── sending ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def _send_batches(self) -> None:
         while True:
             _, _, chunk, batch = await self._queue.get()
-            over = self._over(chunk.live)  # the last look before the call
-            if over is not None:
-                at = self._now()
-                results = [
-                    not_sent(chunk.id, item.row, _unless_in_doubt(item.row, over[0]), at, over[1]) for item in batch
-                ]
-            else:
-                results = await self._call(chunk, batch)
+            results = self._last_look(chunk, batch) or await self._call(chunk, batch)
             self._results(chunk, results, len(batch))
+
+    def _last_look(self, chunk: OpenChunk, batch: tuple[_Envelope, ...]) -> list[Settled]:
+        """Just before the call: what may not be sent any more, or not now."""
+        at, over = self._now(), self._over(chunk.live)
+        if over is not None:
+            return [not_sent(chunk.id, item.row, _unless_in_doubt(item.row, over[0]), at, over[1]) for item in batch]
+        quiet = chunk.live.quiet_until(batch[0].row.channel, at)
+        return [wait_until(chunk.id, item.row, chunk.live, at, quiet) for item in batch] if quiet else []
 
     async def _call(self, chunk: OpenChunk, batch: tuple[_Envelope, ...]) -> list[Settled]:
         started = self._now()

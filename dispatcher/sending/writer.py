@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -102,7 +102,7 @@ class Writer:
         """Writes everything that waits; returns when it is durable."""
         batch, self._waiting = self._waiting, _Batch()
         if batch:
-            opened = await self._persist(lambda tx: self._write(tx, batch))
+            opened = await self._persist_batch(batch)
             for mark in batch.marks:
                 if not mark.done.done():
                     mark.done.set_result(opened[mark.chunk_id])
@@ -111,6 +111,15 @@ class Writer:
         work, self._work = self._work, []
         for item in work:
             await self._do(item)
+
+    async def _persist_batch(self, batch: _Batch) -> dict[int, bool]:
+        """A value that no column takes must not stop the city: then the results are written without anybody's words."""
+        try:
+            return await self._persist(lambda tx: self._write(tx, batch))
+        except Exception:
+            log.exception("发送结果里有数据库不收的内容，去掉对方的原话再写", results=len(batch.results))
+            batch.results = [_bare(result) for result in batch.results]
+            return await self._persist(lambda tx: self._write(tx, batch))
 
     async def _company(self) -> None:
         """Waits a moment for more results; a mark or a plan ends the wait."""
@@ -154,6 +163,11 @@ class Writer:
                 return await work(tx)
 
         return await patiently(once)
+
+
+def _bare(result: Settled) -> Settled:
+    attempt = result.attempt and replace(result.attempt, code="", reason="", provider_ref="", trace="")
+    return replace(result, code="", attempt=attempt)
 
 
 async def patiently(work: Callable[[], Awaitable[T]]) -> T:

@@ -1,20 +1,25 @@
-"""The sealing key, and the lock that keeps a second process off an SQLite database."""
+"""The sealing key, and the locks: one process on an SQLite database, one sender under a node's name."""
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import os
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
+from dispatcher.pipeline.context import Context
 from dispatcher.settings import BadConfiguration, Settings
 from dispatcher.store import nodes
 from dispatcher.store.engine import Store
+from dispatcher.store.holding import Hold
 from dispatcher.store.sealed import Seal, WrongKey
 
 _CHECK = "seal_check"
+VANISHED_S = 20.0
+"""Longer than a database takes to notice that a machine is gone (store/holding.py)."""
 _CHECK_TEXT = "mingluo"
 
 
@@ -77,6 +82,41 @@ def sole_process(settings: Settings) -> Iterator[None]:
                 f"数据库 {database} 已有一个 mingluo serve 在用：先停掉它，或用 MINGLUO_DATABASE_URL 另指一个"
             ) from error
         yield
+
+
+@asynccontextmanager
+async def sole_sender(context: Context, roles: frozenset[str], patience_s: float = VANISHED_S) -> AsyncIterator[None]:
+    """Under one node's name one process sends: a second one would take the first one's chunks for its own, and send twice.
+
+    A machine that vanished is noticed by the database within seconds, so whoever starts in its place waits that long.
+    """
+    if "send" not in roles:
+        yield
+        return
+    node, hold = context.settings.service.node, Hold(context.store, context.settings.service.node)
+    try:
+        if not await _taken(hold, patience_s):
+            raise Occupied(f"节点名 {node} 已有一个在发送的进程：先停掉它，或用 MINGLUO_NODE 给本进程另起一个名字")
+        async with asyncio.TaskGroup() as tasks:
+            keeping = tasks.create_task(_keep(hold, node), name="node name")
+            yield
+            keeping.cancel()
+    finally:
+        await hold.release()
+
+
+async def _taken(hold: Hold, patience_s: float) -> bool:
+    until = asyncio.get_running_loop().time() + patience_s
+    while not await hold.take():
+        if asyncio.get_running_loop().time() > until:
+            return False
+        await asyncio.sleep(0.5)
+    return True
+
+
+async def _keep(hold: Hold, node: str) -> None:
+    await hold.keep()
+    raise Occupied(f"节点名 {node} 被另一个进程占用，本进程停止，以免重复发送")
 
 
 def _bytes(text: str, where: str) -> bytes:

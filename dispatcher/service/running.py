@@ -86,8 +86,7 @@ class Service:
                     for role, name, work in self._work()
                     if role in self._roles or role == "always"
                 ]
-                if "timers" in self._roles:
-                    scheduler.start()
+                scheduler.start()
                 try:
                     yield self
                 finally:
@@ -108,8 +107,6 @@ class Service:
 
     async def _stop_ticks(self, scheduler: AsyncIOScheduler) -> None:
         """No new tick begins; one under way is let finish, because APScheduler would cut it off in the middle."""
-        if not scheduler.running:
-            return
         scheduler.remove_all_jobs()
         try:
             async with asyncio.timeout(TICK_S):
@@ -151,13 +148,14 @@ class Service:
         scheduler = AsyncIOScheduler(
             timezone=UTC, job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
         )
-        ticks: list[tuple[str, float, Callable[[], Awaitable[object]]]] = [
-            ("过期检查", 1.0, lambda: expire_due(self.context)),
-            ("完成检查", 0.5, lambda: finish(self.context)),
-            ("追问结果", 0.5, self._follower.look),
-            ("事件外发", 0.5, lambda: outbox.relay(self.context.store, self.parts.broker, self.context.now)),
-            ("链路自检", CANARY_EVERY_S, self._canary),
-        ]
+        ticks: list[tuple[str, float, Callable[[], Awaitable[object]]]] = [("链路自检", CANARY_EVERY_S, self._canary)]
+        if "timers" in self._roles:
+            ticks += [
+                ("过期检查", 1.0, lambda: expire_due(self.context)),
+                ("完成检查", 0.5, lambda: finish(self.context)),
+                ("追问结果", 0.5, self._follower.look),
+                ("事件外发", 0.5, lambda: outbox.relay(self.context.store, self.parts.broker, self.context.now)),
+            ]
         for name, every_s, work in ticks:
             scheduler.add_job(self._tick, "interval", seconds=every_s, args=(name, work), id=name)
         scheduler.add_job(self._tick, args=("链路自检", self._canary), id="首次链路自检")

@@ -17,7 +17,7 @@ from dispatcher.model import Channel
 from dispatcher.pipeline.context import Context
 from dispatcher.service import schema
 from dispatcher.service.assembly import assemble, open_context
-from dispatcher.service.keys import sole_process
+from dispatcher.service.keys import sole_process, sole_sender
 from dispatcher.service.running import ROLES, Service
 from dispatcher.settings import BadConfiguration, Settings
 from dispatcher.web.doors import Dependency, Doors, Ready
@@ -65,6 +65,7 @@ async def serving(
             bound, url = _bound(settings) if "web" in roles else (None, settings.service.public_url)
             if bound is not None:
                 opened.callback(bound.close)
+            await opened.enter_async_context(sole_sender(context, roles))
             public_url = (settings.service.public_url or url).rstrip("/")
             service = Service(await assemble(context, public_url, loopback_only), roles)
             await opened.enter_async_context(service.running())

@@ -149,10 +149,13 @@ async def open_rows(tx: Tx, warning_id: str) -> int:
     return int((await tx.execute(statement)).scalar_one())
 
 
-async def waiting_since(tx: Tx, warning_id: str, before: datetime) -> bool:
+async def waiting_since(tx: Tx, warning_id: str, channel: str, before: datetime) -> bool:
     """Whether a row was sent before then and has no receipt yet."""
     statement = select(deliveries.c.target).where(
-        deliveries.c.warning_id == warning_id, deliveries.c.state == DeliveryState.SENT, deliveries.c.sent_at < before
+        deliveries.c.warning_id == warning_id,
+        deliveries.c.channel == channel,
+        deliveries.c.state == DeliveryState.SENT,
+        deliveries.c.sent_at < before,
     )
     return (await tx.execute(statement.limit(1))).first() is not None
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
@@ -61,7 +61,15 @@ class Header:
     channels: Sequence[str]
     expires: str
     broadcast_id: str
+    earlier: Sequence[str]
+    """EBMIDs it calls off."""
     texts: Sequence[str]
+    said: Mapping[str, str]
+    """Who says what, in the words of the message itself: `SAID`, and `sender_name`."""
+
+
+SAID = ("sender", "identifier", "event", "headline")
+"""Columns of a warning that leave the house as they are."""
 
 
 def header_hash(header: Header) -> str:

@@ -20,6 +20,7 @@ from typing import Any
 from aiohttp import ClientSession
 from sqlalchemy import text
 
+from channels.broadcast.gateway import EBDIDS
 from dispatcher.broker.contract import Inbound, Node, Parcel
 from dispatcher.broker.embedded import EmbeddedBroker
 from dispatcher.registry import importing, sample
@@ -214,7 +215,7 @@ async def keys_by_packet(store: Store) -> dict[int, str]:
         rows = await tx.execute(
             text("SELECT serial, warning_id, target, channel, round FROM deliveries WHERE serial > 0")
         )
-        return {serial: f"{w}.{t}.{c}.{r}" for serial, w, t, c, r in rows}
+        return {serial * EBDIDS: f"{w}.{t}.{c}.{r}" for serial, w, t, c, r in rows}
 
 
 async def _answers(host: str, port: int) -> bool:

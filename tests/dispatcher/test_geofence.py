@@ -214,6 +214,16 @@ def test_townships_in_the_text_count_where_the_descriptions_name_none() -> None:
     assert named(text="泉江、雩田").villages == ()
 
 
+def test_where_it_has_rained_is_not_where_the_warning_holds() -> None:
+    past = "过去3小时泉江镇已出现100毫米降水，"
+    whole = named("遂川县").villages
+    assert named("遂川县", text=past + "预计未来3小时遂川县仍有强降水").villages == whole != row(0)
+    assert named("遂川县", text=past + "预计未来3小时雩田镇将出现暴雨").villages == row(1)
+    assert named(text=past + "预计未来3小时仍有强降水").villages == ()
+    assert named("遂川县", text="截至8时，全县普降暴雨；预计雩田镇将出现暴雨").villages == row(1)
+    assert named("遂川县", text="目前泉江镇山洪风险高").villages == row(0)
+
+
 def test_a_short_name_counts_only_as_a_whole_description() -> None:
     assert named("泉江").villages == row(0)
     assert named("泉江一带").villages == ()

@@ -1,10 +1,10 @@
-"""The plan: chunks in order, texts once each, quiet hours, lanes; and a hash that changes with anything one approves."""
+"""The plan: chunks in order, texts once each, lanes; and a hash that changes with anything one approves."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
 
 import numpy as np
 import pytest
@@ -27,12 +27,9 @@ from dispatcher.model import (
     WarningMessage,
     Why,
 )
-from dispatcher.planning import CHUNK, FIRST_CHUNK, QUIET_HOURS, Frame, Plan, header_of, lane_of, make_plan
+from dispatcher.planning import CHUNK, FIRST_CHUNK, Frame, Plan, header_of, lane_of, make_plan
 from dispatcher.store.packing import FrozenRow, digest, header_hash, plan_hash, unpack
 from tests.city import NOW, VILLAGES, both, frame, gateways, people, red
-
-NIGHT = NOW.replace(hour=15)
-"""23:00 in Ji'an."""
 
 
 def rows(plan: Plan, channel: Channel = Channel.SMS) -> list[FrozenRow]:
@@ -41,10 +38,6 @@ def rows(plan: Plan, channel: Channel = Channel.SMS) -> list[FrozenRow]:
 
 def targets(plan: Plan, channel: Channel = Channel.SMS) -> list[str]:
     return [row.target for row in rows(plan, channel)]
-
-
-def at(now: datetime) -> Frame:
-    return replace(frame(), now=now)
 
 
 def residents(count: int, townships: Sequence[str] = ("360827102",)) -> Audience:
@@ -137,38 +130,15 @@ def test_a_township_without_a_name_is_called_by_its_county_and_never_left_blank(
     assert "：本辖区。" in bodies[1]
 
 
-# ── quiet hours ─────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── what is not used ────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("level", list(Level))
-@pytest.mark.parametrize("hour", range(24))
-def test_blue_and_yellow_do_not_sound_loudspeakers_from_ten_at_night_to_six(level: Level, hour: int) -> None:
-    now = datetime(2026, 4, 3, hour, 30, tzinfo=UTC) - timedelta(hours=8)
-    plan = make_plan(red(level=level), both(people(2), gateways(3)), at(now))
-    quiet = level in (Level.BLUE, Level.YELLOW) and (hour >= 22 or hour < 6)
-    assert {row.suppressed for row in rows(plan, Channel.BROADCAST)} == {QUIET_HOURS if quiet else ""}
-    assert {row.suppressed for row in rows(plan)} == {""}, "a phone is told at any hour"
-    assert plan.suppressed == ({QUIET_HOURS: 3} if quiet else {})
-
-
-def test_the_issuer_may_say_that_loudspeakers_sound_at_night() -> None:
-    plan = make_plan(red(level=Level.BLUE, sound_at_night=True), gateways(3), at(NIGHT))
-    assert plan.suppressed == {}
-
-
-def test_what_is_not_sent_still_stands_in_the_plan_with_its_reason() -> None:
-    plan = make_plan(red(level=Level.BLUE), gateways(3), at(NIGHT))
-    assert plan.rows == 3
-    assert plan.channels == {"broadcast": 3}
-
-
-def test_quiet_hours_within_one_day_are_understood_too() -> None:
-    ours = frame()
-    midday = ours.policy.model_copy(update={"quiet_from_hour": 12, "quiet_to_hour": 14})
-    loud = replace(ours, policy=midday, now=NIGHT)
-    hushed = replace(ours, policy=midday, now=NIGHT.replace(hour=5))  # 13:00 in Ji'an
-    assert make_plan(red(level=Level.BLUE), gateways(1), loud).suppressed == {}
-    assert make_plan(red(level=Level.BLUE), gateways(1), hushed).suppressed == {QUIET_HOURS: 1}
+def test_when_the_days_broadcast_numbers_are_used_up_everybody_else_is_still_told() -> None:
+    plan = make_plan(red(), both(people(2), gateways(3)), replace(frame(), numbers_used_up=True))
+    assert {row.suppressed for row in rows(plan, Channel.BROADCAST)} == {"ebmid_used_up"}
+    assert {row.suppressed for row in rows(plan)} == {""}
+    assert (plan.rows, plan.channels) == (5, {"sms": 2, "broadcast": 3})
+    assert plan.silent == {"broadcast": "ebmid_used_up"}
 
 
 def test_a_channel_that_the_level_does_not_use_is_named_and_not_used() -> None:
@@ -255,7 +225,7 @@ def test_the_same_warning_and_list_make_the_same_plan() -> None:
 
 
 def test_the_hash_is_made_of_the_header_and_of_every_chunk_so_that_the_sender_can_prove_it() -> None:
-    header = header_of(red(), VILLAGES, list(APPROVED.channels), "", APPROVED.texts)
+    header = header_of(red(), frame(), list(APPROVED.channels), APPROVED.texts)
     assert header_hash(header) == APPROVED.header_hash
     assert plan_hash(APPROVED.header_hash, [chunk.hash for chunk in APPROVED.chunks]) == APPROVED.hash
 

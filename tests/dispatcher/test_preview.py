@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,10 @@ from dispatcher.model import Code, Target, Verdict
 from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.explain import explain
 from dispatcher.pipeline.preview import preview
-from dispatcher.store import warnings
-from tests.city import cap
+from dispatcher.store import chunks, deliveries, warnings
+from dispatcher.store.chunks import Holder
+from dispatcher.store.packing import unpack
+from tests.city import NOW, cap, named
 from tests.dispatcher.test_accept import sent_in
 
 CN = Path(__file__).parent.parent / "cap"
@@ -64,3 +67,28 @@ async def test_whoever_is_told_can_be_told_why_and_whoever_is_not_why_not(jian: 
 @pytest.mark.parametrize("warning_id", ["", "nothing"])
 async def test_a_warning_nobody_knows_has_no_story(jian: Context, warning_id: str) -> None:
     assert await explain(jian, warning_id, Target.parse("officer-JA00001")) is None
+
+
+async def test_a_yellow_by_night_is_shown_as_waiting_at_the_loudspeakers(jian: Context) -> None:
+    body, night = cap(severity="Moderate", headline="吉安市气象台发布暴雨黄色预警"), NOW  # 02:39
+    seen = await preview(jian, body, "application/cap+xml", None, night)
+    assert seen.channels["broadcast"]["waits_until"] == "2026-04-03T06:00:00+08:00"
+    assert "waits_until" not in seen.channels["sms"]
+    by_day = await preview(jian, body, "application/cap+xml", None, NOW + timedelta(hours=4))
+    assert "waits_until" not in by_day.channels["broadcast"]
+
+
+async def test_a_cancel_is_previewed_to_whoever_may_have_heard(jian: Context) -> None:
+    alert = await sent_in(jian, cap())
+    async with jian.store.begin() as tx:
+        holder = Holder(node="test", epoch=1, lease_until=NOW + timedelta(minutes=1))
+        chunk = await chunks.take(tx, "broadcast", holder)
+        assert chunk is not None
+        rows = await deliveries.plan(tx, chunk, unpack(chunk.packed), 1, None)
+        await chunks.open_to(tx, chunk.id, holder, chunk.size)
+    cancel = cap("C1", NOW + timedelta(minutes=1), kind="Cancel", references=named("36080041600000_20260403023900"))
+    seen = await preview(jian, cancel, "application/cap+xml", jian.settings.sources["city-weather"])
+    assert seen.channels["broadcast"]["targets"] == seen.gateways == len(rows) > 0
+    assert seen.officers == 0, "none of them was told"
+    assert seen.villages
+    assert alert.warning_id

@@ -20,13 +20,16 @@ from dispatcher.pipeline.withdraw import end, told
 from dispatcher.sending.dispatch import Dispatcher, Identity
 from dispatcher.sending.live import Desk
 from dispatcher.sending.outlet import Address, Lookup, Wire
+from dispatcher.sending.writer import Writer
 from dispatcher.service.assembly import event_code_of
 from dispatcher.states import DeliveryState, WarningState
-from dispatcher.store import ledger, nodes, warnings
-from dispatcher.store.deliveries import Row
+from dispatcher.store import chunks, deliveries, ledger, nodes, warnings
+from dispatcher.store.chunks import Holder
+from dispatcher.store.deliveries import Attempt, Row, Settled
 from dispatcher.store.engine import Store
+from dispatcher.store.packing import unpack
 from dispatcher.store.sealed import Seal
-from tests.city import Clock, Provider, both, gateways, people, red, released, settings
+from tests.city import NOW, Clock, Provider, both, gateways, people, red, released, settings
 
 SEAL = Seal(bytes(32))
 
@@ -224,6 +227,92 @@ async def test_what_nobody_can_send_waits_and_ends_with_its_warning(store: Store
         await until(all_in(store, warning.id, {DeliveryState.SENT: 5, DeliveryState.WITHDRAWN: 3}))
     async with store.read() as tx:
         assert await ledger.unplanned(tx, warning.id) == []
+
+
+async def test_a_yellow_waits_at_the_loudspeakers_for_the_end_of_the_quiet_hours(store: Store) -> None:
+    clock, loud, sms = Clock(), Provider(), Provider()
+    clock.at = NOW.replace(hour=13, minute=58)  # 21:58 in Ji'an
+    late = clock.at + timedelta(hours=12)
+    told_by_day = await released(store, red(level=Level.YELLOW, expires=late), gateways(2))
+    async with dispatching(store, clock, broadcast=loud, sms=sms):
+        await until(all_in(store, told_by_day.id, {DeliveryState.SENT: 2}))
+        clock.pass_(minutes=2)
+        by_night = await released(store, red(level=Level.YELLOW, expires=late), both(gateways(3), people(1)), 2)
+        over_by_six = await released(store, red(level=Level.BLUE, expires=clock() + timedelta(hours=7)), gateways(1), 3)
+        allowed = await released(store, red(level=Level.BLUE, expires=late, sound_at_night=True), gateways(1), 4)
+        await until(all_in(store, by_night.id, {DeliveryState.PLANNED: 3, DeliveryState.SENT: 1}))
+        await until(all_in(store, over_by_six.id, {DeliveryState.SUPPRESSED: 1}))
+        await until(all_in(store, allowed.id, {DeliveryState.SENT: 1}))
+        clock.pass_(hours=7, minutes=59)
+        await until(lambda: _true(len(sms.got) == 1))
+        assert len(loud.got) == 3
+        clock.pass_(minutes=2)
+        await until(all_in(store, by_night.id, {DeliveryState.SENT: 4}))
+    assert len(loud.got) == 6
+
+
+async def test_a_loudspeaker_that_was_down_is_not_tried_again_by_night(store: Store) -> None:
+    clock, loud = Clock(), Provider(answer=lambda _: TryAgain(code="503", reason="忙"))
+    clock.at = NOW.replace(hour=13, minute=59, second=58)
+    warning = await released(store, red(level=Level.YELLOW, expires=clock.at + timedelta(hours=12)), gateways(1))
+    async with dispatching(store, clock, broadcast=loud):
+        await until(lambda: _true(len(loud.got) == 1))
+        clock.pass_(minutes=1)
+        await until(lambda: _waits(store, warning.id))
+        assert len(loud.got) == 1
+
+
+async def _waits(store: Store, warning_id: str) -> bool:
+    async with store.read() as tx:
+        return [entry.state_code for entry in await ledger.page(tx, warning_id, None)] == ["quiet_hours"]
+
+
+async def test_what_may_have_arrived_is_not_called_withdrawn(store: Store) -> None:
+    clock, sms = Clock(), Provider(answer=lambda _: NotKnown(code="timeout", reason="没有应答"))
+    warning = await released(store, red(), people(3))
+    async with dispatching(store, clock, sms=sms) as (_, context):
+        await until(lambda: _true(len(sms.got) == 3))
+        await until(lambda: _retries(store, warning.id))
+        async with store.begin() as tx:
+            assert await end(context, tx, warning.id, WarningState.CANCELLED)
+        assert await counts(store, warning.id) == {DeliveryState.UNKNOWN: 3}
+
+
+async def _retries(store: Store, warning_id: str) -> bool:
+    async with store.read() as tx:
+        return all(entry.due_at for entry in await ledger.page(tx, warning_id, None))
+
+
+@pytest.mark.parametrize("column", ["headline", "event", "sender"])
+async def test_words_changed_after_the_approval_are_not_sent(store: Store, column: str) -> None:
+    sms = Provider()
+    warning = await released(store, red(), people(3))
+    async with store.begin() as tx:
+        await tx.execute(text(f"UPDATE warnings SET {column} = '别的' WHERE id = '{warning.id}'"))
+    async with dispatching(store, Clock(), sms=sms):
+        await until(all_in(store, warning.id, {DeliveryState.FAILED: 3}))
+    assert not sms.got
+
+
+async def test_an_answer_no_column_takes_costs_its_words_and_not_the_result(postgres_store: Store) -> None:
+    warning = await released(postgres_store, red(), people(2))
+    holder = Holder(node="node-1", epoch=1, lease_until=NOW + timedelta(minutes=1))
+    writer = Writer(postgres_store, lambda: holder, Clock())
+    async with postgres_store.begin() as tx:
+        chunk = await chunks.take(tx, "sms", holder)
+        assert chunk is not None
+        rows = await deliveries.plan(tx, chunk, unpack(chunk.packed), 0, None)
+    tries = [
+        Attempt(no=1, provider="x", started_at=NOW, ended_at=NOW, outcome="accepted", reason=reason)
+        for reason in ("好", "\0")
+    ]
+    results = [
+        Settled(chunk_id=chunk.id, row=row, state=DeliveryState.SENT, at=NOW, attempt=attempt)
+        for row, attempt in zip(rows, tries, strict=True)
+    ]
+    writer.settle(results, [chunk.id], lambda: None)
+    await writer.flush()
+    assert await counts(postgres_store, warning.id) == {DeliveryState.SENT: 2}
 
 
 async def test_a_red_overtakes_a_blue_fan_out(store: Store) -> None:

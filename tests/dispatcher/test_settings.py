@@ -210,7 +210,7 @@ def test_settings_that_are_printed_show_no_secret() -> None:
 
 
 def test_an_empty_variable_counts_as_unset_and_a_default_stands_in(change: Change) -> None:
-    folder = change("service", "node: node-1", "node: ${MINGLUO_NODE_NAME:-node-7}")
+    folder = change("service", 'node: ""', "node: ${MINGLUO_NODE_NAME:-node-7}")
     assert loaded(folder).service.node == "node-7"
     assert loaded(folder, MINGLUO_NODE_NAME="").service.node == "node-7"
     assert loaded(folder, MINGLUO_NODE_NAME="node-3").service.node == "node-3"
@@ -297,7 +297,7 @@ def test_an_absolute_address_stays_as_it_is(url: str) -> None:
 
 
 def test_a_relative_configuration_folder_stands_under_the_home(change: Change) -> None:
-    folder = change("service", "node: node-1", "node: node-9")
+    folder = change("service", 'node: ""', "node: node-9")
     assert load({"MINGLUO_HOME": str(folder.parent), "MINGLUO_CONFIG": "config"}).service.node == "node-9"
     assert load({"MINGLUO_HOME": str(folder.parent)}).service.node == "node-9"
 

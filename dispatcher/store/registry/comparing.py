@@ -11,10 +11,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import select
 
-from dispatcher.states import GatewayState
 from dispatcher.store.engine import Tx
 from dispatcher.store.registry.opening import exported
-from dispatcher.store.registry.rows import TABLE_OF, GatewayRow, ResidentRow, ResidentRows, Row, Sheets
+from dispatcher.store.registry.rows import TABLE_OF, ResidentRow, ResidentRows, Row, Sheets
 from dispatcher.store.sealed import Seal
 from dispatcher.store.tables import residents
 
@@ -36,8 +35,8 @@ async def differences(tx: Tx, seal: Seal, sheets: Sheets) -> list[Difference]:
     """One a table that came; the residents are `compare_residents`'s."""
     found = []
     for kind, rows in sheets.tables.items():
-        before = {_key(row): _lasting(row) for row in await exported(tx, seal, kind)}
-        after = {_key(row): _lasting(row) for row in rows}
+        before = {_key(row): row for row in await exported(tx, seal, kind)}
+        after = {_key(row): row for row in rows}
         same = sum(before.get(key) == row for key, row in after.items())
         found.append(_difference(TABLE_OF[kind].name, before.keys(), after.keys(), same))
     return found
@@ -72,8 +71,3 @@ def _difference(table: str, before: AbstractSet[object], after: AbstractSet[obje
 
 def _key(row: Row) -> tuple[object, ...]:
     return tuple(getattr(row, column.name) for column in TABLE_OF[type(row)].primary_key.columns)
-
-
-def _lasting(row: Row) -> Row:
-    """Without what heartbeats change: an import leaves that alone."""
-    return row._replace(state=GatewayState.UNKNOWN, proven_at=None) if isinstance(row, GatewayRow) else row

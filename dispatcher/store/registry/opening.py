@@ -141,7 +141,7 @@ def _readable(target: str) -> Iterator[None]:
     try:
         yield
     except WrongKey:
-        log.exception("一个对象的号码或密钥打不开，按没有地址处理，请核对登记册", target=target)
+        log.error("一个对象的号码或密钥打不开，按没有地址处理，请核对登记册", target=target)  # noqa: TRY400
 
 
 def _select_people(kind: TargetKind, table: Table) -> Select[Any]:

@@ -31,7 +31,8 @@ from dispatcher.store import tables as t
 from dispatcher.store.engine import Tx
 
 _PAGE = 50_000
-_REACHABLE: Final = frozenset({GatewayState.ONLINE, GatewayState.DEGRADED})
+_SILENT: Final = frozenset({GatewayState.OFFLINE, GatewayState.FAULT})
+"""Whoever is not known to be silent is tried: one that nobody has heard of yet may well play."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +140,7 @@ async def gateways(tx: Tx) -> list[Gateway]:
             parent=row.parent,
             point=Point(row.lat, row.lon),
             url=row.url,
-            online=row.state in _REACHABLE,
+            online=row.state not in _SILENT,
             villages=tuple(sorted(villages[row.id])),
         )
         for row in found

@@ -1,8 +1,7 @@
 """Replaces tables of the register whole, in the caller's transaction: a broken import leaves the last good register.
 
-A gateway that was here before, at the same address, keeps the state its heartbeats gave it: a file of last week must
-not raise a dead gateway. A million residents go through the driver's own bulk door, sealed page by page on
-another thread.
+A gateway's state is the file's: nothing hears its heartbeats yet. A million residents go through the driver's own bulk
+door, sealed page by page on another thread.
 """
 
 from __future__ import annotations
@@ -10,12 +9,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 
-from sqlalchemy import Table, delete, insert, select, text
+from sqlalchemy import Table, delete, insert, text
 
 from dispatcher.store.engine import Tx
-from dispatcher.store.registry.rows import TABLE_OF, GatewayRow, ResidentRow, ResidentRows, Row, Sheets
+from dispatcher.store.registry.rows import TABLE_OF, ResidentRow, ResidentRows, Row, Sheets
 from dispatcher.store.sealed import Seal
-from dispatcher.store.tables import gateways, residents
+from dispatcher.store.tables import residents
 
 Tell = Callable[[str, int, int], None]
 """Told of progress: which table, rows done, rows in all."""
@@ -42,8 +41,7 @@ async def replace(tx: Tx, seal: Seal, sheets: Sheets, tell: Tell = quiet) -> int
     """Puts the sheets in the place of what their tables held; returns the register's new version."""
     version = await bump_version(tx)
     for kind, rows in sheets.tables.items():
-        kept = await _with_live_states(tx, rows) if kind is GatewayRow else rows
-        await _fill(tx, seal, TABLE_OF[kind], kept, tell)
+        await _fill(tx, seal, TABLE_OF[kind], rows, tell)
     if sheets.residents is not None:
         await _fill_residents(tx, seal, sheets.residents, tell)
     return version
@@ -70,20 +68,6 @@ def _sealed(seal: Seal, row: Row) -> dict[str, object]:
     if "secrets" in values:
         values["secrets"] = seal.seal("\n".join(values["secrets"]))
     return values
-
-
-async def _with_live_states(tx: Tx, rows: Sequence[Row]) -> Sequence[Row]:
-    known = {
-        row.id: row
-        for row in await tx.execute(select(gateways.c.id, gateways.c.url, gateways.c.state, gateways.c.proven_at))
-    }
-    kept: list[Row] = []
-    for row in rows:
-        assert isinstance(row, GatewayRow)
-        before = known.get(row.id)
-        same = before is not None and before.url == row.url
-        kept.append(row._replace(state=before.state, proven_at=before.proven_at) if before and same else row)
-    return kept
 
 
 async def _fill_residents(tx: Tx, seal: Seal, rows: ResidentRows, tell: Tell) -> None:
