@@ -200,12 +200,7 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
     settings = Settings(
         home=home,
         config=folder,
-        service=service.model_copy(
-            update={
-                "database_url": _rooted(service.database_url, home),
-                "node": service.node or socket.gethostname()[:64],
-            }
-        ),
+        service=service.model_copy(update=_at_home(service, home)),
         sources=sources.sources,
         channels=channels.channels,
         hazards=hazards,
@@ -241,6 +236,11 @@ def _refuse_contradictions(settings: Settings) -> None:
         faults.append("service.yaml: 正式环境必须由环境变量给出 seal_key（MINGLUO_SEAL_KEY，64 位十六进制）")
     if faults:
         raise BadConfiguration("\n".join(faults))
+
+
+def _at_home(service: Service, home: Path) -> dict[str, str]:
+    node = service.node or socket.gethostname()[:64]
+    return {"database_url": _rooted(service.database_url, home), "node": node}
 
 
 def _rooted(database_url: str, home: Path) -> str:

@@ -32,7 +32,9 @@ HEADER = Header(
     channels=["party", "sms"],
     expires="2026-04-03T00:39:00+00:00",
     broadcast_id="",
+    earlier=[],
     texts=["一", "二"],
+    said={"headline": "红色预警"},
 )
 
 

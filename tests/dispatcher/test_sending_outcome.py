@@ -74,6 +74,8 @@ def live(level: Level = Level.RED, *, expires: datetime = EXPIRES, ended: Delive
         bulletin=bulletin,
         texts={},
         policy=POLICY.levels[level],
+        hours=POLICY,
+        sounds_at_night=True,
         genuine=True,
         ended=(ended, "") if ended else None,
     )

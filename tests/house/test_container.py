@@ -31,10 +31,14 @@ SECRETS = {
 }
 
 
+OPTIONAL = {"MINGLUO_TOKEN_CITY_WEATHER": "token-of-the-city-0123456789"}
+"""What a city puts into .env besides."""
+
+
 def compose() -> dict[str, Any]:
     text = (PROJECT / "docker-compose.yml").read_text()
     filled = re.sub(r"\$\{(\w+)(?::\?[^}]*)?\}", lambda found: SECRETS[found.group(1)], text)
-    filled = re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", filled)
+    filled = re.sub(r"\$\{(\w+):-([^}]*)\}", lambda found: OPTIONAL.get(found[1], found[2]), filled)
     services: dict[str, Any] = yaml.safe_load(filled)["services"]
     return services
 
@@ -51,6 +55,16 @@ def test_every_secret_comes_from_the_environment_and_its_absence_stops_the_start
     text = (PROJECT / "docker-compose.yml").read_text()
     assert all(re.search(rf"\$\{{{name}:\?", text) for name in SECRETS)
     assert set(re.findall(r"(?m)^ +\w*(?:PASSWORD|PASS|KEY): (.)", text)) == {"$"}
+
+
+def test_whatever_the_configuration_takes_from_the_environment_reaches_the_container() -> None:
+    asked = {
+        name
+        for file in (PROJECT / "config").glob("*.yaml")
+        for name in re.findall(r"\$\{(\w+)\}", file.read_text("utf-8"))
+    }
+    assert asked - compose()["mingluo"]["environment"].keys() == {"NAME"} & asked
+    assert asked
 
 
 def test_whatever_is_not_needed_stays_out_of_the_image() -> None:
@@ -120,6 +134,8 @@ def test_the_image_serves_as_an_ordinary_user_with_composes_environment(
         health = [part.replace("8080", str(port)) for part in image.health]
         assert _run(image, health) == 0
         assert _run(image, [part.replace("8080", str(free_port())) for part in image.health]) != 0
+        assert _seen_from_outside(port, "") == 401
+        assert _seen_from_outside(port, OPTIONAL["MINGLUO_TOKEN_CITY_WEATHER"]) == 200
         assert _run(image, ["touch", "/opt/mingluo/dispatcher/written"]) != 0
         assert _run(image, ["touch", "/var/lib/mingluo/written"]) == 0
     finally:
@@ -141,6 +157,18 @@ def test_composes_health_checks_pass_against_what_they_check(services: dict[str,
     control = shlex.split(services["rabbitmq"]["MINGLUO_TEST_RABBITMQCTL"])
     control[-1] = str(Path(control[-1]).with_name(program))
     subprocess.run([*control, *arguments], check=True, timeout=60)
+
+
+def _seen_from_outside(port: int, token: str) -> int:
+    """The console through the published port: whoever asks is not on the service's own machine."""
+    headers = {"X-Forwarded-For": "192.0.2.1"} | ({"Authorization": f"Bearer {token}"} if token else {})
+    try:
+        with urllib.request.urlopen(
+            urllib.request.Request(f"http://127.0.0.1:{port}/", headers=headers), timeout=10
+        ) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as refused:
+        return refused.code
 
 
 def _place(services: dict[str, dict[str, str]], name: str) -> str:
