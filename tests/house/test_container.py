@@ -38,7 +38,7 @@ OPTIONAL = {"MINGLUO_TOKEN_CITY_WEATHER": "token-of-the-city-0123456789"}
 def compose() -> dict[str, Any]:
     text = (PROJECT / "docker-compose.yml").read_text()
     filled = re.sub(r"\$\{(\w+)(?::\?[^}]*)?\}", lambda found: SECRETS[found.group(1)], text)
-    filled = re.sub(r"\$\{(\w+):-([^}]*)\}", lambda found: OPTIONAL.get(found[1], found[2]), filled)
+    filled = re.sub(r"\$\{(\w+):-([^}]*)\}", lambda found: OPTIONAL.get(found[1], found[2]) or '""', filled)
     services: dict[str, Any] = yaml.safe_load(filled)["services"]
     return services
 
