@@ -297,7 +297,7 @@ class Outlet:
 
 def message_of(live: Live, row: Row, address: Address) -> Message:
     return Message(
-        id=str(row.key),
+        id=row.name,
         to=address.to,
         text=live.texts[row.text_no].body,
         bulletin=live.bulletin,
@@ -305,7 +305,7 @@ def message_of(live: Live, row: Row, address: Address) -> Message:
         areas=tuple(row.areas.split(",")) if row.areas else (),
         serial=row.serial,
         secrets=address.secrets,
-        told=tuple(one for one in live.bulletin.earlier if one in address.told),
+        told=tuple([one for one in live.bulletin.earlier if one in address.told]) if address.told else (),
     )
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
 
-from sqlalchemy import ColumnElement, and_, case, insert, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, case, insert, or_, select, update
 
 from dispatcher.states import SENDING, DeliveryState
 from dispatcher.store.engine import Tx
@@ -116,10 +116,7 @@ async def take(tx: Tx, channel: str, holder: Holder, above_lane: int | None = No
 
 async def take_ended(tx: Tx, sent_here: Sequence[str], holder: Holder) -> Chunk | None:
     """A released chunk of a channel not sent here, whose warning may no longer be sent by anybody."""
-    in_force = select(warnings.c.id).where(
-        warnings.c.id == chunks.c.warning_id, warnings.c.state.in_([state.value for state in SENDING])
-    )
-    return await _seize(tx, and_(chunks.c.channel.not_in(sent_here), ~in_force.exists()), holder)
+    return await _seize(tx, and_(chunks.c.channel.not_in(sent_here), ~_IN_FORCE), holder)
 
 
 async def reclaim(tx: Tx, holder: Holder, now: datetime, channels: Sequence[str]) -> Chunk | None:
@@ -179,32 +176,39 @@ async def gather(tx: Tx, new: NewChunk, warning_id: str, holder: Holder) -> int:
     return int(result.scalar_one())
 
 
+_OURS = and_(  # an epoch is its node's own: two nodes may both be in their first
+    chunks.c.owner == bindparam("b_owner"), chunks.c.epoch == bindparam("b_epoch")
+)
+_IN_FORCE = (
+    select(warnings.c.id)
+    .where(warnings.c.id == chunks.c.warning_id, warnings.c.state.in_([state.value for state in SENDING]))
+    .exists()
+)
+_OPEN_TO = (
+    update(chunks)
+    .where(chunks.c.id == bindparam("b_id"), _OURS, chunks.c.state == ChunkState.OPEN, _IN_FORCE)
+    .values(
+        opened_to=case(
+            (chunks.c.opened_to < bindparam("b_position"), bindparam("b_position")), else_=chunks.c.opened_to
+        )
+    )
+)
+
+
 async def open_to(tx: Tx, chunk_id: int, holder: Holder, position: int) -> bool:
     """Moves the mark past the rows about to be sent. False: the chunk is no longer ours, or its warning was called off."""
-    in_force = select(warnings.c.id).where(
-        warnings.c.id == chunks.c.warning_id, warnings.c.state.in_([state.value for state in SENDING])
-    )
     result = await tx.execute(
-        update(chunks)
-        .where(
-            chunks.c.id == chunk_id,
-            chunks.c.owner == holder.node,  # an epoch is its node's own: two nodes may both be in their first
-            chunks.c.epoch == holder.epoch,
-            chunks.c.state == ChunkState.OPEN,
-            in_force.exists(),
-        )
-        .values(opened_to=case((chunks.c.opened_to < position, position), else_=chunks.c.opened_to))
+        _OPEN_TO, {"b_id": chunk_id, "b_owner": holder.node, "b_epoch": holder.epoch, "b_position": position}
     )
     return result.rowcount == 1
 
 
+_STILL_OURS = select(chunks.c.id).where(chunks.c.id.in_(bindparam("b_ids", expanding=True)), _OURS).with_for_update()
+
+
 async def still_ours(tx: Tx, ids: Sequence[int], holder: Holder) -> set[int]:
     """Of these chunks, those that we still own, locked until this transaction ends: the fence against zombies."""
-    rows = await tx.execute(
-        select(chunks.c.id)
-        .where(chunks.c.id.in_(ids), chunks.c.owner == holder.node, chunks.c.epoch == holder.epoch)
-        .with_for_update()
-    )
+    rows = await tx.execute(_STILL_OURS, {"b_ids": list(ids), "b_owner": holder.node, "b_epoch": holder.epoch})
     return {row.id for row in rows}
 
 
@@ -220,14 +224,22 @@ async def renew(tx: Tx, holder: Holder) -> None:
     )
 
 
+_CLOSE = (
+    update(chunks)
+    .where(
+        chunks.c.id.in_(bindparam("b_ids", expanding=True)),
+        ~select(deliveries.c.pos)
+        .where(deliveries.c.chunk_id == chunks.c.id, deliveries.c.state == DeliveryState.PLANNED)
+        .exists(),
+    )
+    .values(state=ChunkState.CLOSED)
+)
+
+
 async def close(tx: Tx, ids: Sequence[int]) -> None:
     """Whoever miscounts cannot lose a row: a chunk with one left to send stays as it is, and is taken back."""
-    if not ids:
-        return
-    left = select(deliveries.c.pos).where(
-        deliveries.c.chunk_id == chunks.c.id, deliveries.c.state == DeliveryState.PLANNED
-    )
-    await tx.execute(update(chunks).where(chunks.c.id.in_(ids), ~left.exists()).values(state=ChunkState.CLOSED))
+    if ids:
+        await tx.execute(_CLOSE, {"b_ids": list(ids)})
 
 
 async def hold(tx: Tx, warning_id: str) -> None:

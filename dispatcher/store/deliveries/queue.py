@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, bindparam, case, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, case, func, or_, select, update
 
 from dispatcher.states import DeliveryState
 from dispatcher.store.chunks import Chunk
 from dispatcher.store.deliveries.rows import Due, Row, row_of
 from dispatcher.store.engine import Tx
+from dispatcher.store.many import Inserted
 from dispatcher.store.packing import FrozenRow
 from dispatcher.store.tables import chunks, deliveries, warnings
 
@@ -32,7 +33,7 @@ async def plan(
         values.append(_values(chunk, row, one.why, (state, code)))
         if state is DeliveryState.PLANNED:
             to_send.append(row)
-    await tx.execute(insert(deliveries), values)
+    await _PLAN.run(tx, values)
     return to_send
 
 
@@ -53,27 +54,52 @@ def _new(chunk: Chunk, frozen: FrozenRow, pos: int, serial: int) -> Row:
     )
 
 
-def _values(chunk: Chunk, row: Row, why: int, state: tuple[DeliveryState, str]) -> dict[str, object]:
-    return {
-        "warning_id": row.warning_id,
-        "channel": row.channel,
-        "target": row.target,
-        "round": row.round,
-        "why": why,
-        "text_no": row.text_no,
-        "township": row.township,
-        "areas": row.areas,
-        "state": state[0],
-        "state_code": state[1],
-        "chunk_id": chunk.id if state[0] is DeliveryState.PLANNED else None,
-        "pos": row.pos,
-        "serial": row.serial,
-        "calls": 0,
-        "tries": 0,
-        "provider": "",
-        "provider_ref": "",
-        "possible_duplicate": False,
-    }
+_PLANNED = (
+    "warning_id",
+    "channel",
+    "target",
+    "round",
+    "why",
+    "text_no",
+    "township",
+    "areas",
+    "state",
+    "state_code",
+    "chunk_id",
+    "pos",
+    "serial",
+    "calls",
+    "tries",
+    "provider",
+    "provider_ref",
+    "possible_duplicate",
+)
+_PLAN = Inserted(deliveries, _PLANNED)
+
+
+def _values(chunk: Chunk, row: Row, why: int, state: tuple[DeliveryState, str]) -> tuple[object, ...]:
+    """In the order of `_PLANNED`."""
+    waits = chunk.id if state[0] is DeliveryState.PLANNED else None
+    return (
+        row.warning_id,
+        row.channel,
+        row.target,
+        row.round,
+        why,
+        row.text_no,
+        row.township,
+        row.areas,
+        int(state[0]),
+        state[1],
+        waits,
+        row.pos,
+        row.serial,
+        0,
+        0,
+        "",
+        "",
+        False,
+    )
 
 
 async def in_chunk(tx: Tx, chunk_id: int, opened_to: int) -> list[Row]:

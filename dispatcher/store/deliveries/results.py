@@ -10,31 +10,11 @@ from sqlalchemy import ColumnElement, Update, bindparam, case, func, insert, or_
 from dispatcher.states import TERMINAL, DeliveryState, may_become
 from dispatcher.store.chunks import Chunk
 from dispatcher.store.deliveries.rows import Attempt, Report, Row, Settled
-from dispatcher.store.engine import Tx, upsert
+from dispatcher.store.engine import Tx
+from dispatcher.store.many import Inserted, Many, Source
 from dispatcher.store.tables import attempts, deliveries, receipts
 
 _GUARDS = {state: may_become(state) for state in DeliveryState}
-
-
-_SETTLE = (
-    update(deliveries)
-    .where(
-        deliveries.c.warning_id == bindparam("k_warning"),
-        deliveries.c.channel == bindparam("k_channel"),
-        deliveries.c.target == bindparam("k_target"),
-        deliveries.c.round == bindparam("k_round"),
-        deliveries.c.chunk_id == bindparam("k_chunk"),
-    )
-    .values(
-        chunk_id=None,
-        calls=bindparam("v_calls"),
-        tries=bindparam("v_tries"),
-        provider=bindparam("v_provider"),
-        provider_ref=bindparam("v_ref"),
-        possible_duplicate=bindparam("v_duplicate"),
-        sent_at=func.coalesce(deliveries.c.sent_at, bindparam("v_sent", type_=deliveries.c.sent_at.type)),
-    )
-)
 
 
 def _stands_in(*states: DeliveryState) -> ColumnElement[bool]:
@@ -42,19 +22,55 @@ def _stands_in(*states: DeliveryState) -> ColumnElement[bool]:
     return or_(*(deliveries.c.state == int(state) for state in states))
 
 
-def _settle_to(state: DeliveryState) -> Update:
-    """One prepared UPDATE a state: a receipt that overtook the answer keeps what it proved."""
+_C = deliveries.c
+_SETTLED = {
+    "k_warning": _C.warning_id.type,
+    "k_channel": _C.channel.type,
+    "k_target": _C.target.type,
+    "k_round": _C.round.type,
+    "k_chunk": _C.chunk_id.type,
+    "v_calls": _C.calls.type,
+    "v_tries": _C.tries.type,
+    "v_provider": _C.provider.type,
+    "v_ref": _C.provider_ref.type,
+    "v_duplicate": _C.possible_duplicate.type,
+    "v_sent": _C.sent_at.type,
+    "v_code": _C.state_code.type,
+    "v_due": _C.due_at.type,
+    "v_ended": _C.ended_at.type,
+}
+
+
+def _settle_to(state: DeliveryState) -> Many:
+    """One statement a state: a receipt that overtook the answer keeps what it proved."""
     allowed = _stands_in(*_GUARDS[state], state)
-    ends = state in TERMINAL
-    return _SETTLE.values(
-        state=case((allowed, int(state)), else_=deliveries.c.state),
-        state_code=case((allowed, bindparam("v_code")), else_=deliveries.c.state_code),
-        due_at=case((allowed, bindparam("v_due", type_=deliveries.c.due_at.type)), else_=None),
-        ended_at=case(
-            (allowed, bindparam("v_ended", type_=deliveries.c.ended_at.type)) if ends else (allowed, None),
-            else_=deliveries.c.ended_at,
-        ),
-    )
+
+    def build(given: Source) -> Update:
+        return (
+            update(deliveries)
+            .where(
+                _C.warning_id == given("k_warning"),
+                _C.channel == given("k_channel"),
+                _C.target == given("k_target"),
+                _C.round == given("k_round"),
+                _C.chunk_id == given("k_chunk"),
+            )
+            .values(
+                chunk_id=None,
+                calls=given("v_calls"),
+                tries=given("v_tries"),
+                provider=given("v_provider"),
+                provider_ref=given("v_ref"),
+                possible_duplicate=given("v_duplicate"),
+                sent_at=func.coalesce(_C.sent_at, given("v_sent")),
+                state=case((allowed, int(state)), else_=_C.state),
+                state_code=case((allowed, given("v_code")), else_=_C.state_code),
+                due_at=case((allowed, given("v_due")), else_=None),
+                ended_at=case((allowed, given("v_ended")), else_=_C.ended_at),
+            )
+        )
+
+    return Many(_SETTLED, build)
 
 
 _STATEMENTS = {state: _settle_to(state) for state in DeliveryState}
@@ -62,36 +78,36 @@ _STATEMENTS = {state: _settle_to(state) for state in DeliveryState}
 
 async def settle(tx: Tx, results: Sequence[Settled]) -> None:
     """Writes results set-wise, a statement a state, and appends their attempts."""
-    by_state: dict[DeliveryState, list[dict[str, object]]] = {}
-    tries: list[dict[str, object]] = []
+    by_state: dict[DeliveryState, list[tuple[object, ...]]] = {}
+    tries: list[tuple[object, ...]] = []
     for result in results:
-        row, attempt = result.row, result.attempt
-        by_state.setdefault(result.state, []).append(
-            {
-                "k_warning": row.warning_id,
-                "k_channel": row.channel,
-                "k_target": row.target,
-                "k_round": row.round,
-                "k_chunk": result.chunk_id,
-                "v_calls": row.calls,
-                "v_tries": row.tries,
-                "v_provider": attempt.provider if attempt else "",
-                "v_ref": attempt.provider_ref if attempt else "",
-                "v_duplicate": row.possible_duplicate,
-                "v_sent": attempt.started_at if attempt and attempt.outcome == "accepted" else None,
-                "v_code": result.code,
-                "v_due": result.due_at,
-                "v_ended": result.at,
-            }
-        )
-        if attempt:
-            tries.append(_attempt_values(row, attempt))
+        by_state.setdefault(result.state, []).append(_settled_values(result))
+        if result.attempt:
+            tries.append(_attempt_values(result.row, result.attempt))
     for state, values in by_state.items():
-        if state not in TERMINAL:
-            for value in values:
-                del value["v_ended"]
-        await tx.execute(_STATEMENTS[state], values)
-    await _append_attempts(tx, tries)
+        await _STATEMENTS[state].run(tx, values)
+    await _APPEND.run(tx, tries)
+
+
+def _settled_values(result: Settled) -> tuple[object, ...]:
+    """In the order of `_SETTLED`."""
+    row, attempt = result.row, result.attempt
+    return (
+        row.warning_id,
+        row.channel,
+        row.target,
+        row.round,
+        result.chunk_id,
+        row.calls,
+        row.tries,
+        attempt.provider if attempt else "",
+        attempt.provider_ref if attempt else "",
+        row.possible_duplicate,
+        attempt.started_at if attempt and attempt.outcome == "accepted" else None,
+        result.code,
+        result.due_at,
+        result.at if result.state in TERMINAL else None,
+    )
 
 
 async def mark_doubt(tx: Tx, chunk: Chunk, rows: Sequence[Row], now: datetime) -> None:
@@ -112,7 +128,7 @@ async def mark_doubt(tx: Tx, chunk: Chunk, rows: Sequence[Row], now: datetime) -
         [{"k_target": r.target, "k_round": r.round, "v_calls": r.calls, "v_tries": r.tries} for r in rows],
     )
     doubt = "进程中断时正在发送，可能已发出"
-    await _append_attempts(
+    await _APPEND.run(
         tx,
         [
             _attempt_values(
@@ -124,29 +140,44 @@ async def mark_doubt(tx: Tx, chunk: Chunk, rows: Sequence[Row], now: datetime) -
     )
 
 
-async def _append_attempts(tx: Tx, values: list[dict[str, object]]) -> None:
-    """A batch whose commit was answered by silence is written again; each attempt stands once."""
-    if values:
-        await tx.execute(upsert(tx, attempts).on_conflict_do_nothing(), values)
+_ATTEMPT = (
+    "warning_id",
+    "channel",
+    "target",
+    "round",
+    "no",
+    "provider",
+    "started_at",
+    "ended_at",
+    "outcome",
+    "code",
+    "reason",
+    "provider_ref",
+    "possible_duplicate",
+    "trace",
+)
+_APPEND = Inserted(attempts, _ATTEMPT, ignoring=True)
+"""A batch whose commit was answered by silence is written again; each attempt stands once."""
 
 
-def _attempt_values(row: Row, attempt: Attempt) -> dict[str, object]:
-    return {
-        "warning_id": row.warning_id,
-        "channel": row.channel,
-        "target": row.target,
-        "round": row.round,
-        "no": attempt.no,
-        "provider": attempt.provider,
-        "started_at": attempt.started_at,
-        "ended_at": attempt.ended_at,
-        "outcome": attempt.outcome,
-        "code": attempt.code,
-        "reason": attempt.reason,
-        "provider_ref": attempt.provider_ref,
-        "possible_duplicate": row.possible_duplicate,
-        "trace": attempt.trace,
-    }
+def _attempt_values(row: Row, attempt: Attempt) -> tuple[object, ...]:
+    """In the order of `_ATTEMPT`."""
+    return (
+        row.warning_id,
+        row.channel,
+        row.target,
+        row.round,
+        attempt.no,
+        attempt.provider,
+        attempt.started_at,
+        attempt.ended_at,
+        attempt.outcome,
+        attempt.code,
+        attempt.reason,
+        attempt.provider_ref,
+        row.possible_duplicate,
+        attempt.trace,
+    )
 
 
 async def apply_receipts(tx: Tx, reports: Sequence[Report], now: datetime) -> None:

@@ -30,6 +30,11 @@ class Row:
     in_doubt: bool = False
 
     @property
+    def name(self) -> str:
+        """The delivery key as text, which providers are given: `str(row.key)` without the detour."""
+        return f"{self.warning_id}.{self.target}.{self.channel}.{self.round}"
+
+    @property
     def key(self) -> DeliveryKey:
         return DeliveryKey(
             warning_id=self.warning_id,
