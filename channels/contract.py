@@ -29,6 +29,7 @@ class ProviderSettings(BaseModel):
     in_flight: int = Field(default=32, ge=1, le=2000, description="requests under way at once")
     timeout_s: float = Field(default=10, gt=0, le=60)
     window: int = Field(default=256, ge=1, le=4096, description="W: rows opened and not settled")
+    look_up: bool = Field(default=False, description="asked about what is in doubt before it is sent again")
     follow: bool = Field(default=False, description="asked about every message until it ends, not only the doubtful")
 
 

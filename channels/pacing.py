@@ -1,7 +1,8 @@
 """Rate, in-flight bound and breaker, as a wrapper round any provider.
 
-It must survive a provider that is slow, down or throttling without burning the attempts of the messages or hammering
-it: what a shut gate holds back never left, and costs nothing. Rate is exact from the first second: no burst.
+It must survive a provider that is slow, down or throttling without burning the attempts of the messages or hammering it:
+whoever has something to send waits for its turn before it hands the message over, so what is held back here never left. The
+rate is exact from the first second: no burst. Under 429 and silence both rate and bound shrink at once and grow back slowly.
 """
 
 from __future__ import annotations
@@ -28,33 +29,67 @@ from channels.text import mismarked
 FAILURES_TO_OPEN: Final = 5
 FIRST_REST_S: Final = 5.0
 LONGEST_REST_S: Final = 60.0
+ACCOUNT_REST_S: Final = 30.0
+"""How long a provider that refuses our account is left alone."""
 GRAIN_S: Final = 0.002
 """Waits shorter than this are let go: a timer is not finer, and the rate stays right over the second."""
-
-
-LONGEST_TURN_S: Final = 2.0
-"""Nobody is held here longer: whoever called has a time limit of its own, and must not take waiting for sending."""
+LOOK_S: Final = 0.1
+"""How often whoever waits for a resting provider looks whether it may go on."""
+CUT: Final = 0.7
+"""What a 429 leaves of the rate."""
+COOL_S: Final = 1.0
+"""One cut at the most in this time: the calls that were under way say the same thing again."""
+GROWTH: Final = 0.05
+"""Share of the full rate that comes back in a second."""
 
 
 class Rate:
-    """A send every 1/rate seconds, evenly (GCRA without burst)."""
+    """A turn every 1/rate seconds, evenly (GCRA without burst); `allowed` follows what the provider bears."""
 
     def __init__(self, rate: float, clock: Callable[[], float]) -> None:
-        self._step = 1 / rate
+        self._full = rate
         self._clock = clock
         self._next = 0.0
+        self._cut_at = -COOL_S
+        self._grown_at = clock()
+        self._window = (0.0, 0)
+        self._served = rate
+        self.allowed = rate
 
     @property
     def wait_s(self) -> float:
-        """How far off the next turn is."""
+        """How far off the next turn is; not above 0: now."""
         return self._next - self._clock()
 
     async def turn(self) -> None:
+        """One waits at a time; whoever gives up waiting has taken nothing."""
+        while (wait := self.wait_s) > GRAIN_S:  # noqa: ASYNC110 - a turn is a time, and nobody tells of it
+            await asyncio.sleep(wait)
         now = self._clock()
-        at = max(now, self._next)
-        self._next = at + self._step
-        if at - now > GRAIN_S:
-            await asyncio.sleep(at - now)
+        self._grow(now)
+        self._next = max(now, self._next) + 1 / self.allowed
+
+    def served(self, number: int) -> None:
+        """That many were taken: what the provider bears is seen by the second."""
+        now, (began, count) = self._clock(), self._window
+        if now - began >= 1.0:
+            if began and now - began < 2.0:
+                self._served = count / (now - began)
+            began, count = now, 0
+        self._window = (began, count + number)
+
+    def cut(self) -> None:
+        """The provider said: too much."""
+        now = self._clock()
+        if now - self._cut_at < COOL_S:
+            return
+        self._cut_at = self._grown_at = now
+        self.allowed = max(self._full / 100, CUT * min(self.allowed, max(self._served, self._full / 100)))
+
+    def _grow(self, now: float) -> None:
+        if self.allowed < self._full:
+            self.allowed = min(self._full, self.allowed + self._full * GROWTH * (now - self._grown_at))
+        self._grown_at = now
 
 
 class Gate:
@@ -67,10 +102,16 @@ class Gate:
         self._shut_until = 0.0
         self._probing = False
 
+    @property
+    def wait_s(self) -> float:
+        """How long nobody may enter; 0 where somebody may now."""
+        wait = self._shut_until - self._clock()
+        return max(wait, LOOK_S) if self._probing else max(wait, 0.0)
+
     def enter(self) -> bool | TryAgain:
         """Whether this send is the probe; or when to come back. Whoever entered calls `leave`."""
-        wait = self._shut_until - self._clock()
-        if wait > 0 or self._probing:
+        wait = self.wait_s
+        if wait > 0:
             after_s = max(wait, 1.0)
             return TryAgain(
                 code="resting", reason="对方故障或限流，暂停片刻后自动重试", after_s=after_s, throttled=True
@@ -83,6 +124,7 @@ class Gate:
         if probe:
             self._probing = False
         waits = [o.after_s for o in outcomes or () if isinstance(o, TryAgain) and o.throttled and o.after_s]
+        waits += [ACCOUNT_REST_S for o in outcomes or () if isinstance(o, Refused) and o.blame is Blame.ACCOUNT]
         if waits:
             self._shut_until = max(self._shut_until, self._clock() + max(waits))
         if outcomes is not None and not all(map(_failed, outcomes)):
@@ -95,7 +137,10 @@ class Gate:
 
 
 class Paced:
-    """A provider with its pace. `provider` is the bare one; `reads` and `asks` are it, where it can do that."""
+    """A provider with its pace. `provider` is the bare one; `reads` and `asks` are it, where it can do that.
+
+    `await turn()`, then `send` without awaiting anything between.
+    """
 
     def __init__(
         self, provider: Provider, settings: ProviderSettings, clock: Callable[[], float] | None = None
@@ -104,8 +149,10 @@ class Paced:
         self.settings = settings
         self.max_batch = provider.max_batch
         self._clock = clock or (lambda: asyncio.get_running_loop().time())
-        self._rate = Rate(settings.rate, self._clock)
-        self._slots = asyncio.Semaphore(settings.in_flight)
+        self._rate: Rate | None = None
+        self._limit = float(settings.in_flight)
+        self._under_way = 0
+        self._left = asyncio.Event()
         self._gates: dict[str, Gate] = {}
 
     @property
@@ -116,8 +163,32 @@ class Paced:
     def asks(self) -> Asks | None:
         return self.provider if isinstance(self.provider, Asks) else None
 
+    @property
+    def rests(self) -> bool:
+        """Whether the provider as a whole is left alone just now: down, throttling, or refusing our account."""
+        gate = self._gates.get("")
+        return gate is not None and gate.wait_s > 0
+
+    @property
+    def may_send(self) -> bool:
+        """Whether a turn would come at once."""
+        return self._under_way < int(self._limit) and self._pace().wait_s <= GRAIN_S and not self.rests
+
+    async def turn(self) -> None:
+        """Waits until one more call may start: the provider does not rest, few enough are under way, the rate allows it."""
+        while self.rests or self._under_way >= int(self._limit):
+            self._left.clear()
+            try:
+                async with asyncio.timeout(LOOK_S):
+                    await self._left.wait()
+            except TimeoutError:
+                pass
+        await self._pace().turn()
+
     async def send(self, batch: Sequence[Message], now: datetime) -> list[Outcome]:
         """As the provider's own; the messages of a batch have one peer, or none."""
+        if not any(mismarked(message.text, drill=message.bulletin.drill) for message in batch):
+            return await self._send(batch, now)
         fit = [not mismarked(message.text, drill=message.bulletin.drill) for message in batch]
         sent = iter(await self._send([message for message, good in zip(batch, fit, strict=True) if good], now))
         return [next(sent) if good else _mismarked() for good in fit]
@@ -125,20 +196,38 @@ class Paced:
     async def _send(self, batch: Sequence[Message], now: datetime) -> list[Outcome]:
         if not batch:
             return []
-        async with self._slots:
-            if (wait := self._rate.wait_s) > LONGEST_TURN_S:
-                return [_later(wait)] * len(batch)
-            gate = self._gates.setdefault(batch[0].peer, Gate(self._clock))
-            probe = gate.enter()
-            if isinstance(probe, TryAgain):
-                return [probe] * len(batch)
-            outcomes: list[Outcome] | None = None
-            try:
-                await self._rate.turn()
-                outcomes = await self.provider.send(batch, now)
-            finally:
-                gate.leave(outcomes, probe=probe)
+        gate = self._gates.setdefault(batch[0].peer, Gate(self._clock))
+        probe = gate.enter()
+        if isinstance(probe, TryAgain):
+            return [probe] * len(batch)
+        outcomes: list[Outcome] | None = None
+        self._under_way += 1
+        try:
+            outcomes = await self.provider.send(batch, now)
+        finally:
+            self._under_way -= 1
+            gate.leave(outcomes, probe=probe)
+            if not batch[0].peer:  # a gateway's or endpoint's troubles are its own
+                self._adapt(outcomes)
+            self._left.set()
         return outcomes
+
+    def _adapt(self, outcomes: Sequence[Outcome] | None) -> None:
+        """Additive increase, multiplicative decrease."""
+        if outcomes is None or any(isinstance(one, NotKnown) for one in outcomes):
+            self._limit = max(1.0, self._limit / 2)
+        elif any(isinstance(one, TryAgain) and one.throttled for one in outcomes):
+            self._limit = max(1.0, self._limit * CUT)
+            self._pace().cut()
+        else:
+            self._pace().served(len(outcomes))
+            self._limit = min(float(self.settings.in_flight), self._limit + 1 / self._limit)
+
+    def _pace(self) -> Rate:
+        """Made at the first call, because its clock is the loop's."""
+        if self._rate is None:
+            self._rate = Rate(self.settings.rate, self._clock)
+        return self._rate
 
     async def close(self) -> None:
         await self.provider.close()
@@ -147,10 +236,6 @@ class Paced:
 def _failed(outcome: Outcome) -> bool:
     """A refusal shows a living provider; so does a 429."""
     return isinstance(outcome, NotKnown) or (isinstance(outcome, TryAgain) and not outcome.throttled)
-
-
-def _later(wait: float) -> Outcome:
-    return TryAgain(code="paced", reason="本接口限速，稍后自动发送", after_s=wait, throttled=True)
 
 
 def _mismarked() -> Outcome:

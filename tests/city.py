@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from channels.contract import Accepted, Message, Outcome
+from channels.contract import Accepted, Asks, Message, Outcome
 from dispatcher.intake.canonical import to_json
 from dispatcher.model import (
     BEIJING,
@@ -194,6 +194,23 @@ class Provider:
     hold: asyncio.Event | None = None
     under_way: int = 0
     most_under_way: int = 0
+    resting: bool = False
+
+    @property
+    def rests(self) -> bool:
+        return self.resting
+
+    @property
+    def may_send(self) -> bool:
+        return not self.resting
+
+    @property
+    def asks(self) -> Asks | None:
+        return self if isinstance(self, Asks) else None
+
+    async def turn(self) -> None:
+        while self.resting:
+            await asyncio.sleep(0.01)
 
     async def send(self, batch: Sequence[Message], now: datetime) -> list[Outcome]:
         self.got += batch

@@ -1,8 +1,7 @@
 """SMS by Twilio. In mainland China it is a reserve for numbers abroad: templates, no replies, heavy fines (DOMAIN 5.4).
 
 Twilio has no idempotency key: a request that ran out of time after its bytes were written is NotKnown, and a second
-one is a second SMS that costs money. `ask` can look such a message up by number and text; the sender does not ask yet
-before it sends again, it flags.
+one is a second SMS that costs money. So what is in doubt is looked up by number and text before it is sent again.
 """
 
 from __future__ import annotations
@@ -41,6 +40,7 @@ class TwilioSettings(ProviderSettings):
     sender: str | None = None
     messaging_service_sid: str | None = None
     window: int = Field(default=64, ge=1, le=4096)
+    look_up: bool = True
 
 
 STATES = {

@@ -55,7 +55,7 @@ def sentence_of(error: BaseException, also: tuple[type[Exception], ...] = ()) ->
         return str(error)
     if isinstance(error, Exception) and database_is_away(error):
         cause = str(getattr(error, "orig", None) or error).splitlines()[0] if str(error) else type(error).__name__
-        return f"数据库或磁盘用不了（{cause}）：请检查 MINGLUO_DATABASE_URL、文件夹权限和磁盘空间"
+        return f"数据库、网络或磁盘用不了（{cause}）：请检查 MINGLUO_DATABASE_URL、本机网络、文件夹权限和磁盘空间"
     return None
 
 

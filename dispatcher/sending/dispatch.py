@@ -7,7 +7,7 @@ second, so that work another process left behind is found within two.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -15,9 +15,10 @@ from functools import partial
 import structlog
 
 from dispatcher.model import Channel, Lane
+from dispatcher.sending.calling import Wire
 from dispatcher.sending.live import Desk, Live
 from dispatcher.sending.outcome import Jitter
-from dispatcher.sending.outlet import Lookup, OpenChunk, Outlet, Wire
+from dispatcher.sending.outlet import Lookup, OpenChunk, Outlet
 from dispatcher.sending.writer import Writer, patiently
 from dispatcher.states import DeliveryState, WarningState
 from dispatcher.store import chunks, deliveries, events, nodes, warnings
@@ -67,10 +68,10 @@ class Dispatcher:
         self._wakes: list[asyncio.Event] = []
         self._draining = False
 
-    def connect(self, wires: Mapping[Channel, Wire], lookup: Lookup) -> None:
-        """Gives each channel its provider; before `run`."""
-        for channel, wire in wires.items():
-            self._outlets[channel] = Outlet(wire, self._writer, lookup, self._now, self._jitter)
+    def connect(self, wires: Mapping[Channel, Sequence[Wire]], lookup: Lookup) -> None:
+        """Gives each channel its providers, the first and its reserves; before `run`."""
+        for channel, some in wires.items():
+            self._outlets[channel] = Outlet(some, self._writer, lookup, self._now, self._jitter)
 
     @property
     def unsettled(self) -> int:

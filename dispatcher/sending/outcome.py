@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import assert_never
 
-from channels.contract import Accepted, Blame, NotKnown, Outcome, Refused, TryAgain
+from channels.contract import Accepted, Blame, NotKnown, Outcome, Receipt, ReceiptState, Refused, TryAgain
 from dispatcher.model import Channel
 from dispatcher.sending.live import Live
 from dispatcher.states import DeliveryState
@@ -40,6 +40,8 @@ class Call:
     provider: str
     started_at: datetime
     ended_at: datetime
+    reserve: bool = False
+    """Whether another provider stands ready where this one refuses our account."""
 
 
 def settle(call: Call, outcome: Outcome, jitter: Jitter) -> Settled:
@@ -64,7 +66,8 @@ def settle(call: Call, outcome: Outcome, jitter: Jitter) -> Settled:
             return _settled(call, DeliveryState.UNKNOWN, attempt)
         case Refused(blame=Blame.ACCOUNT):
             # Our account is at fault, not this number: nobody is given up for it while somebody can still mend it.
-            return _again(call, _attempt(call, "refused", outcome), jitter, ACCOUNT_S, True)
+            after_s = THROTTLED_S if call.reserve else ACCOUNT_S
+            return _again(call, _attempt(call, "refused", outcome), jitter, after_s, True)
         case Refused():
             row.tries += 1
             attempt = _attempt(call, "refused", outcome)
@@ -73,9 +76,39 @@ def settle(call: Call, outcome: Outcome, jitter: Jitter) -> Settled:
             assert_never(outcome)
 
 
+_FOUND = {
+    ReceiptState.SENT: DeliveryState.SENT,
+    ReceiptState.DELIVERED: DeliveryState.DELIVERED,
+    ReceiptState.UNDELIVERED: DeliveryState.UNDELIVERED,
+    ReceiptState.FAILED: DeliveryState.FAILED,
+}
+
+
+def found(chunk_id: int, row: Row, receipt: Receipt, by: tuple[str, datetime, datetime]) -> Settled:
+    """A row in doubt that the provider has after all. `by`: its name, when it was asked, when it answered."""
+    row.calls += 1
+    attempt = Attempt(
+        no=row.calls,
+        provider=by[0],
+        started_at=by[1],
+        ended_at=by[2],
+        outcome="looked_up",
+        code=storable(receipt.code)[:32],
+        reason="查到先前那次已经发出，不再重发",
+        provider_ref=storable(receipt.ref),
+    )
+    state = _FOUND[receipt.state]
+    return Settled(chunk_id=chunk_id, row=row, state=state, code=attempt.code, at=by[2], attempt=attempt)
+
+
 def not_sent(chunk_id: int, row: Row, state: DeliveryState, at: datetime, code: str = "") -> Settled:
     """A row that was never handed to a provider: expired, withdrawn, or nowhere to send it."""
     return Settled(chunk_id=chunk_id, row=row, state=state, code=code, at=at)
+
+
+def put_back(chunk_id: int, row: Row, at: datetime) -> Settled:
+    """A row that was opened and never handed over: it is due again at once."""
+    return Settled(chunk_id=chunk_id, row=row, state=DeliveryState.PLANNED, due_at=at, at=at)
 
 
 def wait_until(chunk_id: int, row: Row, live: Live, at: datetime, until: datetime) -> Settled:

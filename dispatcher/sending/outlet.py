@@ -1,8 +1,10 @@
 """One channel on its way out: a heap of open chunks, a bounded window, long-lived sender loops.
 
-Never more than W rows are opened and unsettled, so that a crash leaves at most W in doubt. The heap is ordered by lane, so
-that a correction or a red overtakes at once; what is opened already is at most one window. It must survive a provider that
-hangs (time limit), raises (not known) or is slow, and a warning called off between opening and calling.
+Never more than W rows are opened and unsettled, so that a crash leaves at most W in doubt; nor more than the provider's rate
+takes in a moment. A sender waits for its turn before it takes the most urgent message, so that a correction or a red
+overtakes whatever is opened; lanes below red never fill the window. It must survive a provider that hangs (time limit),
+raises (not known) or is slow, and a warning called off between opening and calling. Where the first provider rests (down,
+throttling, refusing our account) a reserve takes its place, until the first one's probe comes through.
 """
 
 from __future__ import annotations
@@ -13,19 +15,17 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-import structlog
-
-from channels.contract import Accepted, Blame, Message, NotKnown, Outcome, Provider, Refused
+from channels.contract import Message
+from dispatcher.model import Lane
+from dispatcher.sending.calling import Caller, Envelope, Wire
 from dispatcher.sending.live import Live
-from dispatcher.sending.outcome import Call, Jitter, not_sent, settle, wait_until
+from dispatcher.sending.outcome import Jitter, not_sent, put_back, wait_until
 from dispatcher.sending.writer import Writer, patiently
 from dispatcher.states import DeliveryState
 from dispatcher.store.deliveries import Row, Settled
 
-GRACE_S = 5.0
-"""How much longer than the provider's own time limit a call may take before it is given up for it."""
-
-log = structlog.get_logger()
+LOOK_S = 0.5
+"""How often what waits for a resting provider is looked over."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,41 +55,27 @@ class OpenChunk:
     left: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wire:
-    """A provider under its name, and how far it may be pushed."""
-
-    name: str
-    provider: Provider
-    in_flight: int
-    window: int
-    timeout_s: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Envelope:
-    row: Row
-    message: Message
-
-
 class Outlet:
-    """`add` chunks, `run` it; results go to the writer."""
+    """`add` chunks, `run` it; results go to the writer. `wires`: the first provider, then its reserves."""
 
-    def __init__(self, wire: Wire, writer: Writer, lookup: Lookup, now: Callable[[], datetime], jitter: Jitter) -> None:
-        self._wire = wire
+    def __init__(
+        self, wires: Sequence[Wire], writer: Writer, lookup: Lookup, now: Callable[[], datetime], jitter: Jitter
+    ) -> None:
+        self._wires = wires
+        self._ahead = wires[0].ahead
         self._writer = writer
         self._lookup = lookup
         self._now = now
-        self._jitter = jitter
         self._heap: list[tuple[int, int, OpenChunk]] = []
         self._news = asyncio.Event()
         self._room = asyncio.Event()
         self._unsettled = 0
         self._order = 0
-        self.account_fault = ""
-        """Why the provider refuses our account, while it does: somebody has to be woken."""
+        self._caller = Caller(wires, now, jitter)
         self._paused = False
-        self._queue: asyncio.PriorityQueue[tuple[int, int, OpenChunk, tuple[_Envelope, ...]]] = asyncio.PriorityQueue()
+        self._opened: list[tuple[int, int, OpenChunk, tuple[Envelope, ...]]] = []
+        self._work = asyncio.Event()
+        self._turns = asyncio.Lock()
 
     @property
     def backlog(self) -> int:
@@ -102,6 +88,10 @@ class Outlet:
         return self._heap[0][0] if self._heap else None
 
     @property
+    def account_fault(self) -> str:
+        return self._caller.account_fault
+
+    @property
     def unsettled(self) -> int:
         return self._unsettled
 
@@ -112,17 +102,26 @@ class Outlet:
             return
         heapq.heappush(self._heap, (chunk.lane, chunk.id, chunk))
         self._news.set()
+        self._room.set()  # it may be more urgent than what waited for room
 
     def pause(self) -> None:
-        """Opens nothing more; what is opened is still sent."""
+        """Opens nothing more, and hands back what was opened and not begun: it never left, and is due at once."""
         self._paused = True
+        self._hand_back()
+
+    def _hand_back(self) -> None:
+        at = self._now()
+        while self._opened:
+            chunk, batch = self._pop()
+            self._results(chunk, [put_back(chunk.id, item.row, at) for item in batch], len(batch))
 
     async def run(self) -> None:
         """Until cancelled."""
+        name = self._wires[0].name
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._open_slices(), name=f"{self._wire.name}: opens slices")
-            for number in range(self._wire.in_flight):
-                tasks.create_task(self._send_batches(), name=f"{self._wire.name}: sender {number}")
+            tasks.create_task(self._open_slices(), name=f"{name}: opens slices")
+            for number in range(self._wires[0].in_flight):
+                tasks.create_task(self._send_batches(), name=f"{name}: sender {number}")
 
     # ── opening ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -132,18 +131,23 @@ class Outlet:
                 self._news.clear()
                 await self._news.wait()
             size = await self._space()
-            if self._paused:
+            if self._paused or not self._heap:
                 continue
             chunk = self._heap[0][2]
             await self._open(chunk, chunk.rows[chunk.next : chunk.next + size])
 
     async def _space(self) -> int:
-        """Waits until a quarter of the window is free, so that slices stay worth their commit."""
-        least = max(1, self._wire.window // 4)
-        while self._wire.window - self._unsettled < least:
+        """Waits until a quarter of the window is free, so that slices stay worth their commit; what is less urgent than a
+        red leaves the last quarter to what may come."""
+        least = max(1, self._ahead // 4)
+        while self._most() - self._unsettled < least:
             self._room.clear()
             await self._room.wait()
         return least
+
+    def _most(self) -> int:
+        urgent = not self._heap or self._heap[0][0] <= Lane.RED
+        return self._ahead if urgent or self._ahead < 4 else self._ahead - self._ahead // 4
 
     async def _open(self, chunk: OpenChunk, rows: list[Row]) -> None:
         over = self._over(chunk.live)
@@ -177,14 +181,17 @@ class Outlet:
             results = [not_sent(chunk.id, row, DeliveryState.FAILED, at, "no_address") for row in homeless]
             self._results(chunk, results, len(homeless))
         envelopes = [
-            _Envelope(row=row, message=message_of(chunk.live, row, addresses[row.target]))
+            Envelope(row=row, message=message_of(chunk.live, row, addresses[row.target]))
             for row in rows
             if row.target in addresses
         ]
-        for start in range(0, len(envelopes), self._wire.provider.max_batch):
+        most = min(wire.way.max_batch for wire in self._wires)
+        for start in range(0, len(envelopes), most):
             self._order += 1
-            batch = tuple(envelopes[start : start + self._wire.provider.max_batch])
-            self._queue.put_nowait((chunk.lane, self._order, chunk, batch))
+            heapq.heappush(self._opened, (chunk.lane, self._order, chunk, tuple(envelopes[start : start + most])))
+        if self._paused:  # while the mark was being moved
+            self._hand_back()
+        self._work.set()
 
     def _drop(self, chunk: OpenChunk) -> None:
         self._heap = [entry for entry in self._heap if entry[2] is not chunk]
@@ -220,69 +227,56 @@ class Outlet:
 
     async def _send_batches(self) -> None:
         while True:
-            _, _, chunk, batch = await self._queue.get()
-            results = self._last_look(chunk, batch) or await self._call(chunk, batch)
+            wire, chunk, batch = await self._next()
+            results = self._last_look(chunk, batch) or await self._caller.call(wire, chunk.id, chunk.live, batch)
             self._results(chunk, results, len(batch))
 
-    def _last_look(self, chunk: OpenChunk, batch: tuple[_Envelope, ...]) -> list[Settled]:
+    async def _next(self) -> tuple[Wire, OpenChunk, tuple[Envelope, ...]]:
+        """The most urgent batch that is opened, once its provider may be called: the turn comes before the choice."""
+        wire = self._caller.choice()
+        if self._turns.locked() or not self._opened or not wire.way.may_send:
+            async with self._turns:
+                return await self._await_turn(), *self._pop()
+        await wire.way.turn()
+        return wire, *self._pop()
+
+    async def _await_turn(self) -> Wire:
+        """Also while the provider rests for a minute: what runs out or is called off meanwhile is settled."""
+        while True:
+            while not self._opened:
+                self._work.clear()
+                await self._work.wait()
+            wire = self._caller.choice()
+            try:
+                async with asyncio.timeout(LOOK_S):
+                    await wire.way.turn()
+            except TimeoutError:
+                self._clear_out()
+                continue
+            if self._opened:
+                return wire
+
+    def _clear_out(self) -> None:
+        waiting, self._opened = self._opened, []
+        for entry in waiting:
+            _, _, chunk, batch = entry
+            results = self._last_look(chunk, batch)
+            if results:
+                self._results(chunk, results, len(batch))
+            else:
+                heapq.heappush(self._opened, entry)
+
+    def _pop(self) -> tuple[OpenChunk, tuple[Envelope, ...]]:
+        _, _, chunk, batch = heapq.heappop(self._opened)
+        return chunk, batch
+
+    def _last_look(self, chunk: OpenChunk, batch: tuple[Envelope, ...]) -> list[Settled]:
         """Just before the call: what may not be sent any more, or not now."""
         at, over = self._now(), self._over(chunk.live)
         if over is not None:
             return [not_sent(chunk.id, item.row, _unless_in_doubt(item.row, over[0]), at, over[1]) for item in batch]
         quiet = chunk.live.quiet_until(batch[0].row.channel, at)
         return [wait_until(chunk.id, item.row, chunk.live, at, quiet) for item in batch] if quiet else []
-
-    async def _call(self, chunk: OpenChunk, batch: tuple[_Envelope, ...]) -> list[Settled]:
-        started = self._now()
-        outcomes = await self._outcomes([item.message for item in batch], started)
-        ended = self._now()
-        self._watch_account(outcomes)
-        return [
-            settle(
-                Call(
-                    chunk_id=chunk.id,
-                    row=item.row,
-                    live=chunk.live,
-                    provider=self._wire.name,
-                    started_at=started,
-                    ended_at=ended,
-                ),
-                outcome,
-                self._jitter,
-            )
-            for item, outcome in zip(batch, outcomes, strict=True)
-        ]
-
-    async def _outcomes(self, messages: list[Message], now: datetime) -> list[Outcome]:
-        try:
-            async with asyncio.timeout(self._wire.timeout_s + GRACE_S):
-                outcomes = await self._wire.provider.send(messages, now)
-        except Exception as error:
-            log.exception("发送接口抛出了意外错误，按结果不明处理", provider=self._wire.name)
-            unknown = NotKnown(code=type(error).__name__[:32], reason="发送接口内部出错，不知是否已发出")
-            return [unknown for _ in messages]
-        if len(outcomes) != len(messages):
-            log.error(
-                "发送接口返回的结果数目不符", provider=self._wire.name, sent=len(messages), answered=len(outcomes)
-            )
-            return [NotKnown(code="outcome_count", reason="发送接口返回的结果数目不符") for _ in messages]
-        return outcomes
-
-    def _watch_account(self, outcomes: list[Outcome]) -> None:
-        for outcome in outcomes:
-            match outcome:
-                case Accepted():
-                    self.account_fault = ""
-                case Refused(blame=Blame.ACCOUNT):
-                    if not self.account_fault:
-                        log.error(
-                            "服务商拒绝了本单位的账户：请立即核对密钥、余额和权限",
-                            provider=self._wire.name,
-                            code=outcome.code,
-                        )
-                    self.account_fault = f"{outcome.code} {outcome.reason}"
-                case _:
-                    pass
 
     def _results(self, chunk: OpenChunk, results: list[Settled], opened: int) -> None:
         """Hands results over; their places in the window are free once they are durable."""

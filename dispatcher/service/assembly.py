@@ -22,9 +22,9 @@ from dispatcher.broker.rabbit import RabbitBroker
 from dispatcher.model import Channel
 from dispatcher.pipeline.accept import Incoming, put_aside
 from dispatcher.pipeline.context import Context
+from dispatcher.sending.calling import Wire
 from dispatcher.sending.dispatch import Dispatcher, Identity
 from dispatcher.sending.live import Desk
-from dispatcher.sending.outlet import Wire
 from dispatcher.service.addressing import AddressBook
 from dispatcher.service.keys import prove, seal_of
 from dispatcher.settings import BadConfiguration, Settings
@@ -50,19 +50,21 @@ class Providers:
     on: Mapping[tuple[Channel, str], Paced]
     off: Mapping[tuple[Channel, str], str]
 
-    def wires(self) -> dict[Channel, Wire]:
-        """The first provider of each channel is the one that sends."""
-        found: dict[Channel, Wire] = {}
+    def wires(self) -> dict[Channel, list[Wire]]:
+        """The first provider of each channel is the one that sends; the others are its reserves, in that order."""
+        found: dict[Channel, list[Wire]] = {}
         for (channel, name), paced in self.on.items():
             settings = paced.settings
             wire = Wire(
                 name=name,
-                provider=paced,
+                way=paced,
                 in_flight=settings.in_flight,
                 window=settings.window,
                 timeout_s=settings.timeout_s,
+                rate=settings.rate,
+                look_up=settings.look_up,
             )
-            found.setdefault(channel, wire)
+            found.setdefault(channel, []).append(wire)
         return found
 
     def askers(self) -> dict[Channel, Asks]:

@@ -9,8 +9,8 @@ from datetime import datetime
 
 import pytest
 
-from channels.contract import Accepted, Message, NotKnown, Outcome, ProviderSettings, TryAgain
-from channels.pacing import FAILURES_TO_OPEN, Paced
+from channels.contract import Accepted, Blame, Message, NotKnown, Outcome, ProviderSettings, Refused, TryAgain
+from channels.pacing import ACCOUNT_REST_S, COOL_S, FAILURES_TO_OPEN, GROWTH, Paced, Rate
 from tests.channels.conformance import NOW, bulletin
 
 MESSAGE = Message(id="a", to="+8615400000001", text="立即转移", bulletin=bulletin())
@@ -61,38 +61,110 @@ async def send(way: Paced, peer: str = "") -> Outcome:
     return outcome
 
 
+async def in_turn(way: Paced, turns: asyncio.Lock) -> Outcome:
+    """As the sender does it: one waits at a time, and sends without a wait between."""
+    async with turns:
+        await way.turn()
+    return await send(way)
+
+
 async def test_the_rate_is_exact_from_the_first_moment() -> None:
-    way, loop = paced(Scripted(), rate=100), asyncio.get_running_loop()
+    way, loop, turns = paced(Scripted(), rate=100), asyncio.get_running_loop(), asyncio.Lock()
     start = loop.time()
     async with asyncio.TaskGroup() as group:
         for _ in range(21):
-            group.create_task(send(way))
-    assert loop.time() - start >= 20 / 100 - 0.005
+            group.create_task(in_turn(way, turns))
+    assert loop.time() - start >= 20 / 100 - 0.01
 
 
-async def test_a_turn_that_is_far_off_is_not_waited_for_and_costs_no_attempt() -> None:
-    clock, provider = Clock(), Scripted()
-    way = paced(provider, clock, rate=0.25)
-    assert await send(way) == YES
-    held = await send(way)
-    assert isinstance(held, TryAgain)
-    assert (held.code, held.throttled, held.after_s) == ("paced", True, 4)
+async def test_whoever_gives_up_waiting_has_taken_no_turn() -> None:
+    clock = Clock()
+    rate = Rate(0.25, clock)
+    await rate.turn()
+    assert rate.wait_s == 4
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.01):
+            await rate.turn()
+    assert rate.wait_s == 4
     clock.now += 4
-    assert await send(way) == YES
-    assert provider.calls == 2
+    await rate.turn()
 
 
 async def test_no_more_are_under_way_than_allowed() -> None:
-    provider = Scripted()
+    provider, turns = Scripted(), asyncio.Lock()
     provider.hold = asyncio.Event()
     way = paced(provider, in_flight=3)
     async with asyncio.TaskGroup() as group:
         for _ in range(10):
-            group.create_task(send(way))
+            group.create_task(in_turn(way, turns))
         while provider.under_way < 3:
             await asyncio.sleep(0)
+        assert not way.may_send
         provider.hold.set()
     assert (provider.calls, provider.most) == (10, 3)
+
+
+def test_a_rate_that_is_too_much_shrinks_at_once_and_grows_back_slowly() -> None:
+    clock = Clock()
+    rate = Rate(100, clock)
+    rate.cut()
+    assert rate.allowed == pytest.approx(70)
+    rate.cut()
+    assert rate.allowed == pytest.approx(70), "the calls that were under way say the same thing again"
+    clock.now += COOL_S
+    rate.cut()
+    assert rate.allowed == pytest.approx(49)
+    for _ in range(1000):
+        clock.now += COOL_S
+        rate.cut()
+    assert rate.allowed >= 1
+    clock.now += 5
+    rate._grow(clock())
+    assert rate.allowed == pytest.approx(1 + 100 * GROWTH * 5, rel=0.1)
+    clock.now += 1000
+    rate._grow(clock())
+    assert rate.allowed == 100
+
+
+async def test_under_silence_fewer_are_under_way_and_under_success_more() -> None:
+    clock, provider = Clock(), Scripted(NotKnown(code="timeout", reason="未应答"))
+    way = paced(provider, clock, in_flight=8)
+    await send(way)
+    await send(way)
+    provider.answer, provider.hold = YES, asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(send(way))
+        group.create_task(send(way))
+        while provider.under_way < 2:
+            await asyncio.sleep(0)
+        assert not way.may_send
+        provider.hold.set()
+    for _ in range(100):
+        await send(way)
+    assert way.may_send
+
+
+async def test_a_turn_waits_for_a_provider_that_rests() -> None:
+    clock, provider = Clock(), Scripted(DOWN)
+    way = paced(provider, clock)
+    for _ in range(FAILURES_TO_OPEN):
+        await send(way)
+    assert way.rests
+    async with asyncio.TaskGroup() as group:
+        waiting = group.create_task(way.turn())
+        await asyncio.sleep(0.02)
+        assert not waiting.done()
+        clock.now += 5
+    assert not way.rests
+
+
+async def test_a_provider_that_refuses_our_account_is_left_alone() -> None:
+    clock, provider = Clock(), Scripted(Refused(code="20003", reason="密钥不对", blame=Blame.ACCOUNT))
+    way = paced(provider, clock)
+    await send(way)
+    assert way.rests
+    clock.now += ACCOUNT_REST_S
+    assert not way.rests
 
 
 async def test_a_dead_peer_is_left_alone_and_costs_its_messages_no_attempt() -> None:

@@ -17,9 +17,10 @@ from dispatcher.model import Channel, Level
 from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.settle import finish
 from dispatcher.pipeline.withdraw import end, told
+from dispatcher.sending.calling import Wire
 from dispatcher.sending.dispatch import Dispatcher, Identity
 from dispatcher.sending.live import Desk
-from dispatcher.sending.outlet import Address, Lookup, Wire
+from dispatcher.sending.outlet import Address, Lookup
 from dispatcher.sending.writer import Writer
 from dispatcher.service.assembly import event_code_of
 from dispatcher.states import DeliveryState, WarningState
@@ -49,7 +50,7 @@ async def dispatching(
     desk = Desk(ours.policy, ours.service.sender_name, event_code_of)
     dispatcher = Dispatcher(store, Identity(node="node-1", epoch=epoch), desk, clock, lambda: 0.5)
     wires = {
-        Channel(name): Wire(name=name, provider=provider, in_flight=8, window=window, timeout_s=5)
+        Channel(name): [Wire(name=name, way=provider, in_flight=8, window=window, timeout_s=5, rate=10_000)]
         for name, provider in providers.items()
     }
     dispatcher.connect(wires, lookup)

@@ -103,7 +103,7 @@ def _settled_values(result: Settled) -> tuple[object, ...]:
         attempt.provider if attempt else "",
         attempt.provider_ref if attempt else "",
         row.possible_duplicate,
-        attempt.started_at if attempt and attempt.outcome == "accepted" else None,
+        attempt.started_at if attempt and attempt.outcome in ("accepted", "looked_up") else None,
         result.code,
         result.due_at,
         result.at if result.state in TERMINAL else None,

@@ -1,0 +1,163 @@
+"""One call: which provider, what it already has, what it answers, and what that means.
+
+It must survive a provider that hangs (time limit), raises (not known), answers for another number of messages, or refuses
+our account (somebody is woken, and a reserve takes its place).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+import structlog
+
+from channels.contract import Accepted, Asks, Blame, Message, NotKnown, Outcome, Refused
+from dispatcher.sending.live import Live
+from dispatcher.sending.outcome import Call, Jitter, found, settle
+from dispatcher.store.deliveries import Row, Settled
+
+AHEAD_S = 2.0
+"""Rows are opened no further ahead than a provider's rate takes in this time."""
+GRACE_S = 5.0
+"""How much longer than the provider's own time limit a call may take before it is given up for it."""
+
+log = structlog.get_logger()
+
+
+class Way(Protocol):
+    """A provider that knows its pace."""
+
+    max_batch: int
+
+    @property
+    def rests(self) -> bool:
+        """Whether it is left alone just now."""
+
+    @property
+    def may_send(self) -> bool:
+        """Whether a turn would come at once."""
+
+    @property
+    def asks(self) -> Asks | None: ...
+
+    async def turn(self) -> None:
+        """Waits until one more call may start; `send` follows without a wait between."""
+
+    async def send(self, batch: Sequence[Message], now: datetime) -> list[Outcome]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wire:
+    """A provider under its name, and how far it may be pushed. `look_up`: asked about what is in doubt before a resend."""
+
+    name: str
+    way: Way
+    in_flight: int
+    window: int
+    timeout_s: float
+    rate: float
+    look_up: bool = False
+
+    @property
+    def ahead(self) -> int:
+        """Rows opened and unsettled at the most: what a crash may leave in doubt."""
+        return max(1, min(self.window, int(self.rate * AHEAD_S)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """A row opened, and the message made of it."""
+
+    row: Row
+    message: Message
+
+
+class Caller:
+    """The providers of one channel: the first, then its reserves."""
+
+    def __init__(self, wires: Sequence[Wire], now: Callable[[], datetime], jitter: Jitter) -> None:
+        self._wires = wires
+        self._now = now
+        self._jitter = jitter
+        self.account_fault = ""
+        """Why a provider refuses our account, while it does: somebody has to be woken."""
+
+    def choice(self) -> Wire:
+        """The first that does not rest; where all do, the first."""
+        return next((wire for wire in self._wires if not wire.way.rests), self._wires[0])
+
+    async def call(self, wire: Wire, chunk_id: int, live: Live, batch: tuple[Envelope, ...]) -> list[Settled]:
+        """One result a row of the batch: what was found of those in doubt, then what came of sending the others."""
+        known = await self._looked_up(wire, chunk_id, batch)
+        to_send = [item for item in batch if item.row.name not in known]
+        if not to_send:
+            return list(known.values())
+        started = self._now()
+        outcomes = await self._outcomes(wire, [item.message for item in to_send], started)
+        ended = self._now()
+        self._watch_account(wire, outcomes)
+        calls = [
+            Call(
+                chunk_id=chunk_id,
+                row=item.row,
+                live=live,
+                provider=wire.name,
+                started_at=started,
+                ended_at=ended,
+                reserve=len(self._wires) > 1,
+            )
+            for item in to_send
+        ]
+        sent = [settle(call, outcome, self._jitter) for call, outcome in zip(calls, outcomes, strict=True)]
+        return [*known.values(), *sent] if known else sent
+
+    async def _looked_up(self, wire: Wire, chunk_id: int, batch: tuple[Envelope, ...]) -> dict[str, Settled]:
+        """Rows that may have been sent before, of which the provider says what became of them: a second SMS costs money
+        and trust. Where it does not answer, silence would be worse, and they are sent again."""
+        doubtful = [item for item in batch if item.row.possible_duplicate]
+        if not doubtful or not wire.look_up or wire.way.asks is None:
+            return {}
+        started = self._now()
+        try:
+            async with asyncio.timeout(wire.timeout_s):
+                answers = await wire.way.asks.ask([item.message for item in doubtful], started)
+        except Exception:
+            log.exception("查询先前那次发送时出错，按没有查到处理", provider=wire.name)
+            return {}
+        return {
+            item.row.name: found(chunk_id, item.row, answer.receipt, (wire.name, started, self._now()))
+            for item, answer in zip(doubtful, answers, strict=True)
+            if answer.receipt is not None
+        }
+
+    async def _outcomes(self, wire: Wire, messages: list[Message], now: datetime) -> list[Outcome]:
+        try:
+            async with asyncio.timeout(wire.timeout_s + GRACE_S):
+                outcomes = await wire.way.send(messages, now)
+        except Exception as error:
+            log.exception("发送接口抛出了意外错误，按结果不明处理", provider=wire.name)
+            unknown = NotKnown(code=type(error).__name__[:32], reason="发送接口内部出错，不知是否已发出")
+            return [unknown for _ in messages]
+        if len(outcomes) != len(messages):
+            log.error("发送接口返回的结果数目不符", provider=wire.name, sent=len(messages), answered=len(outcomes))
+            return [NotKnown(code="outcome_count", reason="发送接口返回的结果数目不符") for _ in messages]
+        return outcomes
+
+    def _watch_account(self, wire: Wire, outcomes: list[Outcome]) -> None:
+        for outcome in outcomes:
+            match outcome:
+                case Accepted():
+                    self.account_fault = ""
+                case Refused(blame=Blame.ACCOUNT):
+                    if not self.account_fault:
+                        log.error(
+                            "服务商拒绝了本单位的账户：请立即核对密钥、余额和权限",
+                            provider=wire.name,
+                            code=outcome.code,
+                        )
+                    self.account_fault = f"{outcome.code} {outcome.reason}"
+                case _:
+                    pass
