@@ -17,7 +17,7 @@ def needs_person(message: WarningMessage, source: Source) -> Finding | None:
     return Finding(
         code=Code.APPROVAL_MISSING,
         verdict=Verdict.HOLD,
-        reason=f"来源“{source.name}”未设为直通，须由值班员核对后发布",
+        reason=f"来源“{source.name}”未设为直通，须经值班员核对；本版还没有核对的页面，只留存、不发送",
     )
 
 

@@ -12,6 +12,7 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -264,7 +265,9 @@ class _File:
         try:
             text = path.read_text(encoding="utf-8")
         except OSError as error:
-            raise BadConfiguration(f"{path}: 读不到（{error.strerror}）") from error
+            raise BadConfiguration(
+                f"{path}: 读不到（{error.strerror}）：配置文件夹由 MINGLUO_CONFIG 指定，默认是 MINGLUO_HOME 下的 config"
+            ) from error
         try:
             node = yaml.compose(text, Loader=yaml.SafeLoader)
         except yaml.YAMLError as error:
@@ -336,6 +339,9 @@ def _overlay(files: dict[str, _File], env: Mapping[str, str]) -> None:
             continue
         keys = rest.lower().split("__")
         if len(keys) == 1 and keys[0] not in Service.model_fields:
+            meant = get_close_matches(keys[0], Service.model_fields, n=1, cutoff=0.85)
+            if meant:
+                raise BadConfiguration(f"环境变量 {name}：没有这一项，是不是 MINGLUO_{meant[0].upper()}？")
             continue  # not ours to judge: other programs of the house have variables too
         file = files[keys[0]] if keys[0] in files and len(keys) > 1 else files["service"]
         if not isinstance(file.data, dict):

@@ -67,7 +67,19 @@ async def within(limit_s: float, call: Awaitable[T]) -> T:
     except TimeoutError as error:
         raise BrokerUnavailable(f"RabbitMQ 在 {limit_s:g} 秒内没有应答") from error
     except CONNECTION_EXCEPTIONS as error:
-        raise BrokerUnavailable(f"RabbitMQ 不可用：{error!r}") from error
+        raise BrokerUnavailable(f"RabbitMQ 不可用：{_plainly(error)}") from error
+
+
+def _plainly(error: BaseException) -> str:
+    """What a library's error means to whoever has to mend it; its own first line where we do not know it."""
+    said = f"{type(error).__name__} {error} {error!r}"
+    if "ACCESS_REFUSED" in said or "Authentication" in said:
+        return "用户名或密码不对，请核对 MINGLUO_BROKER_URL"
+    if "vhost" in said or "InvalidFrameError" in said:
+        return "没有这个虚拟主机（vhost），或无权进入，请核对 MINGLUO_BROKER_URL 末尾"
+    if isinstance(error, ConnectionRefusedError):
+        return "连不上，请确认它在运行，地址和端口没有写错"
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 async def open_wires(url: str, name: str, limit_s: float) -> Wires:

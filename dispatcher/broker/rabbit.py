@@ -61,7 +61,7 @@ class RabbitBroker:
         try:
             self._version = (await self._out.open()).version
         except BrokerUnavailable as error:
-            _log.warning("broker is away at the start", because=str(error))
+            _log.warning("消息代理暂时连不上，会一直重试", because=str(error))
 
     async def consume(self, handler: Handler) -> None:
         self._consuming, failures = True, 0
@@ -74,7 +74,7 @@ class RabbitBroker:
                 failures = failures + 1 if clock() - began < STEADY_S else 0
                 self._in_problem = str(error)
                 self._canary.lost()
-                _log.warning("line to the broker lost", because=str(error), failures=failures)
+                _log.warning("与消息代理的连接断了，正在重连", because=str(error), failures=failures)
             await asyncio.sleep(full_jitter(failures))
 
     async def _consume_once(self, handler: Handler) -> None:

@@ -18,8 +18,10 @@ from dispatcher.registry import verifying
 from dispatcher.registry.register import count_units
 from dispatcher.service import schema
 from dispatcher.service.assembly import broker_of, clock, open_context, providers_of
+from dispatcher.service.serving import address
 from dispatcher.settings import Settings, load
 from dispatcher.store import nodes, queues
+from dispatcher.store.sealed import WrongKey
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 SKEW_S = 2.0
@@ -52,6 +54,7 @@ def command(json: Annotated[bool, typer.Option("--json", help="最后一行输�
 
 async def _check() -> list[Line]:
     settings = load()
+    address(settings.service.listen)
     lines = [
         Line(name="配置", detail=f"{settings.config}，环境 {settings.service.profile}"),
         _providers(settings),
@@ -68,7 +71,7 @@ def _providers(settings: Settings) -> Line:
     wired = {channel for channel, _ in found.on}
     used = {channel for policy in settings.policy.levels.values() for channel in policy.channels}
     off = [why for (channel, _), why in found.off.items() if channel in used - wired]
-    dumb = [f"{channel} 没有可用的发送接口" for channel in sorted(used - wired)]
+    dumb = [f"{channel.chinese}没有可用的发送接口" for channel in sorted(used - wired)]
     return Line(name="发送接口", detail=on or "一个也没有启用", problem="；".join(off or dumb))
 
 
@@ -86,7 +89,11 @@ async def _database(settings: Settings, lines: list[Line]) -> AsyncIterator[Cont
         problem = sentence_of(error)
         if problem is None:
             raise
-        lines.append(Line(name="数据库", detail=where(settings), problem=problem))
+        if isinstance(error, WrongKey):
+            problem = f"{problem}：请把 MINGLUO_SEAL_KEY 改回建库时的那一把；其余各项要等它改好才能查"
+            lines.append(Line(name="密封密钥", detail="", problem=problem))
+        else:
+            lines.append(Line(name="数据库", detail=where(settings), problem=f"{problem}；其余各项要等它可用才能查"))
     try:
         yield context
     finally:

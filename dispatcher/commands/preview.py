@@ -10,20 +10,25 @@ from typing import Annotated, Any
 
 import typer
 
+from channels.transport import Transport
 from dispatcher.commands import letters
 from dispatcher.commands.ground import settled, standing
 from dispatcher.commands.letters import CannotRead
 from dispatcher.commands.telling import WRONGLY_ASKED, aside, emit, fail, finish, say
 from dispatcher.model import BEIJING, Channel, Code, Verdict
 from dispatcher.pipeline.preview import Preview, preview
-from dispatcher.rehearsal.demo_screen import CHANNEL_CHINESE, Screen
-from dispatcher.service.assembly import clock
-from dispatcher.settings import BadConfiguration, load
+from dispatcher.rehearsal.demo_screen import Screen
+from dispatcher.service.assembly import clock, providers_of
+from dispatcher.settings import BadConfiguration, Settings, load
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 SENT = "sent"
 VERDICT_CHINESE = {Verdict.ACCEPT: "接收", Verdict.HOLD: "待核", Verdict.REJECT: "拒收"}
 SHOWN = 5
+SUPPRESSED_CHINESE = {
+    "channel_not_in_policy": "policy.yaml 里这一级别不用它",
+    "ebmid_used_up": "今天的播发编号已用完",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +70,7 @@ def _moment(text: str) -> datetime | None:
 async def _preview(question: Question) -> int:
     """Returns how many files could not be read."""
     settings, unreadable = load(), 0
+    off = _switched_off(settings)
     asker = settings.sources.get(question.source)
     if question.source and asker is None:
         raise BadConfiguration(f"sources.yaml 里没有来源“{question.source}”，可用的有：{'、'.join(settings.sources)}")
@@ -79,6 +85,9 @@ async def _preview(question: Question) -> int:
                 unreadable += 1
                 continue
             found = await preview(context, letter.body, letter.content_type, asker, question.at)
+            for channel, why in off.items():
+                if channel in found.channels:
+                    found.channels[channel]["off"] = why
             if question.json:
                 emit(facts(letter.name, found))
             else:
@@ -126,7 +135,7 @@ def _tell(file: str, found: Preview) -> None:
         f"　网关 {found.gateways:,}　党建平台 {found.endpoints:,}"
     )
     for channel, plan in found.channels.items():
-        say(f"  {CHANNEL_CHINESE[Channel(channel)]}：{_plan(plan)}")
+        say(f"  {Channel(channel).chinese}：{_plan(plan)}")
     for hole in found.unreachable[:SHOWN]:
         say(f"  收不到：{hole['area']} {hole['why']}")
     if len(found.unreachable) > SHOWN:
@@ -136,4 +145,16 @@ def _tell(file: str, found: Preview) -> None:
 
 
 def _plan(plan: dict[str, Any]) -> str:
-    return f"{plan['targets']:,} 个，每秒 {plan['rate']:g} 次，约 {plan['eta_s']:g} 秒发完"
+    if plan.get("suppressed"):
+        return f"不用（{SUPPRESSED_CHINESE.get(plan['suppressed'], plan['suppressed'])}）"
+    told = f"{plan['targets']:,} 个，每秒 {plan['rate']:g} 次，约 {plan['eta_s']:g} 秒发完"
+    if plan.get("waits_until"):
+        told += f"；夜间不响，等到 {plan['waits_until'][11:16]} 再播"
+    return told + (f"；现在发不出去：{plan['off']}" if plan.get("off") else "")
+
+
+def _switched_off(settings: Settings) -> dict[str, str]:
+    """Channel → why nothing can leave by it."""
+    found = providers_of(settings, Transport(loopback=not settings.production), "http://127.0.0.1")
+    wired = {channel for channel, _ in found.on}
+    return {str(channel): why for (channel, _), why in found.off.items() if channel not in wired}

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from dispatcher.commands.ground import GATEWAYS_AT, PLATFORMS_AT, make_sample, standing, where
-from dispatcher.commands.telling import aside, emit, finish, say
+from dispatcher.commands.telling import WRONGLY_ASKED, aside, emit, fail, finish, say
 from dispatcher.pipeline.context import Context
 from dispatcher.registry import exporting, importing, sample, verifying
 from dispatcher.registry.importing import Imported, Order
@@ -50,6 +50,8 @@ def import_(
     json: Json = False,
 ) -> None:
     """从文件夹导入；缺少的文件不动原表。有一处不对就一行也不导入，并列出全部毛病。"""
+    if not folder.is_dir():
+        fail(f"没有 {folder} 这个文件夹：请核对路径", WRONGLY_ASKED)
     done = finish(_import(folder, dry_run=dry_run))
     for one in done.differences:
         told = f"新增 {one.added:,}，改动 {one.changed:,}，删去 {one.removed:,}，不变 {one.same:,}"

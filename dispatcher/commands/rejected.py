@@ -34,8 +34,9 @@ def list_(
         emit({"rejected": [{name: getattr(one, name) for name in Refusal.__dataclass_fields__} for one in found]})
         return
     for one in found:
+        why = one.reason if one.reason.startswith(str(one.code)) else f"{one.code} {one.reason}"
         at = one.at.astimezone(BEIJING).strftime("%Y-%m-%d %H:%M:%S")
-        say(f"{one.id}  {at}  {one.source}  {one.door}  {one.size:,} 字节  {one.code}  {one.reason}")
+        say(f"{one.id}  {at}  {one.source}  {one.door}  {one.size:,} 字节  {why}")
     if not found:
         say("没有被拒收的报文")
 

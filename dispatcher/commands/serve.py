@@ -28,7 +28,7 @@ def command(
 ) -> None:
     """启动服务与控制台。
 
-    测试环境的 SQLite 会自动建库；登记册为空时自动生成一份合成的吉安市登记册，便于试用。
+    测试环境会自动建表；用 SQLite 而登记册为空时，自动生成一份合成的吉安市登记册，便于试用。
     """
     finish(_serve(frozenset(role.strip() for role in roles.split(",") if role.strip())))
     aside("鸣锣已停止，没有留下正在发送的行")

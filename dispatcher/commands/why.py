@@ -14,7 +14,6 @@ from dispatcher.model import BEIJING, Channel, Target, TargetKind
 from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.explain import Story, Told, explain
 from dispatcher.registry.cells import BadCell, phone
-from dispatcher.rehearsal.demo_screen import CHANNEL_CHINESE
 from dispatcher.settings import BadConfiguration, load
 from dispatcher.states import DeliveryState
 from dispatcher.store import warnings
@@ -60,7 +59,10 @@ async def _why(person: str, name: str) -> list[Found]:
         async with context.store.read() as tx:
             rows = await warnings.called(tx, name)
         if not rows:
-            raise BadConfiguration(f"没有编号为 {name} 的预警：请核对，或用 latest 指最近一份")
+            nothing = (
+                "还没有收过预警" if name == "latest" else f"没有编号为 {name} 的预警：请核对，或用 latest 指最近一份"
+            )
+            raise BadConfiguration(nothing)
         people = await _people(context, person)
         if not people:
             raise BadConfiguration(f"登记册里没有“{person}”：请用姓名、手机号或编号再试")
@@ -119,7 +121,7 @@ def _tell_delivery(told: Told) -> None:
     doubled = "，可能发了两次" if entry.possible_duplicate else ""
     code = f"（{entry.state_code}）" if entry.state_code else ""
     say(f"  已列入名单：{told.why}")
-    say(f"  {CHANNEL_CHINESE[Channel(entry.channel)]}：{entry.state.chinese}{code}{doubled}")
+    say(f"  {Channel(entry.channel).chinese}：{entry.state.chinese}{code}{doubled}")
     for one in told.tries:
         outcome = OUTCOME_CHINESE.get(one.outcome, one.outcome)
         said = "　".join(part for part in (outcome, one.code, one.reason) if part)

@@ -69,6 +69,18 @@ class Channel(StrEnum):
     BROADCAST = "broadcast"
     PARTY = "party"
 
+    @property
+    def chinese(self) -> str:
+        return _CHANNEL_CHINESE[self]
+
+
+_CHANNEL_CHINESE = {
+    Channel.SMS: "短信",
+    Channel.VOICE: "电话",
+    Channel.BROADCAST: "大喇叭",
+    Channel.PARTY: "党建平台",
+}
+
 
 class Lane(IntEnum):
     """Priority of a send: a smaller number overtakes at once."""

@@ -18,9 +18,9 @@ from dispatcher.pipeline.settle import take_receipts
 from dispatcher.receipts import ReceiptBook
 from dispatcher.sending.live import Desk, Live
 from dispatcher.sending.outlet import Lookup, message_of
-from dispatcher.store import deliveries, questions, warnings
+from dispatcher.store import deliveries, pushes, warnings
 from dispatcher.store.deliveries import Row
-from dispatcher.store.questions import Question
+from dispatcher.store.pushes import Question
 
 STEPS_S = (1.0, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 BATCH = 200
@@ -86,7 +86,7 @@ class Follower:
         ]
         if asked:
             async with self.context.store.begin() as tx:
-                await questions.keep(tx, asked)
+                await pushes.keep(tx, asked)
         await take_receipts(self.context, self.book, channel, [one.receipt for one in answers if one.receipt])
         silent = sum(1 for one in answers if one.code)
         if silent:

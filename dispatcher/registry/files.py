@@ -36,7 +36,7 @@ def parsed(path: Path, form: Form, faults: list[Fault]) -> Iterator[tuple[int, R
     header = [name.strip() for name in next(lines, (1, []))[1]]
     names = [column.name for column in form.columns]
     if sorted(header) != sorted(names):
-        bad(1, "", f"表头应为 {','.join(names)}，请改正")
+        bad(1, "", _header_fault(header, names))
         return
     place = [header.index(name) for name in names]
     boundary = len(form.kind._fields) - len(names)  # an area's, which comes from its own file
@@ -52,6 +52,17 @@ def parsed(path: Path, form: Form, faults: list[Fault]) -> Iterator[tuple[int, R
                 bad(line, column.name, str(fault))
         if len(values) == len(names):
             yield line, form.kind._make([*values[:-1], None, values[-1]] if boundary else values)
+
+
+def _header_fault(header: list[str], names: list[str]) -> str:
+    short = "、".join(name for name in names if name not in header)
+    strange = "、".join(name or "（空）" for name in header if name not in names)
+    said = [
+        f"缺 {short}" if short else "",
+        f"多出 {strange}" if strange else "",
+        "" if short or strange else "有重复的列",
+    ]
+    return f"表头不对，{'，'.join(filter(None, said))}；应为 {','.join(names)}"
 
 
 def read_boundaries(path: Path, faults: list[Fault]) -> dict[str, dict[str, object]]:

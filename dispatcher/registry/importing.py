@@ -25,11 +25,15 @@ from dispatcher.store.sealed import Seal
 _PAGE = 20_000
 
 
+SHOWN = 50
+
+
 class BadFiles(Exception):
-    """Nothing was imported; `faults` lists all that is wrong, in the order of the files."""
+    """Nothing was imported; `faults` lists all that is wrong, in the order of the files; its text the first of them."""
 
     def __init__(self, faults: Sequence[Fault]) -> None:
-        super().__init__("\n".join(map(str, faults)))
+        more = [f"……另有 {len(faults) - SHOWN:,} 处，先改正上面这些再导入"] if len(faults) > SHOWN else []
+        super().__init__("\n".join([*map(str, faults[:SHOWN]), *more]))
         self.faults = tuple(faults)
 
 

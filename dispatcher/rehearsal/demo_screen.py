@@ -24,12 +24,6 @@ Tell = Callable[[str, int, int], None]
 Show = Callable[[Mapping[str, Cell]], None]
 """Counts by channel, as they stand now."""
 
-CHANNEL_CHINESE: Final = {
-    Channel.SMS: "短信",
-    Channel.VOICE: "电话",
-    Channel.BROADCAST: "大喇叭",
-    Channel.PARTY: "党建平台",
-}
 TABLE_CHINESE: Final = {
     "areas": "行政区划",
     "officers": "信息员",
@@ -119,7 +113,7 @@ class Screen:
             def show(cells: Mapping[str, Cell]) -> None:
                 for channel, cell in cells.items():
                     if channel not in tasks:
-                        name = CHANNEL_CHINESE[Channel(channel)].ljust(4, "　")
+                        name = Channel(channel).chinese.ljust(4, "　")
                         tasks[channel] = bars.add_task(name, total=cell.planned, sent=0)
                     done = cell.planned - cell.open
                     bars.update(tasks[channel], total=cell.planned, completed=done, sent=cell.sent)
@@ -142,7 +136,7 @@ class _PlainLanding:
         if now - self._told_at < PLAIN_EVERY_S and not over:
             return
         told = "；".join(
-            f"{CHANNEL_CHINESE[Channel(channel)]} 已发 {cell.sent:,} 送达 {cell.delivered:,} / {cell.planned:,}"
+            f"{Channel(channel).chinese} 已发 {cell.sent:,} 送达 {cell.delivered:,} / {cell.planned:,}"
             for channel, cell in sorted(cells.items())
         )
         if told and told != self._told:

@@ -9,7 +9,7 @@ from typing import Any
 
 from dispatcher import reporting
 from dispatcher.model import BEIJING, Channel, Code
-from dispatcher.rehearsal.demo_screen import CHANNEL_CHINESE, Screen
+from dispatcher.rehearsal.demo_screen import Screen
 from dispatcher.rehearsal.demo_timing import Resolution
 from dispatcher.reporting import Cell, Place, Summary
 from dispatcher.store.events import Recorded
@@ -43,7 +43,7 @@ def tell_landed(screen: Screen, landed: Landed) -> None:
     found = landed.summary
     screen.line()
     headers = ("渠道", "计划", "已发", "送达", "应答", "失败", "不予发送")
-    rows = [(CHANNEL_CHINESE[channel], *_cells(cell)) for channel, cell in landed.by_channel().items() if cell.planned]
+    rows = [(channel.chinese, *_cells(cell)) for channel, cell in landed.by_channel().items() if cell.planned]
     screen.table(headers, [*rows, ("合计", *_cells(found.total))])
     for line in trouble_lines(found):
         screen.line(f"  {line}", style="yellow")
@@ -71,15 +71,22 @@ def time_lines(landed: Landed) -> list[str]:
         f"收到 {_clock(landed.summary.warning.received_at)}　首发 {_clock(times.first_sent)}"
         f"（+{times.accept_to_first_ms or 0:.0f} 毫秒）　末发 {_clock(times.last_sent)}"
         f"（+{(times.accept_to_last_ms or 0) / 1000:.1f} 秒）",
-        f"发送 {times.messages_per_s:,.0f} 条/秒　圈定 {resolution.villages:,} 个村、{resolution.officers:,} 名岗位人员、"
+        f"{_rate(landed)}圈定 {resolution.villages:,} 个村、{resolution.officers:,} 名岗位人员、"
         f"{resolution.residents:,} 户住户用时 {resolution.ms:.0f} 毫秒",
     ]
+
+
+def _rate(landed: Landed) -> str:
+    """Of a few dozen a rate says nothing."""
+    if landed.summary.total.planned < 1000:
+        return ""
+    return f"发送 {landed.summary.times.messages_per_s:,.0f} 条/秒　"
 
 
 def trouble_lines(found: Summary) -> list[str]:
     """Named refusals, the commonest first."""
     return [
-        f"{CHANNEL_CHINESE[Channel(one.channel)]} {one.rows:,} 条{one.state.chinese}：{one.code or '没有说明'}"
+        f"{Channel(one.channel).chinese} {one.rows:,} 条{one.state.chinese}：{one.code or '没有说明'}"
         for one in found.troubles
     ]
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from channels.contract import Message
@@ -24,6 +24,8 @@ from dispatcher.sending.writer import Writer, patiently
 from dispatcher.states import DeliveryState
 from dispatcher.store.deliveries import Row, Settled
 
+FRESH_S = 2.0
+"""How long an address that was looked up ahead is good for."""
 LOOK_S = 0.5
 """How often what waits for a resting provider is looked over."""
 
@@ -53,6 +55,9 @@ class OpenChunk:
     rows: list[Row]
     next: int = 0
     left: int = 0
+    addresses: dict[str, Address] = field(default_factory=dict)
+    looked_up_to: int = 0
+    looked_up_at: float = 0.0
 
 
 class Outlet:
@@ -162,7 +167,7 @@ class Outlet:
             return
         self._unsettled += len(rows)
         addresses, opened = await asyncio.gather(
-            patiently(lambda: self._lookup(rows)), self._writer.open(chunk.id, rows[-1].pos + 1)
+            self._addresses(chunk, len(rows)), self._writer.open(chunk.id, rows[-1].pos + 1)
         )
         if not opened:
             self._unsettled -= len(rows)
@@ -173,6 +178,15 @@ class Outlet:
         if chunk.next >= len(chunk.rows):
             self._drop(chunk)
         self._hand_over(chunk, rows, addresses)
+
+    async def _addresses(self, chunk: OpenChunk, count: int) -> dict[str, Address]:
+        """Of the next rows; looked up for a window at a time, and anew where it was long ago: phones change."""
+        clock = asyncio.get_running_loop().time
+        if chunk.looked_up_to < chunk.next + count or clock() - chunk.looked_up_at > FRESH_S:
+            some = chunk.rows[chunk.next : chunk.next + max(count, self._ahead)]
+            chunk.addresses = await patiently(lambda: self._lookup(some))
+            chunk.looked_up_to, chunk.looked_up_at = chunk.next + len(some), clock()
+        return chunk.addresses
 
     def _hand_over(self, chunk: OpenChunk, rows: list[Row], addresses: dict[str, Address]) -> None:
         homeless = [row for row in rows if row.target not in addresses]

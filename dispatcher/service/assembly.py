@@ -106,6 +106,8 @@ async def assemble(context: Context, public_url: str, loopback_only: bool) -> Pa
         loopback_only=loopback_only, loopback=not settings.production, allow=_intranet(settings.service.intranet)
     )
     providers = providers_of(settings, transport, public_url)
+    for (channel, name), why in providers.off.items():
+        log.warning("一个发送接口没有启用", channel=channel, provider=name, why=why)
     async with store.begin() as tx:
         epoch = await nodes.enter(tx, settings.service.node, context.now())
     desk = Desk(settings.policy, settings.service.sender_name, event_code_of)
@@ -144,7 +146,6 @@ def providers_of(settings: Settings, transport: Transport, public_url: str) -> P
                 on[channel, name] = build(channel, name, whole, transport, public_url + CALLBACKS)
             except NotConfigured as why:
                 off[channel, name] = str(why)
-                log.warning("一个发送接口没有启用", channel=channel, provider=name, why=str(why))
             except BadSettings as error:
                 faults.append(f"channels.yaml: {error}")
     if faults:

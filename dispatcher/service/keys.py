@@ -18,7 +18,7 @@ from dispatcher.store.holding import Hold
 from dispatcher.store.sealed import Seal, WrongKey
 
 _CHECK = "seal_check"
-VANISHED_S = 20.0
+VANISHED_S = 12.0
 """Longer than a database takes to notice that a machine is gone (store/holding.py)."""
 _CHECK_TEXT = "mingluo"
 

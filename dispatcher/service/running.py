@@ -18,7 +18,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from dispatcher import outbox
 from dispatcher.broker.contract import ACK, BrokerUnavailable, Handled, Health, Inbound, NotNow, Reject
-from dispatcher.model import Verdict
+from dispatcher.model import Channel, Verdict
 from dispatcher.pipeline.accept import Answer, Incoming, accept
 from dispatcher.pipeline.follow import Follower
 from dispatcher.pipeline.freeze import warm
@@ -203,9 +203,11 @@ class Service:
             problems.append(f"消息代理：{broker.problem}")
         if abs(skew) > 2:
             problems.append(f"本机时钟与数据库相差 {skew:.1f} 秒")
-        problems += [f"{channel} 没有可用的发送接口" for channel in self._dumb_channels()]
+        problems += [f"{channel.chinese}发不出去：{self._why_dumb(channel)}" for channel in self._dumb_channels()]
         faults = self.parts.dispatcher.account_faults
-        problems += [f"{channel} 的服务商拒绝本单位账户，请立即核对：{why}" for channel, why in faults.items()]
+        problems += [
+            f"{Channel(channel).chinese}的服务商拒绝本单位账户，请立即核对：{why}" for channel, why in faults.items()
+        ]
         register = await self.context.register() if took else None
         if register is not None and not register.officers:
             problems.append("登记册是空的：请先 mingluo registry sample 或 import")
@@ -218,10 +220,14 @@ class Service:
             synthetic=register.synthetic if register else False,
         )
 
-    def _dumb_channels(self) -> list[str]:
+    def _dumb_channels(self) -> list[Channel]:
         wired = self.parts.providers.wires()
         used = {channel for policy in self.parts.settings.policy.levels.values() for channel in policy.channels}
-        return sorted(str(channel) for channel in used if channel not in wired)
+        return sorted(channel for channel in used if channel not in wired)
+
+    def _why_dumb(self, channel: Channel) -> str:
+        why = [said for (one, _), said in self.parts.providers.off.items() if one is channel]
+        return "；".join(why) or "没有可用的发送接口，请在 channels.yaml 配置"
 
     async def _broker_health(self, now: datetime) -> Health:
         try:

@@ -1,7 +1,7 @@
 """The database: one engine, and `begin()`, the only place a transaction begins.
 
 SQLite (WAL, synchronous FULL, BEGIN IMMEDIATE, one writer at a time in this process) and PostgreSQL (asyncpg, connect and
-command time limits, because `pool_pre_ping` alone hangs on a half-open line) behave alike to everything above.
+command time limits, because a ping alone hangs on a half-open line) behave alike to everything above.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,9 +17,10 @@ from typing import Any
 
 from sqlalchemy import URL, Table, event, make_url
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
+from sqlalchemy.exc import DataError, DBAPIError, DisconnectionError, IntegrityError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
 
 Tx = AsyncConnection
 """A connection inside a transaction begun by `Store.begin()`, or a reading one of `Store.read()`."""
@@ -26,6 +28,8 @@ Tx = AsyncConnection
 COMMAND_TIMEOUT_S = 10.0
 CONNECT_TIMEOUT_S = 3.0
 SQLITE_BUSY_MS = 5_000
+BELIEVED_S = 1.0
+"""A connection not used for longer is asked whether it still is one."""
 SWITCH_INTERVAL_S = 0.0005
 
 
@@ -74,9 +78,9 @@ def open_store(url: str) -> Store:
     parsed = make_url(url)
     match parsed.get_backend_name():
         case "sqlite":
-            return Store(_sqlite(parsed))
+            return Store(_sqlite(parsed.set(drivername="sqlite+aiosqlite")))
         case "postgresql":
-            return Store(_postgresql(parsed))
+            return Store(_postgresql(parsed.set(drivername="postgresql+asyncpg")))
         case other:
             raise ValueError(f"数据库类型 {other} 不支持：请用 sqlite+aiosqlite 或 postgresql+asyncpg")
 
@@ -118,13 +122,12 @@ def _sqlite(url: URL) -> AsyncEngine:
 
 
 def _postgresql(url: URL) -> AsyncEngine:
-    return create_async_engine(
+    engine = create_async_engine(
         url,
         hide_parameters=True,  # an error message must not carry a row's content into a log
         pool_size=12,
         max_overflow=12,
         pool_timeout=COMMAND_TIMEOUT_S,
-        pool_pre_ping=True,
         pool_recycle=300,
         connect_args={
             "command_timeout": COMMAND_TIMEOUT_S,
@@ -132,6 +135,21 @@ def _postgresql(url: URL) -> AsyncEngine:
             "server_settings": {"application_name": "mingluo", "idle_in_transaction_session_timeout": "30000"},
         },
     )
+
+    @event.listens_for(engine.sync_engine, "checkin")
+    def used(_connection: Any, record: ConnectionPoolEntry) -> None:
+        record.info["used"] = time.monotonic()
+
+    @event.listens_for(engine.sync_engine, "checkout")
+    def proven(connection: Any, record: ConnectionPoolEntry, _proxy: object) -> None:
+        """A ping before each use is a round trip a transaction; one that was used a moment ago is believed."""
+        if time.monotonic() - record.info.get("used", 0.0) > BELIEVED_S:
+            try:
+                engine.dialect.do_ping(connection)
+            except Exception as error:
+                raise DisconnectionError(str(error)) from error
+
+    return engine
 
 
 def upsert(tx: Tx, table: Table) -> sqlite.Insert:
@@ -141,8 +159,9 @@ def upsert(tx: Tx, table: Table) -> sqlite.Insert:
     return postgresql.insert(table)  # type: ignore[return-value]
 
 
-_AWAY = ("08", "25", "40", "53", "55", "57", "58", "XX")
-"""SQLSTATE classes that pass: connection, read-only or timed out, deadlock, resources, locks, operator, system."""
+_AWAY = ("08", "25", "28", "3D", "40", "53", "55", "57", "58", "XX")
+"""SQLSTATE classes that pass: connection, read-only or timed out, sign-in, no such database, deadlock, resources, locks,
+operator, system."""
 
 
 def database_is_away(error: Exception) -> bool:

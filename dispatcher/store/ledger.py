@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
 
-from sqlalchemy import ColumnElement, and_, case, func, literal, or_, select, tuple_, union_all
+from sqlalchemy import ColumnElement, and_, func, or_, select
 
 from dispatcher.states import DeliveryState
 from dispatcher.store.chunks import ChunkState
 from dispatcher.store.engine import Tx
 from dispatcher.store.packing import unpack
-from dispatcher.store.tables import attempts, chunks, deliveries, events, questions, receipts, rejects
+from dispatcher.store.tables import attempts, chunks, deliveries, events, receipts, rejects
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,23 +64,6 @@ class Try:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Push:
-    """A packet pushed to a gateway and what it answered. `packet`: message, or question about one."""
-
-    packet: Literal["message", "question"]
-    warning_id: str
-    target: str
-    no: int
-    started_at: datetime
-    ended_at: datetime
-    outcome: str
-    code: str
-    reason: str
-    provider_ref: str
-    trace: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Heard:
     """A receipt as it came."""
 
@@ -99,10 +81,6 @@ class Times:
     last_sent: datetime | None
 
 
-Place = tuple[datetime, str, str, int]
-"""Of a push in its gateway's record: started_at, packet, warning, number."""
-
-_PUSHED = [name for name in Push.__dataclass_fields__ if name != "packet"]
 _ENTRY = [deliveries.c[name] for name in Entry.__dataclass_fields__]
 
 
@@ -303,6 +281,32 @@ async def troubles(tx: Tx, warning_id: str) -> list[Trouble]:
     return [Trouble(channel=c, state=DeliveryState(state), code=code, rows=n) for c, state, code, n in rows]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retrying:
+    """Rows of a channel that wait for their next try: what the last one came to, and when the first of them is due."""
+
+    channel: str
+    code: str
+    rows: int
+    next_due: datetime
+
+
+async def retrying(tx: Tx, warning_id: str) -> list[Retrying]:
+    """The commonest first."""
+    number, first = func.count(), func.min(deliveries.c.due_at)
+    rows = await tx.execute(
+        select(deliveries.c.channel, deliveries.c.state_code, number, first)
+        .where(
+            deliveries.c.warning_id == warning_id,
+            deliveries.c.state == DeliveryState.PLANNED,
+            deliveries.c.due_at.is_not(None),
+        )
+        .group_by(deliveries.c.channel, deliveries.c.state_code)
+        .order_by(number.desc(), deliveries.c.channel, deliveries.c.state_code)
+    )
+    return [Retrying(channel=channel, code=code, rows=n, next_due=due) for channel, code, n, due in rows]
+
+
 async def troubled(tx: Tx, warning_id: str, limit: int) -> list[Entry]:
     """The rows themselves: machines and platforms first, because each of them stands for many people."""
     rows = await tx.execute(
@@ -312,34 +316,6 @@ async def troubled(tx: Tx, warning_id: str, limit: int) -> list[Entry]:
         .limit(limit)
     )
     return [Entry(**{**row, "state": DeliveryState(row["state"])}) for row in rows.mappings()]
-
-
-async def commands(tx: Tx, target: str, after: Place | None, limit: int) -> list[Push]:
-    """Everything pushed to one target behind `after`, oldest first, none twice."""
-    pushed = union_all(
-        select(literal("message").label("packet"), *(attempts.c[name] for name in _PUSHED)).where(
-            attempts.c.target == target
-        ),
-        select(
-            literal("question"),
-            questions.c.warning_id,
-            questions.c.target,
-            questions.c.id,
-            questions.c.started_at,
-            questions.c.ended_at,
-            case((questions.c.code == "", "answered"), else_="silent"),
-            questions.c.code,
-            questions.c.reason,
-            literal(""),
-            questions.c.trace,
-        ).where(questions.c.target == target),
-    ).subquery()
-    place = [pushed.c.started_at, pushed.c.packet, pushed.c.warning_id, pushed.c.no]
-    statement = select(pushed).order_by(*place).limit(limit)
-    if after is not None:
-        behind = [literal(value, column.type) for value, column in zip(after, place, strict=True)]
-        statement = statement.where(tuple_(*place) > tuple_(*behind))
-    return [Push(**row) for row in (await tx.execute(statement)).mappings()]
 
 
 async def newest_event(tx: Tx) -> int:

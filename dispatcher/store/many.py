@@ -45,19 +45,35 @@ class Many:
     def __init__(self, columns: Mapping[str, TypeEngine[Any]], build: Build) -> None:
         self._columns = dict(columns)
         self._build = build
+        self._made: dict[tuple[str, ...], Executable] = {}
 
     async def run(self, tx: Tx, rows: Sequence[tuple[object, ...]]) -> None:
         if not rows:
             return
         if tx.dialect.name == "postgresql":
-            await tx.execute(self._unnested, dict(zip(self._columns, map(list, zip(*rows, strict=True)), strict=True)))
+            columns = dict(zip(self._columns, zip(*rows, strict=True), strict=True))
+            # What is the same in every row is given once: an array costs its elements, here and at the server.
+            varied = tuple(name for name, column in columns.items() if column.count(column[0]) < len(column))
+            given = {name: list(column) if name in varied else column[0] for name, column in columns.items()}
+            await tx.execute(self._unnested(varied), given)
             return
         sql, places = self._positional
         await tx.exec_driver_sql(sql, [tuple([take(row) for take in places]) for row in rows])
 
-    @cached_property
-    def _unnested(self) -> Executable:
-        return self._build(unnested(self._columns).c.__getitem__)
+    def _unnested(self, varied: tuple[str, ...]) -> Executable:
+        if varied not in self._made:
+            self._made[varied] = self._make_unnested(self._sources(varied))
+        return self._made[varied]
+
+    def _sources(self, varied: tuple[str, ...]) -> dict[str, ColumnElement[Any]]:
+        every = {name: bindparam(name, type_=_boundless(kind)) for name, kind in self._columns.items()}
+        if not varied:
+            return dict(every)
+        rows = unnested({name: self._columns[name] for name in varied}).c
+        return {name: rows[name] if name in varied else value for name, value in every.items()}
+
+    def _make_unnested(self, sources: Mapping[str, ColumnElement[Any]]) -> Executable:
+        return self._build(sources.__getitem__)
 
     @cached_property
     def _positional(self) -> tuple[str, list[Take]]:
@@ -93,18 +109,18 @@ class Inserted(Many):
         statement = insert(self._table).values(values)
         return sqlite.insert(self._table).values(values).on_conflict_do_nothing() if self._ignoring else statement
 
-    @cached_property
-    def _unnested(self) -> Executable:
-        values = unnested(self._columns)
-        statement = postgresql.insert(self._table).from_select(list(self._columns), select(*values.c))
+    def _make_unnested(self, sources: Mapping[str, ColumnElement[Any]]) -> Executable:
+        statement = postgresql.insert(self._table).from_select(list(sources), select(*sources.values()))
         return statement.on_conflict_do_nothing() if self._ignoring else statement
 
 
 def unnested(columns: Mapping[str, TypeEngine[Any]]) -> FromClause:
     """Rows made of arrays, one a column, bound by the column's name."""
-    # Of no length: a cast to VARCHAR(32) would cut a longer text without a word, where the column refuses it.
-    arrays = [
-        bindparam(name, type_=ARRAY(String() if isinstance(kind, String) else kind)) for name, kind in columns.items()
-    ]
+    arrays = [bindparam(name, type_=ARRAY(_boundless(kind))) for name, kind in columns.items()]
     names = [column(name, kind) for name, kind in columns.items()]
     return func.unnest(*arrays).table_valued(*names).render_derived(name="given")
+
+
+def _boundless(kind: TypeEngine[Any]) -> TypeEngine[Any]:
+    """A cast to VARCHAR(32) would cut a longer text without a word, where the column refuses it."""
+    return String() if isinstance(kind, String) else kind

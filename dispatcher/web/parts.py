@@ -8,9 +8,25 @@ from dataclasses import dataclass, field
 from aiohttp import web
 
 from dispatcher.web.console.sketch import Atlas
-from dispatcher.web.doors import Doors
+from dispatcher.web.doors import Doors, Ready
 from dispatcher.web.live import Feed, stream
 from dispatcher.web.reach import Frozen
+
+READY_S = 2.0
+
+
+@dataclass(slots=True)
+class Recent:
+    """The readiness of a moment ago: many look at the pages, the database is asked once."""
+
+    found: Ready | None = None
+    at: float = 0.0
+
+    async def of(self, doors: Doors) -> Ready:
+        now = asyncio.get_running_loop().time()
+        if self.found is None or now - self.at > READY_S:
+            self.found, self.at = await doors.readiness(), now
+        return self.found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +37,7 @@ class Parts:
     feed: Feed
     frozen: Frozen = field(default_factory=Frozen)
     atlas: Atlas = field(default_factory=Atlas)
+    ready: Recent = field(default_factory=Recent)
     closing: asyncio.Event = field(default_factory=asyncio.Event)
 
 

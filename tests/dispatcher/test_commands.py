@@ -240,7 +240,7 @@ def test_migrate_uses_the_owners_address_and_never_prints_a_password(desk: Desk,
     away = desk.run("migrate", MINGLUO_MIGRATE_DATABASE_URL="postgresql+asyncpg://me:secret@127.0.0.1:1/x")
     assert away.code == 1
     assert "secret" not in away.out + away.err
-    assert away.err.startswith("数据库或磁盘用不了")
+    assert away.err.startswith("数据库、网络或磁盘用不了")
 
 
 def test_bad_configuration_is_named_with_file_and_line(desk: Desk, tmp_path: Path) -> None:

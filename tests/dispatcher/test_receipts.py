@@ -20,7 +20,7 @@ from dispatcher.receipts import ReceiptBook
 from dispatcher.sending.live import Desk
 from dispatcher.service.assembly import event_code_of
 from dispatcher.states import DeliveryState, WarningState
-from dispatcher.store import ledger, warnings
+from dispatcher.store import ledger, pushes, warnings
 from dispatcher.store.engine import Store
 from dispatcher.store.warnings import WarningRow
 from tests.city import Clock, Provider, gateways, people, red, released, settings
@@ -140,7 +140,7 @@ async def test_a_gateway_is_asked_until_it_has_played_and_every_question_stands_
         await follower.look()
     assert await counts(store, warning.id) == {DeliveryState.DELIVERED: 2, DeliveryState.SENT: 1}
     async with store.read() as tx:
-        said = [await ledger.commands(tx, f"gateway-GW{number:05d}", None, 10) for number in (0, 1)]
+        said = [await pushes.commands(tx, f"gateway-GW{number:05d}", None, 10) for number in (0, 1)]
     assert [(one.packet, one.outcome) for one in said[0]] == [
         ("message", "accepted"),
         ("question", "silent"),

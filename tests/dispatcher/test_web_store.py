@@ -6,7 +6,7 @@ import asyncio
 
 from dispatcher.pipeline.accept import Incoming, accept
 from dispatcher.pipeline.context import Context
-from dispatcher.store import ledger, warnings
+from dispatcher.store import ledger, pushes, warnings
 from dispatcher.web import reach
 from tests.city import cap
 
@@ -54,7 +54,7 @@ async def test_the_frozen_plan_is_counted_before_anybody_takes_it_in_hand(jian: 
         counts = await ledger.counts(tx, warning_id)
         assert await ledger.troubles(tx, warning_id) == []
         assert await ledger.troubled(tx, warning_id, 10) == []
-        assert await ledger.commands(tx, "gateway-1", (jian.now(), "message", warning_id, 1), 10) == []
+        assert await pushes.commands(tx, "gateway-1", (jian.now(), "message", warning_id, 1), 10) == []
     assert row is not None
     total = reach.summed(units.values())
     assert total.planned == total.pending == row.rows_planned == sum(count.rows for count in counts)

@@ -50,7 +50,7 @@ def test_a_red_rainstorm_says_what_where_since_when_how_long_and_what_to_do() ->
     text = smith().word(Channel.SMS, PLACE, "请您立即坐镇指挥。")
     assert text.body == (
         "【吉安应急】暴雨红色预警（Ⅰ级）：遂川县碧洲镇。吉安市气象台4月3日2时39分发布，有效至4月3日8时39分。"
-        "请您立即坐镇指挥。请立即到岗，叫醒危险区群众，应转尽转，并回复“收到”。"
+        "请您立即坐镇指挥。请立即到岗，叫醒危险区群众，应转尽转。"
     )
     assert text.segments == 2
 

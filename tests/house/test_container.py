@@ -8,6 +8,7 @@ import re
 import secrets
 import shlex
 import shutil
+import signal
 import subprocess
 import urllib.error
 import urllib.request
@@ -139,7 +140,7 @@ def test_the_image_serves_as_an_ordinary_user_with_composes_environment(
         assert _run(image, ["touch", "/opt/mingluo/dispatcher/written"]) != 0
         assert _run(image, ["touch", "/var/lib/mingluo/written"]) == 0
     finally:
-        serving.kill()  # unshare lets SIGTERM pass by; its child dies with it
+        os.killpg(serving.pid, signal.SIGKILL)  # unshare alone leaves the service behind: it is another user's
         serving.wait(timeout=30)
 
 

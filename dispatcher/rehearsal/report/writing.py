@@ -13,7 +13,6 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from dispatcher.model import BEIJING
 from dispatcher.registry.register import Register
-from dispatcher.rehearsal.demo_screen import CHANNEL_CHINESE
 from dispatcher.rehearsal.demo_telling import Landed, county_rows, outside_lines, time_lines, trouble_lines
 from dispatcher.rehearsal.report import drawing
 from dispatcher.rehearsal.report.replay import STEPS, Replay, replay
@@ -83,7 +82,7 @@ def write_report(folder: Path, night: Night) -> Path:
 
 
 def channel_rows(landed: Landed) -> list[tuple[str, ...]]:
-    rows = [(CHANNEL_CHINESE[channel], cell) for channel, cell in landed.by_channel().items() if cell.planned]
+    rows = [(channel.chinese, cell) for channel, cell in landed.by_channel().items() if cell.planned]
     return [_row(name, cell) for name, cell in [*rows, ("合计", landed.summary.total)]]
 
 

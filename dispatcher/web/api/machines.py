@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from aiohttp import web
 
 from dispatcher.model import Gateway, Target, TargetKind
-from dispatcher.store import ledger, warnings
+from dispatcher.store import ledger, pushes, warnings
 from dispatcher.store.engine import Store
-from dispatcher.store.ledger import Place, Push
+from dispatcher.store.pushes import Place, Push
 from dispatcher.telemetry import mask
 from dispatcher.web import asking, shapes
 from dispatcher.web.answering import as_json, as_lines
@@ -70,7 +70,7 @@ async def _pages(
 
 async def _page(store: Store, target: str, after: Place | None, limit: int) -> list[Push]:
     async with store.read() as tx:
-        return await ledger.commands(tx, target, after, limit)
+        return await pushes.commands(tx, target, after, limit)
 
 
 async def _lines(store: Store, target: str, page: Sequence[Push]) -> list[shapes.CommandLine]:

@@ -15,7 +15,7 @@ from dispatcher.states import SENDING, WarningState
 from dispatcher.store import events, ledger, warnings
 from dispatcher.store.engine import Tx
 from dispatcher.store.events import Recorded
-from dispatcher.store.ledger import Entry, Times, Trouble
+from dispatcher.store.ledger import Entry, Retrying, Times, Trouble
 from dispatcher.store.warnings import Headline, TextRow, WarningRow
 from dispatcher.web import reach
 from dispatcher.web.console.sketch import Shape, Sketch, Window
@@ -107,6 +107,7 @@ class Landing:
     map: Map | None
     troubles: tuple[Trouble, ...]
     missed: tuple[Missed, ...]
+    retrying: tuple[Retrying, ...]
     flagged: int
     unreachable: tuple[tuple[str, str, str], ...]
     """(code, name, why)."""
@@ -171,6 +172,7 @@ class _Read:
     times: Times
     troubles: Sequence[Trouble]
     troubled: Sequence[Entry]
+    retrying: Sequence[Retrying]
     flagged: int
     texts: Mapping[int, TextRow]
     chain: Sequence[WarningRow]
@@ -200,6 +202,7 @@ async def _read(tx: Tx, site: Parts, row: WarningRow) -> _Read:
         times=await ledger.times(tx, row.id),
         troubles=await ledger.troubles(tx, row.id),
         troubled=await ledger.troubled(tx, row.id, TROUBLED),
+        retrying=await ledger.retrying(tx, row.id),
         flagged=await ledger.flagged(tx, row.id),
         texts=await warnings.texts_of(tx, row.id),
         chain=await warnings.chain(tx, row.chain_id),
@@ -228,6 +231,7 @@ def _laid_out(
         map=drawn,
         troubles=tuple(read.troubles),
         missed=tuple(_missed(register, entry) for entry in read.troubled),
+        retrying=tuple(read.retrying),
         flagged=read.flagged,
         unreachable=tuple(
             (place["area"], _called(register, place["area"]), place["why"]) for place in plan.get("unreachable", ())

@@ -16,10 +16,12 @@ _COUNTY = re.compile(r"\d{6}")
 
 
 async def front(request: web.Request) -> web.Response:
-    context = parts(request).doors.context
+    site = parts(request)
+    context = site.doors.context
     page = await landing.front(context, asking.id_after(request, "before"))
     service = context.settings.service
-    return _page(request, "front", {"page": page, "service": service})
+    ready = await site.ready.of(site.doors)
+    return _page(request, "front", {"page": page, "service": service, "problems": ready.problems})
 
 
 async def warning(request: web.Request) -> web.Response:
@@ -31,7 +33,9 @@ async def warning(request: web.Request) -> web.Response:
     if page is None:
         raise asking.no_such_warning()
     service = site.doors.context.settings.service
-    return _page(request, "warning", {"page": page, "service": service, "county": county})
+    ready = await site.ready.of(site.doors)
+    told = {"page": page, "service": service, "county": county, "problems": ready.problems}
+    return _page(request, "warning", told)
 
 
 def _page(request: web.Request, name: str, values: dict[str, object]) -> web.Response:

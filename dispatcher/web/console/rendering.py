@@ -30,12 +30,6 @@ WARNING_CHINESE: Final[Mapping[WarningState, str]] = {
     WarningState.CANCELLED: "已解除",
     WarningState.EXPIRED: "已过期",
 }
-CHANNEL_CHINESE: Final[Mapping[Channel, str]] = {
-    Channel.SMS: "短信",
-    Channel.VOICE: "电话",
-    Channel.BROADCAST: "应急广播",
-    Channel.PARTY: "党建平台",
-}
 KIND_CHINESE: Final[Mapping[Kind, str]] = {
     Kind.ALERT: "首发",
     Kind.UPDATE: "更新",
@@ -43,6 +37,18 @@ KIND_CHINESE: Final[Mapping[Kind, str]] = {
     Kind.ACK: "确认",
     Kind.ERROR: "差错",
 }
+AGAIN_CHINESE: Final[Mapping[str, str]] = {
+    "no_connection": "连不上对方",
+    "connect_timeout": "连接超时",
+    "timeout": "对方没有应答",
+    "name_unknown": "域名解析不出",
+    "tls_config": "对方证书有误",
+    "resting": "对方故障，暂停片刻",
+    "quiet_hours": "夜间不响，等到天亮",
+    "http_429": "对方限流",
+    "http_503": "对方故障",
+}
+"""Why a row waits, where we know the code; another's is shown as it is."""
 EVENT_CHINESE: Final[Mapping[str, str]] = {
     "warning.accepted": "收到并入库",
     "warning.held": "待人工核定",
@@ -105,7 +111,7 @@ def state_word(state: str) -> str:
 
 
 def channel_word(channel: str) -> str:
-    return CHANNEL_CHINESE[Channel(channel)]
+    return Channel(channel).chinese
 
 
 def kind_word(kind: str) -> str:
@@ -120,6 +126,10 @@ def event_word(kind: str) -> str:
     return EVENT_CHINESE.get(kind, kind)
 
 
+def again_word(code: str) -> str:
+    return AGAIN_CHINESE.get(code, code)
+
+
 def _environment() -> Environment:
     made = Environment(
         loader=FileSystemLoader(HERE / "templates"),
@@ -131,7 +141,7 @@ def _environment() -> Environment:
     made.filters.update(
         clock=clock_time, full=full_time, short=short_time, grouped=grouped, percent=percent, level=level_word,
         roman=level_roman, state=state_word, channel=channel_word, kind=kind_word, delivery=delivery_word,
-        event=event_word,
+        event=event_word, again=again_word,
     )  # fmt: skip
     made.globals.update(span=span)
     return made
