@@ -18,7 +18,7 @@ from dispatcher.model import Channel, Lane
 from dispatcher.sending.calling import Wire
 from dispatcher.sending.live import Desk, Live
 from dispatcher.sending.outcome import Jitter
-from dispatcher.sending.outlet import Lookup, OpenChunk, Outlet
+from dispatcher.sending.outlet import BACKLOG, Lookup, OpenChunk, Outlet
 from dispatcher.sending.writer import Writer, patiently
 from dispatcher.states import DeliveryState, WarningState
 from dispatcher.store import chunks, deliveries, events, nodes, warnings
@@ -31,8 +31,6 @@ from dispatcher.store.packing import digest, unpack
 LEASE = timedelta(seconds=6)
 RENEW_S = 2.0
 LOOK_S = 1.0
-BACKLOG = 2000
-"""Rows in memory per channel before only more urgent lanes are taken."""
 RETRIES = 1000
 PLAN_CHANGED = "plan_changed"
 
@@ -99,7 +97,8 @@ class Dispatcher:
             await self._take_back()
             for channel, outlet in self._outlets.items():
                 tasks.create_task(outlet.run(), name=f"{channel}: outlet")
-                tasks.create_task(self._repeat(partial(self._feed, channel)), name=f"{channel}: planner")
+                feed = self._repeat(partial(self._feed, channel), outlet.low)
+                tasks.create_task(feed, name=f"{channel}: planner")
             tasks.create_task(self._repeat(self._retry), name="retries")
             tasks.create_task(self._repeat(self._lay_to_rest), name="ended, unsent")
             tasks.create_task(self._repeat(self._take_back), name="sweeper")
@@ -122,9 +121,9 @@ class Dispatcher:
     def _holder(self) -> Holder:
         return Holder(node=self._identity.node, epoch=self._identity.epoch, lease_until=self._now() + LEASE)
 
-    async def _repeat(self, step: Callable[[], Awaitable[None]]) -> None:
-        """Runs `step` whenever woken, and once a LOOK_S by itself."""
-        event = asyncio.Event()
+    async def _repeat(self, step: Callable[[], Awaitable[None]], event: asyncio.Event | None = None) -> None:
+        """Runs `step` whenever woken, and once a LOOK_S by itself. `event`: who else may wake it."""
+        event = event or asyncio.Event()
         self._wakes.append(event)
         while True:
             await step()

@@ -24,6 +24,8 @@ from dispatcher.sending.writer import Writer, patiently
 from dispatcher.states import DeliveryState
 from dispatcher.store.deliveries import Row, Settled
 
+BACKLOG = 2000
+"""Rows in memory before only more urgent lanes are taken."""
 FRESH_S = 2.0
 """How long an address that was looked up ahead is good for."""
 LOOK_S = 0.5
@@ -81,6 +83,8 @@ class Outlet:
         self._opened: list[tuple[int, int, OpenChunk, tuple[Envelope, ...]]] = []
         self._work = asyncio.Event()
         self._turns = asyncio.Lock()
+        self.low = asyncio.Event()
+        """Set when a chunk has been opened to its end and few rows wait in memory: the next is to be planned."""
 
     @property
     def backlog(self) -> int:
@@ -142,13 +146,13 @@ class Outlet:
             await self._open(chunk, chunk.rows[chunk.next : chunk.next + size])
 
     async def _space(self) -> int:
-        """Waits until a quarter of the window is free, so that slices stay worth their commit; what is less urgent than a
-        red leaves the last quarter to what may come."""
+        """Waits until a quarter of the window is free, so that slices stay worth their commit, and takes all that is
+        free; what is less urgent than a red leaves the last quarter to what may come."""
         least = max(1, self._ahead // 4)
         while self._most() - self._unsettled < least:
             self._room.clear()
             await self._room.wait()
-        return least
+        return self._most() - self._unsettled
 
     def _most(self) -> int:
         urgent = not self._heap or self._heap[0][0] <= Lane.RED
@@ -210,6 +214,8 @@ class Outlet:
     def _drop(self, chunk: OpenChunk) -> None:
         self._heap = [entry for entry in self._heap if entry[2] is not chunk]
         heapq.heapify(self._heap)
+        if self.backlog < BACKLOG:
+            self.low.set()
 
     def _lost(self, chunk: OpenChunk) -> None:
         """The mark could not be moved: the warning was called off (its rows are withdrawn), or another node has it."""
