@@ -10,9 +10,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import cached_property
 from typing import Final
 
 from channels.contract import (
+    Accepted,
     Asks,
     Blame,
     Message,
@@ -61,12 +63,22 @@ class Rate:
         """How far off the next turn is; not above 0: now."""
         return self._next - self._clock()
 
+    def try_turn(self) -> bool:
+        now = self._clock()
+        if self._next - now > GRAIN_S:
+            return False
+        self._take(now)
+        return True
+
     async def turn(self) -> None:
         """One waits at a time; whoever gives up waiting has taken nothing."""
         while (wait := self.wait_s) > GRAIN_S:  # noqa: ASYNC110 - a turn is a time, and nobody tells of it
             await asyncio.sleep(wait)
-        now = self._clock()
-        self._grow(now)
+        self._take(self._clock())
+
+    def _take(self, now: float) -> None:
+        if self.allowed < self._full:
+            self._grow(now)
         self._next = max(now, self._next) + 1 / self.allowed
 
     def served(self, number: int) -> None:
@@ -87,8 +99,7 @@ class Rate:
         self.allowed = max(self._full / 100, CUT * min(self.allowed, max(self._served, self._full / 100)))
 
     def _grow(self, now: float) -> None:
-        if self.allowed < self._full:
-            self.allowed = min(self._full, self.allowed + self._full * GROWTH * (now - self._grown_at))
+        self.allowed = min(self._full, self.allowed + self._full * GROWTH * (now - self._grown_at))
         self._grown_at = now
 
 
@@ -103,6 +114,11 @@ class Gate:
         self._probing = False
 
     @property
+    def open(self) -> bool:
+        """Whether somebody may enter now."""
+        return not self._probing and (not self._shut_until or self._shut_until <= self._clock())
+
+    @property
     def wait_s(self) -> float:
         """How long nobody may enter; 0 where somebody may now."""
         wait = self._shut_until - self._clock()
@@ -110,9 +126,8 @@ class Gate:
 
     def enter(self) -> bool | TryAgain:
         """Whether this send is the probe; or when to come back. Whoever entered calls `leave`."""
-        wait = self.wait_s
-        if wait > 0:
-            after_s = max(wait, 1.0)
+        if not self.open:
+            after_s = max(self.wait_s, 1.0)
             return TryAgain(
                 code="resting", reason="对方故障或限流，暂停片刻后自动重试", after_s=after_s, throttled=True
             )
@@ -123,6 +138,9 @@ class Gate:
         """What came of it; None for an exception. Sends that were under way when it shut do not lengthen the rest."""
         if probe:
             self._probing = False
+        if outcomes is not None and _all_well(outcomes):
+            self._failures, self._rest_s = 0, FIRST_REST_S
+            return
         waits = [o.after_s for o in outcomes or () if isinstance(o, TryAgain) and o.throttled and o.after_s]
         waits += [ACCOUNT_REST_S for o in outcomes or () if isinstance(o, Refused) and o.blame is Blame.ACCOUNT]
         if waits:
@@ -148,7 +166,7 @@ class Paced:
         self.provider = provider
         self.settings = settings
         self.max_batch = provider.max_batch
-        self._clock = clock or (lambda: asyncio.get_running_loop().time())
+        self._given_clock = clock
         self._rate: Rate | None = None
         self._limit = float(settings.in_flight)
         self._under_way = 0
@@ -167,12 +185,11 @@ class Paced:
     def rests(self) -> bool:
         """Whether the provider as a whole is left alone just now: down, throttling, or refusing our account."""
         gate = self._gates.get("")
-        return gate is not None and gate.wait_s > 0
+        return gate is not None and not gate.open
 
-    @property
-    def may_send(self) -> bool:
-        """Whether a turn would come at once."""
-        return self._under_way < int(self._limit) and self._pace().wait_s <= GRAIN_S and not self.rests
+    def try_turn(self) -> bool:
+        """A turn, where one comes at once."""
+        return self._under_way < int(self._limit) and not self.rests and self._pace().try_turn()
 
     async def turn(self) -> None:
         """Waits until one more call may start: the provider does not rest, few enough are under way, the rate allows it."""
@@ -196,7 +213,10 @@ class Paced:
     async def _send(self, batch: Sequence[Message], now: datetime) -> list[Outcome]:
         if not batch:
             return []
-        gate = self._gates.setdefault(batch[0].peer, Gate(self._clock))
+        peer = batch[0].peer
+        gate = self._gates.get(peer)
+        if gate is None:
+            gate = self._gates[peer] = Gate(self._clock)
         probe = gate.enter()
         if isinstance(probe, TryAgain):
             return [probe] * len(batch)
@@ -207,21 +227,22 @@ class Paced:
         finally:
             self._under_way -= 1
             gate.leave(outcomes, probe=probe)
-            if not batch[0].peer:  # a gateway's or endpoint's troubles are its own
+            if not peer:  # a gateway's or endpoint's troubles are its own
                 self._adapt(outcomes)
             self._left.set()
         return outcomes
 
     def _adapt(self, outcomes: Sequence[Outcome] | None) -> None:
         """Additive increase, multiplicative decrease."""
-        if outcomes is None or any(isinstance(one, NotKnown) for one in outcomes):
+        if outcomes is not None and _all_well(outcomes):
+            self._pace().served(len(outcomes))
+            if self._limit < self.settings.in_flight:
+                self._limit = min(float(self.settings.in_flight), self._limit + 1 / self._limit)
+        elif outcomes is None or any(isinstance(one, NotKnown) for one in outcomes):
             self._limit = max(1.0, self._limit / 2)
         elif any(isinstance(one, TryAgain) and one.throttled for one in outcomes):
             self._limit = max(1.0, self._limit * CUT)
             self._pace().cut()
-        else:
-            self._pace().served(len(outcomes))
-            self._limit = min(float(self.settings.in_flight), self._limit + 1 / self._limit)
 
     def _pace(self) -> Rate:
         """Made at the first call, because its clock is the loop's."""
@@ -229,8 +250,16 @@ class Paced:
             self._rate = Rate(self.settings.rate, self._clock)
         return self._rate
 
+    @cached_property
+    def _clock(self) -> Callable[[], float]:
+        return self._given_clock or asyncio.get_running_loop().time
+
     async def close(self) -> None:
         await self.provider.close()
+
+
+def _all_well(outcomes: Sequence[Outcome]) -> bool:
+    return all(isinstance(one, Accepted) for one in outcomes)
 
 
 def _failed(outcome: Outcome) -> bool:

@@ -17,7 +17,6 @@ from dispatcher.model import (
     Lane,
     Level,
     Member,
-    Target,
     TargetKind,
     WarningMessage,
     Why,
@@ -178,8 +177,9 @@ class _Desk:
         numbers = [self._number(Channel.SMS, township, "", resident=True) for township in hits.townships]
         why, suppressed = int(self.resident_why), self._suppressed[Channel.SMS]
         for number, township in zip(hits.id.tolist(), hits.township.tolist(), strict=True):
-            target = str(Target(kind=TargetKind.RESIDENT, id=str(number)))
-            yield FrozenRow(target, why, numbers[township], hits.townships[township], "", suppressed)
+            yield FrozenRow(
+                f"{TargetKind.RESIDENT}-{number}", why, numbers[township], hits.townships[township], "", suppressed
+            )
 
     def _number(self, channel: Channel, township: str, line: str, *, resident: bool = False) -> int:
         key = (channel, township, line, resident)

@@ -200,8 +200,7 @@ class Provider:
     def rests(self) -> bool:
         return self.resting
 
-    @property
-    def may_send(self) -> bool:
+    def try_turn(self) -> bool:
         return not self.resting
 
     @property

@@ -36,9 +36,8 @@ class Way(Protocol):
     def rests(self) -> bool:
         """Whether it is left alone just now."""
 
-    @property
-    def may_send(self) -> bool:
-        """Whether a turn would come at once."""
+    def try_turn(self) -> bool:
+        """A turn, where one comes at once."""
 
     @property
     def asks(self) -> Asks | None: ...
@@ -84,6 +83,13 @@ class Caller:
         self._jitter = jitter
         self.account_fault = ""
         """Why a provider refuses our account, while it does: somebody has to be woken."""
+
+    def try_turn(self) -> Wire | None:
+        """A provider with a turn, where one comes at once."""
+        if self._wires[0].way.try_turn():
+            return self._wires[0]
+        wire = self.choice()
+        return wire if wire is not self._wires[0] and wire.way.try_turn() else None
 
     def choice(self) -> Wire:
         """The first that does not rest; where all do, the first."""

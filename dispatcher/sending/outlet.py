@@ -253,12 +253,10 @@ class Outlet:
 
     async def _next(self) -> tuple[Wire, OpenChunk, tuple[Envelope, ...]]:
         """The most urgent batch that is opened, once its provider may be called: the turn comes before the choice."""
-        wire = self._caller.choice()
-        if self._turns.locked() or not self._opened or not wire.way.may_send:
-            async with self._turns:
-                return await self._await_turn(), *self._pop()
-        await wire.way.turn()
-        return wire, *self._pop()
+        if self._opened and not self._turns.locked() and (wire := self._caller.try_turn()) is not None:
+            return wire, *self._pop()
+        async with self._turns:
+            return await self._await_turn(), *self._pop()
 
     async def _await_turn(self) -> Wire:
         """Also while the provider rests for a minute: what runs out or is called off meanwhile is settled."""

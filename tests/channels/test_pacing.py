@@ -99,7 +99,7 @@ async def test_no_more_are_under_way_than_allowed() -> None:
             group.create_task(in_turn(way, turns))
         while provider.under_way < 3:
             await asyncio.sleep(0)
-        assert not way.may_send
+        assert not way.try_turn()
         provider.hold.set()
     assert (provider.calls, provider.most) == (10, 3)
 
@@ -137,11 +137,11 @@ async def test_under_silence_fewer_are_under_way_and_under_success_more() -> Non
         group.create_task(send(way))
         while provider.under_way < 2:
             await asyncio.sleep(0)
-        assert not way.may_send
+        assert not way.try_turn()
         provider.hold.set()
     for _ in range(100):
         await send(way)
-    assert way.may_send
+    assert way.try_turn()
 
 
 async def test_a_turn_waits_for_a_provider_that_rests() -> None:

@@ -263,3 +263,41 @@ def test_production_refuses_the_sample(desk: Desk) -> None:
     ran = desk.run("registry", "sample", MINGLUO_PROFILE="production", MINGLUO_SEAL_KEY="ab" * 32)
     assert ran.code == 1
     assert "Traceback" not in ran.err
+
+
+def test_a_sample_warning_is_at_hand_for_whoever_has_none(desk: Desk) -> None:
+    printed = desk.run("warn", "--sample", "print")
+    assert printed.code == 0, printed.err
+    seen = desk.run("preview", desk.file("sample.xml", printed.out.encode()), "--json")
+    assert (seen.json["verdict"], seen.json["level"]) == ("accept", "red")
+    assert "off" in seen.json["channels"]["sms"], "without an account no SMS leaves, and the preview says so"
+    assert desk.run("warn").code == desk.run("warn", "--sample", "yes").code == 2
+    assert desk.run("warn", "--sample", "send", "--wait").code == 1, "nobody serves: there is nothing to wait for"
+
+
+def test_a_preview_says_that_loudspeakers_wait_for_the_morning(desk: Desk) -> None:
+    said = desk.run("preview", "tests/cap/cn_04_town1.xml", "--at", "sent")
+    assert "等到 06:00 再播" in said.out
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("MINGLUO_DATABASE_URL", "postgresql://postgres@127.0.0.1:1/x", "数据库、网络或磁盘用不了"),
+        ("MINGLUO_LISTN", "127.0.0.1:1", "MINGLUO_LISTEN"),
+        ("MINGLUO_LISTEN", "127.0.0.1:99999", "地址:端口"),
+        ("MINGLUO_HOME", "/nowhere/at/all", "MINGLUO_CONFIG"),
+    ],
+)
+def test_a_mistake_in_the_environment_is_one_sentence(desk: Desk, variable: str, value: str, said: str) -> None:
+    ran = desk.run("check", **{variable: value})
+    assert ran.code == 1
+    assert said in ran.out + ran.err
+    assert "Traceback" not in ran.err
+
+
+def test_the_wrong_sealing_key_is_named_as_such(desk: Desk) -> None:
+    desk.run("registry", "verify")
+    ran = desk.run("check", MINGLUO_SEAL_KEY="ab" * 32)
+    assert "✗ 密封密钥" in ran.out
+    assert "MINGLUO_SEAL_KEY" in ran.out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -199,3 +200,19 @@ def test_nothing_in_the_console_is_loaded_from_elsewhere() -> None:
         if path.suffix in (".css", ".js", ".html"):
             text = path.read_text(encoding="utf-8")
             assert not re.search(r"https?://(?!www\.w3\.org/2000/svg)|url\(|@import|\bstyle=", text), path
+
+
+async def test_what_keeps_a_warning_from_leaving_stands_on_the_screen(jian_sqlite_url: str) -> None:
+    """A channel that is off, rows that are being tried again: a page that looks calm at 02:39 is a lie."""
+    roles = frozenset({"web", "send"})
+    async with standing(jian_sqlite_url, roles=roles, MINGLUO_TWILIO_SENDER="") as house:
+        _, said, _ = await house.post(cap(where=code("360827102")))
+        path, shown = f"/warnings/{said['warning_id']}", ""
+        async with asyncio.timeout(20):
+            while "正在重试" not in shown:
+                shown = await page(house, path)
+        front = await page(house, "/")
+    for words in ("短信发不出去", "MINGLUO_TWILIO_SENDER", "连不上对方", "再试", "拟发的文字"):
+        assert words in shown, words
+    assert "短信发不出去" in front
+    assert "<h2>发出的文字" not in shown

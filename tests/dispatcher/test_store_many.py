@@ -1,0 +1,112 @@
+"""Many rows in one statement: the same rows on both databases, whatever is alike in them; and never a walk through all."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import delete, select, update
+from sqlalchemy.dialects.postgresql.base import PGCompiler
+from sqlalchemy.exc import DBAPIError
+
+from dispatcher.states import DeliveryState
+from dispatcher.store import chunks, deliveries
+from dispatcher.store.chunks import Holder
+from dispatcher.store.deliveries import Attempt, Settled
+from dispatcher.store.deliveries.results import _STATEMENTS
+from dispatcher.store.engine import Store
+from dispatcher.store.many import Inserted, Many, Source
+from dispatcher.store.packing import unpack
+from dispatcher.store.tables import attempts, sequences
+from tests.city import NOW, people, red, released
+
+NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=20)
+ROWS = st.lists(st.tuples(NAMES, st.integers(-(2**62), 2**62)), unique_by=lambda row: row[0], max_size=30)
+PUT = Inserted(sequences, ("name", "value"))
+PUT_ONCE = Inserted(sequences, ("name", "value"), ignoring=True)
+
+
+def raised(given_: Source) -> Any:
+    return (
+        update(sequences).where(sequences.c.name == given_("k_name")).values(value=sequences.c.value + given_("v_by"))
+    )
+
+
+RAISE = Many({"k_name": sequences.c.name.type, "v_by": sequences.c.value.type}, raised)
+
+
+async def held(store: Store) -> dict[str, int]:
+    async with store.read() as tx:
+        return {row.name: row.value for row in await tx.execute(select(sequences))}
+
+
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rows=ROWS)
+async def test_what_is_put_in_is_there_and_is_changed_row_by_row(store: Store, rows: list[tuple[str, int]]) -> None:
+    async with store.begin() as tx:
+        await tx.execute(delete(sequences))
+        await PUT.run(tx, rows)
+        await RAISE.run(tx, [(name, number % 7) for number, (name, _) in enumerate(rows)])
+        await PUT_ONCE.run(tx, [(name, 0) for name, _ in rows])
+    assert await held(store) == {name: value + number % 7 for number, (name, value) in enumerate(rows)}
+
+
+@pytest.mark.parametrize("values", [[1, 1, 1], [1, 2, 3], [5]])
+async def test_what_is_alike_in_all_rows_is_still_in_each(store: Store, values: list[int]) -> None:
+    rows = [(f"n{number}", value) for number, value in enumerate(values)]
+    async with store.begin() as tx:
+        await PUT.run(tx, rows)
+    assert await held(store) == dict(rows)
+
+
+async def test_a_text_longer_than_its_column_is_refused_and_not_cut(postgres_store: Store) -> None:
+    with pytest.raises(DBAPIError):
+        async with postgres_store.begin() as tx:
+            await PUT.run(tx, [("x" * 65, 1), ("y", 2)])
+
+
+async def test_a_group_of_results_is_found_by_its_chunk_and_not_by_walking_the_warning(postgres_store: Store) -> None:
+    await released(postgres_store, red(), people(3000))
+    holder = Holder(node="n", epoch=1, lease_until=NOW + timedelta(minutes=1))
+    async with postgres_store.begin() as tx:
+        while (chunk := await chunks.take(tx, "sms", holder)) is not None:
+            rows = await deliveries.plan(tx, chunk, unpack(chunk.packed), 0, None)
+            last = chunk.id
+        results = [Settled(chunk_id=last, row=row, state=DeliveryState.SENT, at=NOW) for row in rows[:64]]
+        plan = await _explained(tx, results)
+    assert "ix_deliveries_chunk" in plan, plan
+    assert "Seq Scan" not in plan, plan
+
+
+async def _explained(tx: Any, results: list[Settled]) -> str:
+    values = [deliveries.results._settled_values(one) for one in results]
+    columns = dict(zip(_STATEMENTS[DeliveryState.SENT]._columns, zip(*values, strict=True), strict=True))
+    varied = tuple(name for name, column in columns.items() if len(set(column)) > 1)
+    statement: Any = _STATEMENTS[DeliveryState.SENT]._unnested(varied)
+    compiled = statement.compile(dialect=tx.dialect)
+    assert isinstance(compiled, PGCompiler)
+    bound = compiled.construct_params(
+        {name: list(column) if name in varied else column[0] for name, column in columns.items()}
+    )
+    order = tuple(bound[name] for name in compiled.positiontup or ())
+    found = await tx.exec_driver_sql(f"EXPLAIN {compiled}", order)
+    return "\n".join(row[0] for row in found)
+
+
+async def test_a_result_written_again_leaves_its_attempt_once(store: Store) -> None:
+    await released(store, red(), people(1))
+    holder = Holder(node="n", epoch=1, lease_until=NOW + timedelta(minutes=1))
+    async with store.begin() as tx:
+        chunk = await chunks.take(tx, "sms", holder)
+        assert chunk is not None
+        (row,) = await deliveries.plan(tx, chunk, unpack(chunk.packed), 0, None)
+        attempt = Attempt(no=1, provider="x", started_at=NOW, ended_at=NOW, outcome="accepted")
+        one = Settled(chunk_id=chunk.id, row=row, state=DeliveryState.SENT, at=NOW, attempt=attempt)
+        await deliveries.settle(tx, [one])
+        await deliveries.settle(tx, [replace(one, at=datetime.now(UTC))])
+        kept = (await tx.execute(select(attempts.c.no))).all()
+    assert [row.no for row in kept] == [1]
