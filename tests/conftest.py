@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
@@ -47,7 +47,24 @@ def pytest_report_header() -> list[str]:
     ]
 
 
+@pytest.fixture
+def measured(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Figures that a passing test has to show too: they stand at the end of the run."""
+    return lambda line: request.node.user_properties.append(("measured", line))
+
+
 def pytest_terminal_summary(terminalreporter: Any) -> None:
+    figures = [
+        (report.nodeid, line)
+        for report in terminalreporter.getreports("passed") + terminalreporter.getreports("failed")
+        if report.when == "call"
+        for name, line in report.user_properties
+        if name == "measured"
+    ]
+    if figures:
+        terminalreporter.section("量得的数字")
+        for test, line in figures:
+            terminalreporter.line(f"{test}: {line}")
     missing = [
         name for name, variable in (("PostgreSQL", PG_URL), ("RabbitMQ", AMQP_URL)) if variable not in os.environ
     ]

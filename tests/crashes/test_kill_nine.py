@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -36,7 +37,9 @@ def red_for_the_city() -> bytes:
 
 @pytest.mark.long
 @pytest.mark.timeout(300)
-async def test_ten_kills_lose_nothing_and_flag_every_duplicate(database_url: str, tmp_path: Path) -> None:
+async def test_ten_kills_lose_nothing_and_flag_every_duplicate(
+    database_url: str, tmp_path: Path, measured: Callable[[str], None]
+) -> None:
     faults = {name: {"delay_s": 0.05} for name in ("sms", "gateway", "platform")}
     async with harness.city(tmp_path, faults) as played:
         ground = await harness.ground(
@@ -51,11 +54,11 @@ async def test_ten_kills_lose_nothing_and_flag_every_duplicate(database_url: str
         try:
             await ground.send_in(red_for_the_city())
             doubts = [await _killed_in_the_middle(ground, store) for _ in range(KILLS)]
-            print(f"opened and unsettled at each kill: {doubts}")
+            measured(f"opened and unsettled at each kill: {doubts}")
             last = await ground.start()
             await _until_done(store, played)
             assert await last.end() == 0
-            await _judge(store, played, doubts)
+            await _judge(store, played, doubts, measured)
         finally:
             await store.close()
 
@@ -84,7 +87,7 @@ async def _until_done(store: Store, played: City) -> None:
             await asyncio.sleep(0.1)
 
 
-async def _judge(store: Store, played: City, doubts: list[dict[str, int]]) -> None:
+async def _judge(store: Store, played: City, doubts: list[dict[str, int]], measured: Callable[[str], None]) -> None:
     planned, flagged = await harness.planned_keys(store), await harness.flagged(store)
     packets = await harness.keys_by_packet(store)
     assert len(planned) > OFFICERS
@@ -94,8 +97,11 @@ async def _judge(store: Store, played: City, doubts: list[dict[str, int]]) -> No
     for channel, player in PLAYER.items():
         logged = Counter(packets[int(k[-16:])] if channel == "broadcast" else k for k in _keys(played, player))
         ours = {key for key in planned if key.split(".")[2] == channel}
-        print(f"{channel}: planned {len(ours)}, logged {sum(logged.values())}, flagged {_of(flagged, channel)}")
         twice = {key for key, number in logged.items() if number > 1}
+        measured(
+            f"{channel}: planned {len(ours)}, logged {sum(logged.values())}, twice {len(twice)}, "
+            f"flagged {_of(flagged, channel)}, lost {len(ours - set(logged))}"
+        )
         assert not ours - set(logged), "lost"
         assert twice <= flagged, "a duplicate nobody was told of"
         allowed = sum(doubt.get(channel, 0) for doubt in doubts)
