@@ -75,14 +75,17 @@ class Follower:
 
     async def _ask_page(self, channel: Channel, asker: Asks, rows: list[Row], live: Live) -> None:
         addresses = await self.lookup(rows)
-        there = [row for row in rows if row.target in addresses]
+        there = {row.name: row for row in rows if row.target in addresses}
+        messages = [message_of(live, row, addresses[row.target]) for row in there.values()]
         began = self.now()
-        answers = await asker.ask([message_of(live, row, addresses[row.target]) for row in there], began)
+        answers = await asker.ask(messages, began)
         ended = self.now()
         asked = [
-            Question(row=row, started_at=began, ended_at=ended, code=one.code, reason=one.reason, trace=one.trace)
-            for row, one in zip(there, answers, strict=True)
-            if one.trace
+            Question(
+                row=there[one.id], started_at=began, ended_at=ended, code=one.code, reason=one.reason, trace=one.trace
+            )
+            for one in answers
+            if one.trace and one.id in there
         ]
         if asked:
             async with self.context.store.begin() as tx:

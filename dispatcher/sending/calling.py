@@ -133,10 +133,11 @@ class Caller:
         except Exception:
             log.exception("查询先前那次发送时出错，按没有查到处理", provider=wire.name)
             return {}
+        receipts = {answer.id: answer.receipt for answer in answers if answer.receipt is not None}
         return {
-            item.row.name: found(chunk_id, item.row, answer.receipt, (wire.name, started, self._now()))
-            for item, answer in zip(doubtful, answers, strict=True)
-            if answer.receipt is not None
+            item.row.name: found(chunk_id, item.row, receipts[item.row.name], (wire.name, started, self._now()))
+            for item in doubtful
+            if item.row.name in receipts
         }
 
     async def _outcomes(self, wire: Wire, messages: list[Message], now: datetime) -> list[Outcome]:

@@ -162,6 +162,26 @@ async def test_a_look_up_that_fails_is_no_reason_for_silence(store: Store) -> No
     assert len(provider.got) == 2
 
 
+async def test_a_look_up_that_answers_for_other_messages_stops_nobody(store: Store) -> None:
+    clock = Clock()
+
+    class Confused(Knowing):
+        async def ask(self, batch: Sequence[Message], now: datetime) -> list[Asked]:
+            known = await super().ask(batch, now)
+            return [Asked(id="another", receipt=Receipt(state=ReceiptState.SENT, id="another", ref="SM9")), *known]
+
+    unsure: list[Outcome] = [NotKnown(code="timeout", reason="没有应答")] * 2
+    provider = Confused(answer=lambda _: unsure.pop() if unsure else Accepted(ref="SM2"))
+    warning = await released(store, red(), people(2))
+    async with sending(store, clock, provider) as (dispatcher, _):
+        await until(lambda: _true(len(provider.got) == 2))
+        provider.had = provider.ids[:1]
+        clock.pass_(seconds=5)
+        dispatcher.wake()
+        await until(all_in(store, warning.id, {DeliveryState.SENT: 2}))
+    assert len(provider.got) == 3, "what it had is not sent again, what it did not have is"
+
+
 async def test_a_sender_that_stops_hands_back_what_it_had_not_begun(store: Store) -> None:
     provider = Provider(hold=asyncio.Event())
     warning = await released(store, red(), people(40))
