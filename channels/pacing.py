@@ -134,24 +134,28 @@ class Gate:
         self._probing = self._failures >= FAILURES_TO_OPEN
         return self._probing
 
-    def leave(self, outcomes: Sequence[Outcome] | None, *, probe: bool) -> None:
-        """What came of it; None for an exception. Sends that were under way when it shut do not lengthen the rest."""
+    def leave(self, outcomes: Sequence[Outcome] | None, *, probe: bool) -> bool:
+        """What came of it; None for an exception. Sends that were under way when it shut do not lengthen the rest.
+
+        Whether all was well.
+        """
         if probe:
             self._probing = False
         if outcomes is not None and _all_well(outcomes):
             self._failures, self._rest_s = 0, FIRST_REST_S
-            return
+            return True
         waits = [o.after_s for o in outcomes or () if isinstance(o, TryAgain) and o.throttled and o.after_s]
         waits += [ACCOUNT_REST_S for o in outcomes or () if isinstance(o, Refused) and o.blame is Blame.ACCOUNT]
         if waits:
             self._shut_until = max(self._shut_until, self._clock() + max(waits))
         if outcomes is not None and not all(map(_failed, outcomes)):
             self._failures, self._rest_s = 0, FIRST_REST_S
-            return
+            return False
         self._failures += 1
         if probe or self._failures == FAILURES_TO_OPEN:
             self._shut_until = max(self._shut_until, self._clock() + self._rest_s)
             self._rest_s = min(self._rest_s * 2, LONGEST_REST_S)
+        return False
 
 
 class Paced:
@@ -204,7 +208,10 @@ class Paced:
 
     async def send(self, batch: Sequence[Message], now: datetime) -> list[Outcome]:
         """As the provider's own; the messages of a batch have one peer, or none."""
-        if not any(mismarked(message.text, drill=message.bulletin.drill) for message in batch):
+        for message in batch:
+            if mismarked(message.text, drill=message.bulletin.drill):
+                break
+        else:
             return await self._send(batch, now)
         fit = [not mismarked(message.text, drill=message.bulletin.drill) for message in batch]
         sent = iter(await self._send([message for message, good in zip(batch, fit, strict=True) if good], now))
@@ -226,15 +233,15 @@ class Paced:
             outcomes = await self.provider.send(batch, now)
         finally:
             self._under_way -= 1
-            gate.leave(outcomes, probe=probe)
+            well = gate.leave(outcomes, probe=probe)
             if not peer:  # a gateway's or endpoint's troubles are its own
-                self._adapt(outcomes)
+                self._adapt(outcomes, well=well)
             self._left.set()
         return outcomes
 
-    def _adapt(self, outcomes: Sequence[Outcome] | None) -> None:
+    def _adapt(self, outcomes: Sequence[Outcome] | None, *, well: bool) -> None:
         """Additive increase, multiplicative decrease."""
-        if outcomes is not None and _all_well(outcomes):
+        if well and outcomes is not None:
             self._pace().served(len(outcomes))
             if self._limit < self.settings.in_flight:
                 self._limit = min(float(self.settings.in_flight), self._limit + 1 / self._limit)

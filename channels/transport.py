@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
@@ -20,21 +19,18 @@ from aiohttp import (
     ClientConnectorError,
     ClientConnectorSSLError,
     ClientError,
-    ClientResponse,
-    ClientSession,
-    ClientTimeout,
     ConnectionTimeoutError,
-    DummyCookieJar,
     InvalidURL,
     TCPConnector,
 )
 
 from channels.addresses import Forbidden, Guard, Network, Resolver
 from channels.contract import Blame, NotKnown, Refused, TryAgain
+from channels.exchange import Answer as Answer
+from channels.exchange import Exchange, NotBegun
 
 Failure = TryAgain | NotKnown | Refused
 
-BODY_LIMIT: Final = 256 * 1024
 TRACE_LIMIT: Final = 8 * 1024
 LONGEST_WAIT_S: Final = 3600.0
 KEEP_ALIVE_S: Final = 15.0
@@ -52,25 +48,11 @@ NOT_SENT: Final[tuple[tuple[tuple[type[Exception], ...], Failure], ...]] = (
         TryAgain(code="tls_config", reason="对方证书有误或过期，没有发出，请检查证书", after_s=60.0),
     ),
     ((ClientConnectorDNSError,), TryAgain(code="name_unknown", reason="域名解析不出，请检查网址和域名服务")),
-    ((ClientConnectorError,), TryAgain(code="no_connection", reason="连不上对方，请检查网址和网络")),
+    ((ClientConnectorError, NotBegun), TryAgain(code="no_connection", reason="连不上对方，请检查网址和网络")),
 )
 """Faults that come before the first byte of a request; the first that fits."""
 
 _MESSAGE_STATES: Final = frozenset({400, 413, 414, 415, 422, 431})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """What the peer said. `whole` is False where its body was cut, too slow or too long: the state is known anyway."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-    whole: bool = True
-
-    @property
-    def text(self) -> str:
-        return self.body.decode("utf-8", "replace")
 
 
 class Line:
@@ -80,9 +62,8 @@ class Line:
         self._guard = guard
         self._tls = tls
         self._in_flight = in_flight
-        # Connecting ends before the total does: a total that runs out has written bytes, and is NotKnown.
-        self._limit = ClientTimeout(total=timeout_s, connect=timeout_s / 2, ceil_threshold=float("inf"))
-        self._session: ClientSession | None = None
+        self._timeout_s = timeout_s
+        self._exchange: Exchange | None = None
         self._checked: set[str] = set()
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer | Failure:
@@ -93,17 +74,14 @@ class Line:
         try:
             if url not in self._checked:
                 self._check(url)
-            async with self._open().request(
-                method, url, data=body, headers=headers, allow_redirects=False, timeout=self._limit
-            ) as response:
-                return await _read(response)
+            return await (self._exchange or self._open()).request(method, url, body, headers)
         except (ClientError, OSError) as error:
             return _without_answer(error)
 
     async def close(self) -> None:
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        if self._exchange is not None:
+            await self._exchange.close()
+            self._exchange = None
 
     def _check(self, url: str) -> None:
         """Once for each address: what a name resolves to is checked at every connection anyway."""
@@ -111,20 +89,17 @@ class Line:
         if len(self._checked) < MOST_CHECKED:
             self._checked.add(url)
 
-    def _open(self) -> ClientSession:
-        """Made at the first request, because a session belongs to the loop that runs."""
-        if self._session is None:
-            connector = TCPConnector(
-                limit=self._in_flight,
-                resolver=Resolver(self._guard),
-                ttl_dns_cache=30,
-                keepalive_timeout=KEEP_ALIVE_S,
-                ssl=self._tls or True,
-            )
-            self._session = ClientSession(
-                connector=connector, trust_env=False, cookie_jar=DummyCookieJar(), headers={"User-Agent": "mingluo"}
-            )
-        return self._session
+    def _open(self) -> Exchange:
+        """Made at the first request, because connections belong to the loop that runs."""
+        connector = TCPConnector(
+            limit=self._in_flight,
+            resolver=Resolver(self._guard),
+            ttl_dns_cache=30,
+            keepalive_timeout=KEEP_ALIVE_S,
+            ssl=self._tls or True,
+        )
+        self._exchange = Exchange(connector, self._tls, self._timeout_s)
+        return self._exchange
 
 
 class Transport:
@@ -207,23 +182,6 @@ def blotted(text: str, blot: tuple[str, ...]) -> str:
         if secret:
             text = text.replace(secret, BLOT)
     return text
-
-
-async def _read(response: ClientResponse) -> Answer:
-    """A body that is cut, trickles or never ends does not undo the state that came before it."""
-    body, whole = b"", True
-    try:
-        if response.content_length is not None and response.content_length <= BODY_LIMIT:
-            return Answer(status=response.status, headers=response.headers, body=await response.read())
-        async for piece in response.content.iter_any():
-            body += piece
-            if len(body) > BODY_LIMIT:
-                response.close()
-                body, whole = body[:BODY_LIMIT], False
-                break
-    except (TimeoutError, ClientError, OSError):
-        whole = False
-    return Answer(status=response.status, headers=response.headers, body=body, whole=whole)
 
 
 def _without_answer(error: ClientError | OSError) -> Failure:

@@ -170,7 +170,7 @@ class _Form(dict[str, list[str]]):
 def _object(body: bytes) -> dict[str, Any]:
     """The JSON object in a body, or an empty one: a provider that talks nonsense is judged by its state."""
     try:
-        data = json.loads(body)
+        data = json.loads(body.decode())
     except ValueError:
         return {}
     return data if isinstance(data, dict) else {}

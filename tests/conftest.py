@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import aio_pika
 import hypothesis
 import pytest
+import uvloop
 
 from dispatcher.broker.contract import EXCHANGE_IN, EXCHANGE_OUT, QUEUE_IN, QUEUE_REJECTED
 from dispatcher.store.engine import Store, open_store
@@ -45,6 +46,11 @@ def pytest_report_header() -> list[str]:
         f"数据库：SQLite；{os.environ.get(PG_NAME, '没有 PostgreSQL')}",
         f"消息中间件：内置；{os.environ.get(AMQP_NAME, '没有 RabbitMQ')}",
     ]
+
+
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """What is tested runs on what it runs on."""
+    return {"uvloop": uvloop.new_event_loop}
 
 
 @pytest.fixture

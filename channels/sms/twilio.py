@@ -91,7 +91,7 @@ class TwilioSms:
         left = int((message.bulletin.expires - now).total_seconds())
         callback = self._callback + quote_plus(quote(message.id, safe=""))
         form = (
-            f"To={quote_plus(message.to)}&{self._from}&StatusCallback={callback}"
+            f"To={_number(message.to)}&{self._from}&StatusCallback={callback}"
             f"&ValidityPeriod={max(1, min(LONGEST_S, left))}&Body={_encoded(message.text)}"
         )
         answer = await self._account.post("Messages", form.encode("ascii"))
@@ -132,6 +132,11 @@ class TwilioSms:
 
     async def close(self) -> None:
         await self._line.close()
+
+
+def _number(to: str) -> str:
+    """A number is its own encoding but for the plus: at ten thousand a second, the general way is a tenth of the sending."""
+    return f"%2B{to[1:]}" if to[:1] == "+" and to[1:].isdigit() else quote_plus(to)
 
 
 @lru_cache(maxsize=512)

@@ -14,6 +14,7 @@ from dispatcher.commands.ground import settled, standing, where, without_passwor
 from dispatcher.commands.telling import aside, finish, say
 from dispatcher.rehearsal.demo_screen import Screen
 from dispatcher.service.keys import sole_process
+from dispatcher.service.loop import settle_down
 from dispatcher.service.running import ROLES
 from dispatcher.service.serving import Serving, serve
 from dispatcher.settings import Settings, load
@@ -61,6 +62,7 @@ async def _ground(settings: Settings) -> None:
 
 
 def _tell(live: Serving) -> None:
+    settle_down()
     for (channel, name), why in live.service.parts.providers.off.items():
         say(f"  未启用　　{channel}.{name}：{why}")
     say(f"  控制台　　{live.url or '本进程不承担 web 角色'}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sys
 from collections.abc import Coroutine, Mapping
@@ -15,6 +14,7 @@ from dispatcher.registry.importing import BadFiles, RegisterMoved
 from dispatcher.registry.register import BrokenRegister
 from dispatcher.registry.sample import CannotMake
 from dispatcher.service.keys import Occupied
+from dispatcher.service.loop import run
 from dispatcher.settings import BadConfiguration
 from dispatcher.store.engine import database_is_away
 from dispatcher.store.sealed import WrongKey
@@ -38,7 +38,7 @@ SENTENCES = (
 def finish(work: Coroutine[Any, Any, T], *also: type[Exception]) -> T:
     """Runs a command's work; what a person can mend is said in one sentence, anything else keeps its traceback."""
     try:
-        return asyncio.run(work)
+        return run(work)
     except Exception as error:
         sentence = sentence_of(error, also)
         if sentence is None:

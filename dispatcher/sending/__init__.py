@@ -3,6 +3,7 @@
     dispatch.py   takes chunks, plans their rows, gathers what is due again, takes back what a crash left
     outlet.py     one channel: the heap of open chunks, the window, the long-lived sender loops
     calling.py    one call: which provider, what it already has, what it answers
+    watchdog.py   the last limit of a call
     writer.py     its one writer: results, then marks, then plans, in group commits
     outcome.py    what a provider's answer means for a delivery (pure)
     live.py       a warning being sent: its bulletin, its texts, and whether it is still in force

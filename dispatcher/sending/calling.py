@@ -17,6 +17,7 @@ import structlog
 from channels.contract import Accepted, Asks, Blame, Message, NotKnown, Outcome, Refused
 from dispatcher.sending.live import Live
 from dispatcher.sending.outcome import Call, Jitter, found, settle
+from dispatcher.sending.watchdog import Leash
 from dispatcher.store.deliveries import Row, Settled
 
 AHEAD_S = 2.0
@@ -95,14 +96,18 @@ class Caller:
         """The first that does not rest; where all do, the first."""
         return next((wire for wire in self._wires if not wire.way.rests), self._wires[0])
 
-    async def call(self, wire: Wire, chunk_id: int, live: Live, batch: tuple[Envelope, ...]) -> list[Settled]:
-        """One result a row of the batch: what was found of those in doubt, then what came of sending the others."""
-        known = await self._looked_up(wire, chunk_id, batch)
-        to_send = [item for item in batch if item.row.name not in known]
+    async def call(self, wire: Wire, of: tuple[int, Live], batch: tuple[Envelope, ...], leash: Leash) -> list[Settled]:
+        """One result a row of the batch: what was found of those in doubt, then what came of sending the others.
+
+        `of`: the chunk they belong to, and its warning.
+        """
+        chunk_id, live = of
+        known = await self._looked_up(wire, chunk_id, batch) if wire.look_up else {}
+        to_send = [item for item in batch if item.row.name not in known] if known else batch
         if not to_send:
             return list(known.values())
         started = self._now()
-        outcomes = await self._outcomes(wire, [item.message for item in to_send], started)
+        outcomes = await self._outcomes(wire, [item.message for item in to_send], started, leash)
         ended = self._now()
         self._watch_account(wire, outcomes)
         calls = [
@@ -124,7 +129,7 @@ class Caller:
         """Rows that may have been sent before, of which the provider says what became of them: a second SMS costs money
         and trust. Where it does not answer, silence would be worse, and they are sent again."""
         doubtful = [item for item in batch if item.row.possible_duplicate]
-        if not doubtful or not wire.look_up or wire.way.asks is None:
+        if not doubtful or wire.way.asks is None:
             return {}
         started = self._now()
         try:
@@ -140,10 +145,9 @@ class Caller:
             if item.row.name in receipts
         }
 
-    async def _outcomes(self, wire: Wire, messages: list[Message], now: datetime) -> list[Outcome]:
+    async def _outcomes(self, wire: Wire, messages: list[Message], now: datetime, leash: Leash) -> list[Outcome]:
         try:
-            async with asyncio.timeout(wire.timeout_s + GRACE_S):
-                outcomes = await wire.way.send(messages, now)
+            outcomes = await leash.limited(wire.way.send(messages, now), wire.timeout_s + GRACE_S)
         except Exception as error:
             log.exception("发送接口抛出了意外错误，按结果不明处理", provider=wire.name)
             unknown = NotKnown(code=type(error).__name__[:32], reason="发送接口内部出错，不知是否已发出")

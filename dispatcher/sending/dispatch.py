@@ -74,7 +74,7 @@ class Dispatcher:
     @property
     def unsettled(self) -> int:
         """Rows opened whose result is not durable yet, over all channels."""
-        return sum(outlet.unsettled for outlet in self._outlets.values())
+        return sum(outlet.under_way for outlet in self._outlets.values()) + self._writer.unwritten
 
     @property
     def account_faults(self) -> dict[str, str]:

@@ -20,6 +20,7 @@ from dispatcher.model import Lane
 from dispatcher.sending.calling import Caller, Envelope, Wire
 from dispatcher.sending.live import Live
 from dispatcher.sending.outcome import Jitter, not_sent, put_back, wait_until
+from dispatcher.sending.watchdog import Watchdog
 from dispatcher.sending.writer import Writer, patiently
 from dispatcher.states import DeliveryState
 from dispatcher.store.deliveries import Row, Settled
@@ -76,9 +77,10 @@ class Outlet:
         self._heap: list[tuple[int, int, OpenChunk]] = []
         self._news = asyncio.Event()
         self._room = asyncio.Event()
-        self._unsettled = 0
+        self._under_way = 0
         self._order = 0
         self._caller = Caller(wires, now, jitter)
+        self._watchdog = Watchdog()
         self._paused = False
         self._opened: list[tuple[int, int, OpenChunk, tuple[Envelope, ...]]] = []
         self._work = asyncio.Event()
@@ -101,13 +103,14 @@ class Outlet:
         return self._caller.account_fault
 
     @property
-    def unsettled(self) -> int:
-        return self._unsettled
+    def under_way(self) -> int:
+        """Rows opened whose result has not been handed over."""
+        return self._under_way
 
     def add(self, chunk: OpenChunk) -> None:
         chunk.left = len(chunk.rows)
         if not chunk.rows:
-            self._writer.settle([], [chunk.id], _nothing)
+            self._writer.settle([], [chunk.id])
             return
         heapq.heappush(self._heap, (chunk.lane, chunk.id, chunk))
         self._news.set()
@@ -129,6 +132,7 @@ class Outlet:
         name = self._wires[0].name
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._open_slices(), name=f"{name}: opens slices")
+            tasks.create_task(self._watchdog.run(), name=f"{name}: watchdog")
             for number in range(self._wires[0].in_flight):
                 tasks.create_task(self._send_batches(), name=f"{name}: sender {number}")
 
@@ -148,11 +152,13 @@ class Outlet:
     async def _space(self) -> int:
         """Waits until a quarter of the window is free, so that slices stay worth their commit, and takes all that is
         free; what is less urgent than a red leaves the last quarter to what may come."""
-        least = max(1, self._ahead // 4)
-        while self._most() - self._unsettled < least:
+        while not self._roomy():
             self._room.clear()
             await self._room.wait()
-        return self._most() - self._unsettled
+        return self._most() - self._under_way
+
+    def _roomy(self) -> bool:
+        return self._most() - self._under_way >= max(1, self._ahead // 4)
 
     def _most(self) -> int:
         urgent = not self._heap or self._heap[0][0] <= Lane.RED
@@ -169,12 +175,10 @@ class Outlet:
             self._drop(chunk)
             self._leave_alone(chunk, chunk.rows[chunk.next :], quiet)
             return
-        self._unsettled += len(rows)
-        addresses, opened = await asyncio.gather(
-            self._addresses(chunk, len(rows)), self._writer.open(chunk.id, rows[-1].pos + 1)
-        )
-        if not opened:
-            self._unsettled -= len(rows)
+        addresses = await self._addresses(chunk, len(rows))
+        self._under_way += len(rows)
+        if not await self._writer.open(chunk.id, rows[-1].pos + 1):
+            self._under_way -= len(rows)
             self._room.set()
             self._lost(chunk)
             return
@@ -223,7 +227,7 @@ class Outlet:
         chunk.left -= len(chunk.rows) - chunk.next
         del chunk.rows[chunk.next :]
         if chunk.left == 0:
-            self._writer.settle([], [chunk.id], _nothing)
+            self._writer.settle([], [chunk.id])
 
     def _over(self, live: Live) -> tuple[DeliveryState, str] | None:
         if live.ended is not None:
@@ -246,9 +250,12 @@ class Outlet:
     # ── sending ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def _send_batches(self) -> None:
+        leash = self._watchdog.leash()
         while True:
             wire, chunk, batch = await self._next()
-            results = self._last_look(chunk, batch) or await self._caller.call(wire, chunk.id, chunk.live, batch)
+            results = self._last_look(chunk, batch)
+            if not results:
+                results = await self._caller.call(wire, (chunk.id, chunk.live), batch, leash)
             self._results(chunk, results, len(batch))
 
     async def _next(self) -> tuple[Wire, OpenChunk, tuple[Envelope, ...]]:
@@ -297,14 +304,13 @@ class Outlet:
         return [wait_until(chunk.id, item.row, chunk.live, at, quiet) for item in batch] if quiet else []
 
     def _results(self, chunk: OpenChunk, results: list[Settled], opened: int) -> None:
-        """Hands results over; their places in the window are free once they are durable."""
+        """Hands results over. Their places in the window are free at once: a mark asked for from now on is committed with
+        them or after them, never before, so at no commit are more than W rows opened without a result."""
         chunk.left -= len(results)
-
-        def committed() -> None:
-            self._unsettled -= opened
+        self._under_way -= opened
+        if self._roomy():
             self._room.set()
-
-        self._writer.settle(results, [chunk.id] if chunk.left == 0 else [], committed)
+        self._writer.settle(results, [chunk.id] if chunk.left == 0 else [])
 
 
 def message_of(live: Live, row: Row, address: Address) -> Message:
@@ -324,7 +330,3 @@ def message_of(live: Live, row: Row, address: Address) -> Message:
 def _unless_in_doubt(row: Row, state: DeliveryState) -> DeliveryState:
     """A row that may have been sent before a crash cannot be called withdrawn or expired."""
     return DeliveryState.UNKNOWN if row.possible_duplicate else state
-
-
-def _nothing() -> None:
-    return None

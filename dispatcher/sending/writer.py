@@ -46,7 +46,6 @@ class _Batch:
     results: list[Settled] = field(default_factory=list)
     closed: list[int] = field(default_factory=list)
     marks: list[_Mark] = field(default_factory=list)
-    after: list[Callable[[], None]] = field(default_factory=list)
 
     def __bool__(self) -> bool:
         return bool(self.results or self.closed or self.marks)
@@ -60,15 +59,15 @@ class Writer:
         self._holder = holder
         self._now = now
         self._waiting = _Batch()
+        self._writing = _Batch()
         self._work: list[_Work] = []
         self._wake = asyncio.Event()
         self._enough = 64
 
-    def settle(self, results: list[Settled], closed: list[int], committed: Callable[[], None]) -> None:
-        """Takes results and the chunks they complete; `committed` is called once they are durable (or no longer ours)."""
+    def settle(self, results: list[Settled], closed: list[int]) -> None:
+        """Takes results and the chunks they complete. A mark asked for after this is durable no sooner than they are."""
         self._waiting.results += results
         self._waiting.closed += closed
-        self._waiting.after.append(committed)
         self._wake.set()
 
     async def open(self, chunk_id: int, position: int) -> bool:
@@ -86,8 +85,13 @@ class Writer:
         return await done
 
     @property
+    def unwritten(self) -> int:
+        """Results that are not durable yet."""
+        return len(self._waiting.results) + len(self._writing.results)
+
+    @property
     def idle(self) -> bool:
-        return not (self._waiting or self._work)
+        return not (self._waiting or self._writing or self._work)
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -100,14 +104,13 @@ class Writer:
 
     async def flush(self) -> None:
         """Writes everything that waits; returns when it is durable."""
-        batch, self._waiting = self._waiting, _Batch()
-        if batch:
-            opened = await self._persist_batch(batch)
-            for mark in batch.marks:
+        self._writing, self._waiting = self._waiting, _Batch()
+        if self._writing:
+            opened = await self._persist_batch(self._writing)
+            for mark in self._writing.marks:
                 if not mark.done.done():
-                    mark.done.set_result(opened[mark.chunk_id])
-        for committed in batch.after:
-            committed()
+                    mark.done.set_result(opened.get(mark.chunk_id, False))
+        self._writing = _Batch()
         work, self._work = self._work, []
         for item in work:
             await self._do(item)
@@ -133,15 +136,13 @@ class Writer:
             return
 
     async def _write(self, tx: Tx, batch: _Batch) -> dict[int, bool]:
-        holder = self._holder()
-        touched = sorted({result.chunk_id for result in batch.results} | set(batch.closed))
-        ours = await chunks.still_ours(tx, touched, holder) if touched else set()
+        marks = dict.fromkeys([*(result.chunk_id for result in batch.results), *batch.closed], 0)
+        for mark in batch.marks:
+            marks[mark.chunk_id] = max(mark.position, marks.get(mark.chunk_id, 0))
+        ours = await chunks.fence(tx, self._holder(), marks)
         await deliveries.settle(tx, [result for result in batch.results if result.chunk_id in ours])
         await chunks.close(tx, [chunk_id for chunk_id in batch.closed if chunk_id in ours])
-        furthest: dict[int, int] = {}
-        for mark in batch.marks:
-            furthest[mark.chunk_id] = max(mark.position, furthest.get(mark.chunk_id, 0))
-        return {no: await chunks.open_to(tx, no, holder, position) for no, position in furthest.items()}
+        return ours
 
     async def _do(self, item: _Work) -> None:
         if item.done.done():

@@ -1,13 +1,13 @@
 """Chunks: up to 1,000 ordered rows of one warning on one channel, with an owner, an epoch and a lease.
 
-The protocol that makes a crash harmless (DESIGN 3.1, 6.10): before a slice goes out, `open_to` durably moves past it, so
+The protocol that makes a crash harmless (DESIGN 3.1, 6.10): before a slice goes out, `fence` durably moves past it, so
 that after a crash the rows below `opened_to` without a result are exactly the doubtful ones. Every write names the owner's
 epoch: whoever was taken for dead cannot write any more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
@@ -184,32 +184,32 @@ _IN_FORCE = (
     .where(warnings.c.id == chunks.c.warning_id, warnings.c.state.in_([state.value for state in SENDING]))
     .exists()
 )
-_OPEN_TO = (
+_FURTHER = and_(
+    chunks.c.opened_to < bindparam("b_position"),
+    chunks.c.state == ChunkState.OPEN,
+    _IN_FORCE,
+)
+_FENCE = (
     update(chunks)
-    .where(chunks.c.id == bindparam("b_id"), _OURS, chunks.c.state == ChunkState.OPEN, _IN_FORCE)
-    .values(
-        opened_to=case(
-            (chunks.c.opened_to < bindparam("b_position"), bindparam("b_position")), else_=chunks.c.opened_to
-        )
-    )
+    .where(chunks.c.id == bindparam("b_id"), _OURS)
+    .values(opened_to=case((_FURTHER, bindparam("b_position")), else_=chunks.c.opened_to))
+    .returning(chunks.c.state, chunks.c.opened_to)
 )
 
 
-async def open_to(tx: Tx, chunk_id: int, holder: Holder, position: int) -> bool:
-    """Moves the mark past the rows about to be sent. False: the chunk is no longer ours, or its warning was called off."""
-    result = await tx.execute(
-        _OPEN_TO, {"b_id": chunk_id, "b_owner": holder.node, "b_epoch": holder.epoch, "b_position": position}
-    )
-    return result.rowcount == 1
+async def fence(tx: Tx, holder: Holder, marks: Mapping[int, int]) -> dict[int, bool]:
+    """Keeps zombies out: of these chunks, those we still own, locked until this transaction ends.
 
-
-_STILL_OURS = select(chunks.c.id).where(chunks.c.id.in_(bindparam("b_ids", expanding=True)), _OURS).with_for_update()
-
-
-async def still_ours(tx: Tx, ids: Sequence[int], holder: Holder) -> set[int]:
-    """Of these chunks, those that we still own, locked until this transaction ends: the fence against zombies."""
-    rows = await tx.execute(_STILL_OURS, {"b_ids": list(ids), "b_owner": holder.node, "b_epoch": holder.epoch})
-    return {row.id for row in rows}
+    `marks`: chunk → how far it is to be opened, 0 where that is not asked for. The mark moves past the rows about to be
+    sent; False where it could not, because the warning was called off.
+    """
+    ours = {}
+    for chunk_id, position in sorted(marks.items()):
+        given = {"b_id": chunk_id, "b_owner": holder.node, "b_epoch": holder.epoch, "b_position": position}
+        row = (await tx.execute(_FENCE, given)).one_or_none()
+        if row is not None:
+            ours[chunk_id] = row.state == ChunkState.OPEN and row.opened_to >= position
+    return ours
 
 
 async def renew(tx: Tx, holder: Holder) -> None:

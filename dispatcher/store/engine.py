@@ -180,6 +180,8 @@ def database_is_away(error: Exception) -> bool:
 
 def storable(said: str) -> str:
     """What others say may hold what no database takes (NUL, half a character): that stops nobody."""
+    if said.isascii() and "\0" not in said:
+        return said
     return said.replace("\0", "").encode("utf-8", "replace").decode()
 
 

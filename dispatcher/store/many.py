@@ -25,7 +25,7 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, asyncpg
 from sqlalchemy.schema import Table
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.types import TypeEngine
@@ -45,24 +45,34 @@ class Many:
     def __init__(self, columns: Mapping[str, TypeEngine[Any]], build: Build) -> None:
         self._columns = dict(columns)
         self._build = build
-        self._made: dict[tuple[str, ...], Executable] = {}
+        self._made: dict[tuple[str, ...], tuple[str, list[str], dict[str, object]]] = {}
 
     async def run(self, tx: Tx, rows: Sequence[tuple[object, ...]]) -> None:
         if not rows:
             return
         if tx.dialect.name == "postgresql":
-            columns = dict(zip(self._columns, zip(*rows, strict=True), strict=True))
-            # What is the same in every row is given once: an array costs its elements, here and at the server.
-            varied = tuple(name for name, column in columns.items() if column.count(column[0]) < len(column))
-            given = {name: list(column) if name in varied else column[0] for name, column in columns.items()}
-            await tx.execute(self._unnested(varied), given)
+            await tx.exec_driver_sql(*self.unnested(rows))
             return
         sql, places = self._positional
         await tx.exec_driver_sql(sql, [tuple([take(row) for take in places]) for row in rows])
 
-    def _unnested(self, varied: tuple[str, ...]) -> Executable:
+    def unnested(self, rows: Sequence[tuple[object, ...]]) -> tuple[str, tuple[object, ...]]:
+        """PostgreSQL's SQL for these rows, and its values."""
+        columns = dict(zip(self._columns, zip(*rows, strict=True), strict=True))
+        # What is the same in every row is given once: an array costs its elements, here and at the server.
+        varied = tuple([name for name, column in columns.items() if column.count(column[0]) < len(column)])
+        sql, names, constants = self._compiled(varied)
+        given = {name: columns[name] if name in varied else columns[name][0] for name in columns}
+        return sql, tuple([given[one] if one in given else constants[one] for one in names])
+
+    def _compiled(self, varied: tuple[str, ...]) -> tuple[str, list[str], dict[str, object]]:
+        """The SQL with numbers for its values, their names in that order, and those that stand in the statement."""
         if varied not in self._made:
-            self._made[varied] = self._make_unnested(self._sources(varied))
+            statement = self._make_unnested(self._sources(varied))
+            assert isinstance(statement, ClauseElement)
+            compiled = statement.compile(dialect=asyncpg.dialect())  # type: ignore[no-untyped-call]
+            assert isinstance(compiled, SQLCompiler)
+            self._made[varied] = str(compiled), list(compiled.positiontup or ()), compiled.params
         return self._made[varied]
 
     def _sources(self, varied: tuple[str, ...]) -> dict[str, ColumnElement[Any]]:

@@ -165,7 +165,7 @@ async def take_in_hand(house: House, channel: str, fate: Fate) -> int:
         chunk = await chunks.take(tx, channel, holder)
         assert chunk is not None
         rows = await deliveries.plan(tx, chunk, unpack(chunk.packed), 1, None)
-        await chunks.open_to(tx, chunk.id, holder, chunk.size)
+        await chunks.fence(tx, holder, {chunk.id: chunk.size})
         await deliveries.settle(tx, [_settled(chunk.id, number, row, fate, now) for number, row in enumerate(rows)])
     return len(rows)
 

@@ -30,8 +30,9 @@ from channels.contract import (
     Refused,
     TryAgain,
 )
+from channels.exchange import BODY_LIMIT
 from channels.pacing import Paced
-from channels.transport import BODY_LIMIT, Transport
+from channels.transport import Transport
 
 NOW = datetime(2026, 6, 18, 14, 30, tzinfo=UTC)
 TIMEOUT_S = 0.4

@@ -311,7 +311,7 @@ async def test_an_answer_no_column_takes_costs_its_words_and_not_the_result(post
         Settled(chunk_id=chunk.id, row=row, state=DeliveryState.SENT, at=NOW, attempt=attempt)
         for row, attempt in zip(rows, tries, strict=True)
     ]
-    writer.settle(results, [chunk.id], lambda: None)
+    writer.settle(results, [chunk.id])
     await writer.flush()
     assert await counts(postgres_store, warning.id) == {DeliveryState.SENT: 2}
 

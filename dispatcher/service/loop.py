@@ -1,0 +1,32 @@
+"""What a process runs on: uvloop, and a collector of garbage that leaves alone what will never be garbage.
+
+Measured: uvloop takes a third off the CPU of a message, the collector a tenth more, because each of its full walks passes
+through everything that was imported and the whole register.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+import uvloop
+
+T = TypeVar("T")
+
+SELDOM = (20_000, 50, 100)
+"""Objects more than were freed before the youngest are looked through, and how many such looks go to one of the elder."""
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """As `asyncio.run`."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(work)
+
+
+def settle_down() -> None:
+    """Once, when everything that stays is loaded: a process that serves."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*SELDOM)
