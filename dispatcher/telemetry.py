@@ -24,6 +24,12 @@ REJECTED = Counter("mingluo_rejects_total", "Rejected messages by code", ["code"
 RECEIPTS = Counter("mingluo_receipts_total", "Receipts by channel", ["channel", "known"], registry=REGISTRY)
 FORGED = Counter("mingluo_callbacks_forged_total", "Callbacks with a wrong signature", ["provider"], registry=REGISTRY)
 UNSETTLED = Gauge("mingluo_rows_unsettled", "Rows opened whose result is not durable yet", registry=REGISTRY)
+BACKLOG = Gauge("mingluo_backlog_rows", "Rows in memory that wait to be opened", ["channel"], registry=REGISTRY)
+PROVIDER_UP = Gauge(
+    "mingluo_provider_up", "0 while a provider rests or refuses our account", ["channel", "provider"], registry=REGISTRY
+)
+CALLS = Counter("mingluo_sends_total", "Messages by outcome", ["channel", "provider", "outcome"], registry=REGISTRY)
+LEFT_BEHIND = Gauge("mingluo_left_behind", "Work past its deadline nobody took up", ["kind"], registry=REGISTRY)
 CANARY_AGE = Gauge("mingluo_canary_age_seconds", "Since a canary last came through", ["name"], registry=REGISTRY)
 ACCEPT_SECONDS = Histogram("mingluo_accept_seconds", "From bytes to commit", registry=REGISTRY)
 

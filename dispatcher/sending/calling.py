@@ -7,6 +7,7 @@ our account (somebody is woken, and a reserve takes its place).
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -75,6 +76,16 @@ class Envelope:
     message: Message
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How a provider does just now."""
+
+    name: str
+    rests: bool
+    account_fault: str
+    """Why it refuses our account, while it does: somebody has to be woken. '' where it does not."""
+
+
 class Caller:
     """The providers of one channel: the first, then its reserves."""
 
@@ -82,8 +93,16 @@ class Caller:
         self._wires = wires
         self._now = now
         self._jitter = jitter
-        self.account_fault = ""
-        """Why a provider refuses our account, while it does: somebody has to be woken."""
+        self._faults: dict[str, str] = {}
+        self.tally: Counter[tuple[str, str]] = Counter()
+        """(provider, outcome) → messages, since it was last taken."""
+
+    @property
+    def standings(self) -> list[Standing]:
+        return [
+            Standing(name=wire.name, rests=wire.way.rests, account_fault=self._faults.get(wire.name, ""))
+            for wire in self._wires
+        ]
 
     def try_turn(self) -> Wire | None:
         """A provider with a turn, where one comes at once."""
@@ -109,7 +128,7 @@ class Caller:
         started = self._now()
         outcomes = await self._outcomes(wire, [item.message for item in to_send], started, leash)
         ended = self._now()
-        self._watch_account(wire, outcomes)
+        self._note(wire, outcomes)
         calls = [
             Call(
                 chunk_id=chunk_id,
@@ -157,18 +176,19 @@ class Caller:
             return [NotKnown(code="outcome_count", reason="发送接口返回的结果数目不符") for _ in messages]
         return outcomes
 
-    def _watch_account(self, wire: Wire, outcomes: list[Outcome]) -> None:
+    def _note(self, wire: Wire, outcomes: list[Outcome]) -> None:
         for outcome in outcomes:
+            self.tally[wire.name, type(outcome).__name__] += 1
             match outcome:
                 case Accepted():
-                    self.account_fault = ""
+                    self._faults.pop(wire.name, None)
                 case Refused(blame=Blame.ACCOUNT):
-                    if not self.account_fault:
+                    if wire.name not in self._faults:
                         log.error(
                             "服务商拒绝了本单位的账户：请立即核对密钥、余额和权限",
                             provider=wire.name,
                             code=outcome.code,
                         )
-                    self.account_fault = f"{outcome.code} {outcome.reason}"
+                    self._faults[wire.name] = f"{outcome.code} {outcome.reason}"
                 case _:
                     pass

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 
 import structlog
@@ -28,7 +28,6 @@ from dispatcher.store.engine import Store, Tx
 from dispatcher.store.events import Event
 from dispatcher.store.packing import digest, unpack
 
-LEASE = timedelta(seconds=6)
 RENEW_S = 2.0
 LOOK_S = 1.0
 RETRIES = 1000
@@ -77,9 +76,9 @@ class Dispatcher:
         return sum(outlet.under_way for outlet in self._outlets.values()) + self._writer.unwritten
 
     @property
-    def account_faults(self) -> dict[str, str]:
-        """Channels whose provider refuses our account, and why."""
-        return {channel: outlet.account_fault for channel, outlet in self._outlets.items() if outlet.account_fault}
+    def outlets(self) -> Mapping[str, Outlet]:
+        """By channel: what waits there, and how its providers do."""
+        return self._outlets
 
     def wake(self) -> None:
         """Something was released, or is due."""
@@ -119,7 +118,7 @@ class Dispatcher:
         return True
 
     def _holder(self) -> Holder:
-        return Holder(node=self._identity.node, epoch=self._identity.epoch, lease_until=self._now() + LEASE)
+        return Holder(node=self._identity.node, epoch=self._identity.epoch)
 
     async def _repeat(self, step: Callable[[], Awaitable[None]], event: asyncio.Event | None = None) -> None:
         """Runs `step` whenever woken, and once a LOOK_S by itself. `event`: who else may wake it."""
@@ -237,7 +236,7 @@ class Dispatcher:
         new = NewChunk(channel=group.channel, lane=lane, seq=-1, size=len(group.targets), packed=b"", hash="")
         chunk_id = await chunks.gather(tx, new, group.warning_id, self._holder())
         rows = await deliveries.regroup(tx, group, chunk_id)
-        return OpenChunk(id=chunk_id, live=live, lane=lane, rows=rows)
+        return OpenChunk(id=chunk_id, live=live, lane=lane, rows=rows, retry=True)
 
     # ── after a crash ───────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -253,7 +252,7 @@ class Dispatcher:
     async def _reclaim(self, tx: Tx) -> tuple[str, OpenChunk | None] | None:
         """One orphaned chunk becomes ours: its doubtful rows are flagged and sent again before the untouched ones."""
         now = self._now()
-        chunk = await chunks.reclaim(tx, self._holder(), now, list(self._outlets))
+        chunk = await chunks.reclaim(tx, self._holder(), list(self._outlets))
         if chunk is None:
             return None
         rows = await deliveries.in_chunk(tx, chunk.id, chunk.opened_to)

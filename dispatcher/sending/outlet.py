@@ -3,7 +3,8 @@
 Never more than W rows are opened and unsettled, so that a crash leaves at most W in doubt; nor more than the provider's rate
 takes in a moment. A sender waits for its turn before it takes the most urgent message, so that a correction or a red
 overtakes whatever is opened; lanes below red never fill the window. It must survive a provider that hangs (time limit),
-raises (not known) or is slow, and a warning called off between opening and calling. Where the first provider rests (down,
+raises (not known) or is slow, and a warning called off between opening and calling. Nobody is called twice at the same time,
+so that no correction arrives before what it corrects. Where the first provider rests (down,
 throttling, refusing our account) a reserve takes its place, until the first one's probe comes through.
 """
 
@@ -11,13 +12,14 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from channels.contract import Message
 from dispatcher.model import Lane
-from dispatcher.sending.calling import Caller, Envelope, Wire
+from dispatcher.sending.calling import Caller, Envelope, Standing, Wire
 from dispatcher.sending.live import Live
 from dispatcher.sending.outcome import Jitter, not_sent, put_back, wait_until
 from dispatcher.sending.watchdog import Watchdog
@@ -31,6 +33,9 @@ FRESH_S = 2.0
 """How long an address that was looked up ahead is good for."""
 LOOK_S = 0.5
 """How often what waits for a resting provider is looked over."""
+RETRY_EVERY = 5
+"""Where first tries and retries of one lane wait, every so many slices are opened for a retry: a provider that limps is
+given a fifth more to do, not twice as much, and neither kind starves."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,9 +63,14 @@ class OpenChunk:
     rows: list[Row]
     next: int = 0
     left: int = 0
+    retry: bool = False
     addresses: dict[str, Address] = field(default_factory=dict)
     looked_up_to: int = 0
     looked_up_at: float = 0.0
+
+
+_Opened = tuple[int, int, OpenChunk, tuple[Envelope, ...]]
+"""Lane, number, and what is sent in one call."""
 
 
 class Outlet:
@@ -79,10 +89,13 @@ class Outlet:
         self._room = asyncio.Event()
         self._under_way = 0
         self._order = 0
+        self._slices = 0
         self._caller = Caller(wires, now, jitter)
         self._watchdog = Watchdog()
         self._paused = False
-        self._opened: list[tuple[int, int, OpenChunk, tuple[Envelope, ...]]] = []
+        self._opened: list[_Opened] = []
+        self._called: set[str] = set()
+        self._behind: dict[str, list[_Opened]] = {}
         self._work = asyncio.Event()
         self._turns = asyncio.Lock()
         self.low = asyncio.Event()
@@ -99,8 +112,14 @@ class Outlet:
         return self._heap[0][0] if self._heap else None
 
     @property
-    def account_fault(self) -> str:
-        return self._caller.account_fault
+    def standings(self) -> list[Standing]:
+        """Its providers, the first one first."""
+        return self._caller.standings
+
+    def take_tally(self) -> Counter[tuple[str, str]]:
+        """(provider, outcome) → messages, since this was last asked."""
+        taken, self._caller.tally = self._caller.tally, Counter()
+        return taken
 
     @property
     def under_way(self) -> int:
@@ -122,9 +141,8 @@ class Outlet:
         self._hand_back()
 
     def _hand_back(self) -> None:
-        at = self._now()
-        while self._opened:
-            chunk, batch = self._pop()
+        at, opened, self._opened = self._now(), self._opened, []
+        for _, _, chunk, batch in opened:
             self._results(chunk, [put_back(chunk.id, item.row, at) for item in batch], len(batch))
 
     async def run(self) -> None:
@@ -146,8 +164,18 @@ class Outlet:
             size = await self._space()
             if self._paused or not self._heap:
                 continue
-            chunk = self._heap[0][2]
+            chunk = self._choice()
             await self._open(chunk, chunk.rows[chunk.next : chunk.next + size])
+
+    def _choice(self) -> OpenChunk:
+        """Of the most urgent lane: the oldest first tries, or, when it is their turn, the oldest retries."""
+        first = self._heap[0][2]
+        others = [entry for entry in self._heap if entry[0] == first.lane and entry[2].retry != first.retry]
+        if not others:
+            return first
+        self._slices += 1
+        other = min(others)[2]
+        return first if first.retry == (self._slices % RETRY_EVERY == 0) else other
 
     async def _space(self) -> int:
         """Waits until a quarter of the window is free, so that slices stay worth their commit, and takes all that is
@@ -257,13 +285,20 @@ class Outlet:
             if not results:
                 results = await self._caller.call(wire, (chunk.id, chunk.live), batch, leash)
             self._results(chunk, results, len(batch))
+            self._let_go(batch)
 
     async def _next(self) -> tuple[Wire, OpenChunk, tuple[Envelope, ...]]:
         """The most urgent batch that is opened, once its provider may be called: the turn comes before the choice."""
-        if self._opened and not self._turns.locked() and (wire := self._caller.try_turn()) is not None:
-            return wire, *self._pop()
-        async with self._turns:
-            return await self._await_turn(), *self._pop()
+        while True:
+            wire = self._caller.try_turn() if self._opened and not self._turns.locked() else None
+            if wire is None:
+                async with self._turns:
+                    wire = await self._await_turn()
+                    found = self._pop()
+            else:
+                found = self._pop()
+            if found is not None:
+                return wire, *found
 
     async def _await_turn(self) -> Wire:
         """Also while the provider rests for a minute: what runs out or is called off meanwhile is settled."""
@@ -291,9 +326,30 @@ class Outlet:
             else:
                 heapq.heappush(self._opened, entry)
 
-    def _pop(self) -> tuple[OpenChunk, tuple[Envelope, ...]]:
-        _, _, chunk, batch = heapq.heappop(self._opened)
-        return chunk, batch
+    def _pop(self) -> tuple[OpenChunk, tuple[Envelope, ...]] | None:
+        """The most urgent batch of which nobody is being called just now; those wait for that call's end."""
+        while self._opened:
+            entry = heapq.heappop(self._opened)
+            _, _, chunk, batch = entry
+            busy = next((item.row.target for item in batch if item.row.target in self._called), None)
+            if busy is None:
+                self._called.update([item.row.target for item in batch])
+                return chunk, batch
+            self._behind.setdefault(busy, []).append(entry)
+        return None
+
+    def _let_go(self, batch: tuple[Envelope, ...]) -> None:
+        for item in batch:
+            self._called.discard(item.row.target)
+            if self._behind:
+                self._put_back(self._behind.pop(item.row.target, []))
+
+    def _put_back(self, entries: list[_Opened]) -> None:
+        for entry in entries:
+            heapq.heappush(self._opened, entry)
+        if entries and self._paused:
+            self._hand_back()
+        self._work.set()
 
     def _last_look(self, chunk: OpenChunk, batch: tuple[Envelope, ...]) -> list[Settled]:
         """Just before the call: what may not be sent any more, or not now."""

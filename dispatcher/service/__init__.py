@@ -3,6 +3,8 @@
     assembly.py    settings → store, seal, register, providers, sender, doors
     running.py     `Service`: the tasks, the ticks, readiness, the drain
     addressing.py  where a target is reached, looked up at sending
+    gauges.py      the numbers a night shift watches
+    loop.py        what a process runs on
     keys.py        the sealing key and the lock file
 
 The only place that knows which provider stands behind a channel, and that reads the clock.

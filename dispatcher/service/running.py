@@ -26,9 +26,10 @@ from dispatcher.pipeline.settle import finish
 from dispatcher.pipeline.withdraw import expire_due
 from dispatcher.receipts import ReceiptBook
 from dispatcher.service.assembly import Parts, close, incoming_of
+from dispatcher.service.gauges import LeftBehind, gather, sweep
 from dispatcher.store import nodes
 from dispatcher.store.engine import database_is_away
-from dispatcher.telemetry import ACCEPT_SECONDS, ACCEPTED, CANARY_AGE, REJECTED, UNSETTLED
+from dispatcher.telemetry import ACCEPT_SECONDS, ACCEPTED, CANARY_AGE, REJECTED
 
 log = structlog.get_logger()
 
@@ -42,9 +43,11 @@ logging.getLogger("apscheduler").setLevel(logging.ERROR)  # a tick skipped on a 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Readiness:
-    """`problems` is empty when the service may be relied on; one Chinese sentence each."""
+    """`problems` is empty when the service may be relied on; one Chinese sentence each. `notices`: what somebody has to
+    mend although a reserve carries it."""
 
     problems: tuple[str, ...]
+    notices: tuple[str, ...]
     broker: Health
     database_ms: float
     clock_skew_s: float
@@ -60,6 +63,7 @@ class Service:
         self.context = parts.context
         self.book = ReceiptBook(parts.context.store, parts.context.now)
         self._roles = roles
+        self._left_behind = LeftBehind()
         self._ticking = 0
         self._no_tick = asyncio.Event()
         self._no_tick.set()
@@ -184,7 +188,8 @@ class Service:
         health = await self._broker_health(now)
         if health.canary_age_s is not None:
             CANARY_AGE.labels(health.name).set(health.canary_age_s)
-        UNSETTLED.set(self.parts.dispatcher.unsettled)
+        gather(self.parts.dispatcher)
+        self._left_behind = await sweep(self.context.store, now)
 
     # ── readiness ───────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -204,21 +209,40 @@ class Service:
         if abs(skew) > 2:
             problems.append(f"本机时钟与数据库相差 {skew:.1f} 秒")
         problems += [f"{channel.chinese}发不出去：{self._why_dumb(channel)}" for channel in self._dumb_channels()]
-        faults = self.parts.dispatcher.account_faults
-        problems += [
-            f"{Channel(channel).chinese}的服务商拒绝本单位账户，请立即核对：{why}" for channel, why in faults.items()
-        ]
+        dumb, notices = self._faults()
+        problems += dumb
+        problems += self._behind()
         register = await self.context.register() if took else None
         if register is not None and not register.officers:
             problems.append("登记册是空的：请先 mingluo registry sample 或 import")
         return Readiness(
             problems=tuple(problems),
+            notices=tuple(notices),
             broker=broker,
             database_ms=round(took, 1),
             clock_skew_s=round(skew, 3),
             providers_off={f"{channel}.{name}": why for (channel, name), why in self.parts.providers.off.items()},
             synthetic=register.synthetic if register else False,
         )
+
+    def _faults(self) -> tuple[list[str], list[str]]:
+        """Providers that refuse our account: a problem where no reserve is left, else a notice."""
+        problems: list[str] = []
+        notices: list[str] = []
+        for channel, outlet in self.parts.dispatcher.outlets.items():
+            refusing = [one for one in outlet.standings if one.account_fault]
+            told = notices if len(refusing) < len(outlet.standings) else problems
+            told += [
+                f"{Channel(channel).chinese}的服务商 {one.name} 拒绝本单位账户，请立即核对：{one.account_fault}"
+                for one in refusing
+            ]
+        return problems, notices
+
+    def _behind(self) -> list[str]:
+        found = self._left_behind
+        if not (found.overdue or found.orphaned):
+            return []
+        return [f"有 {found.overdue} 行到时未重发、{found.orphaned} 批无人接手：请检查承担 send 角色的进程是否在运行"]
 
     def _dumb_channels(self) -> list[Channel]:
         wired = self.parts.providers.wires()

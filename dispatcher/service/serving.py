@@ -122,6 +122,7 @@ async def _ready(service: Service) -> Ready:
     )
     return Ready(
         problems=found.problems,
+        notices=found.notices,
         dependencies=(database, broker),
         providers_off=found.providers_off,
         clock_skew_s=found.clock_skew_s,

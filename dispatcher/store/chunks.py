@@ -3,20 +3,30 @@
 The protocol that makes a crash harmless (DESIGN 3.1, 6.10): before a slice goes out, `fence` durably moves past it, so
 that after a crash the rows below `opened_to` without a result are exactly the doubtful ones. Every write names the owner's
 epoch: whoever was taken for dead cannot write any more.
+
+A lease runs on the database's clock, the one clock that two machines share. On SQLite one process holds the lock file, so
+there is no lease, and only what its own earlier life left is taken back.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import IntEnum
 
-from sqlalchemy import ColumnElement, and_, bindparam, case, insert, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, case, func, insert, literal, or_, select, update
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 
 from dispatcher.states import SENDING, DeliveryState
 from dispatcher.store.engine import Tx
 from dispatcher.store.tables import chunks, deliveries, warnings
+from dispatcher.store.tables.schema import Instant
+
+LEASE_S = 6
+"""How long what a node took is its own without being renewed."""
 
 
 class ChunkState(IntEnum):
@@ -60,11 +70,27 @@ class NewChunk:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holder:
-    """A node in one epoch, and until when what it takes is its own."""
+    """A node in one epoch."""
 
     node: str
     epoch: int
-    lease_until: datetime
+
+
+class _LeaseEnd(FunctionElement[datetime]):
+    """When a lease taken or renewed now runs out."""
+
+    type = Instant()
+    inherit_cache = True
+
+
+@compiles(_LeaseEnd, "postgresql")
+def _(_element: _LeaseEnd, _compiler: SQLCompiler, **_given: object) -> str:
+    return f"clock_timestamp() + interval '{LEASE_S} seconds'"
+
+
+@compiles(_LeaseEnd, "sqlite")
+def _(_element: _LeaseEnd, _compiler: SQLCompiler, **_given: object) -> str:
+    return "NULL"
 
 
 async def freeze(tx: Tx, warning_id: str, new: Sequence[NewChunk]) -> None:
@@ -119,14 +145,14 @@ async def take_ended(tx: Tx, sent_here: Sequence[str], holder: Holder) -> Chunk 
     return await _seize(tx, and_(chunks.c.channel.not_in(sent_here), ~_IN_FORCE), holder)
 
 
-async def reclaim(tx: Tx, holder: Holder, now: datetime, channels: Sequence[str]) -> Chunk | None:
+async def reclaim(tx: Tx, holder: Holder, channels: Sequence[str]) -> Chunk | None:
     """A chunk whose owner died: our own of an older epoch at once, another's when its lease has run out.
 
     Of `channels`; where its warning was called off there is nothing left to send, and any channel's is taken.
     """
     orphaned = or_(
         and_(chunks.c.owner == holder.node, chunks.c.epoch < holder.epoch),
-        and_(chunks.c.owner != holder.node, chunks.c.lease_until < now),
+        and_(chunks.c.owner != holder.node, chunks.c.lease_until < func.now()),
     )
     wanted = (
         select(chunks.c.id)
@@ -148,9 +174,9 @@ async def reclaim(tx: Tx, holder: Holder, now: datetime, channels: Sequence[str]
     await tx.execute(
         update(chunks)
         .where(chunks.c.id == row["id"])
-        .values(owner=holder.node, epoch=holder.epoch, lease_until=holder.lease_until)
+        .values(owner=holder.node, epoch=holder.epoch, lease_until=_LeaseEnd())
     )
-    return Chunk(**{**row, "owner": holder.node, "epoch": holder.epoch, "lease_until": holder.lease_until})
+    return Chunk(**{**row, "owner": holder.node, "epoch": holder.epoch})
 
 
 async def gather(tx: Tx, new: NewChunk, warning_id: str, holder: Holder) -> int:
@@ -168,7 +194,7 @@ async def gather(tx: Tx, new: NewChunk, warning_id: str, holder: Holder) -> int:
             state=ChunkState.OPEN,
             owner=holder.node,
             epoch=holder.epoch,
-            lease_until=holder.lease_until,
+            lease_until=_LeaseEnd(),
             opened_to=0,
         )
         .returning(chunks.c.id)
@@ -220,8 +246,18 @@ async def renew(tx: Tx, holder: Holder) -> None:
             chunks.c.epoch == holder.epoch,
             chunks.c.state.in_([ChunkState.OPEN, ChunkState.ENDED]),
         )
-        .values(lease_until=holder.lease_until)
+        .values(lease_until=_LeaseEnd())
     )
+
+
+async def orphaned(tx: Tx, for_: timedelta) -> int:
+    """Chunks whose lease has been over for so long, and which nobody has taken; never one on SQLite."""
+    held = chunks.c.state.in_([ChunkState.OPEN, ChunkState.ENDED])
+    over = chunks.c.lease_until < func.now() - literal(for_)
+    if tx.dialect.name == "sqlite":
+        return 0
+    found = await tx.execute(select(func.count()).select_from(chunks).where(held, over))
+    return int(found.scalar_one())
 
 
 _CLOSE = (
@@ -292,7 +328,7 @@ async def _seize(tx: Tx, which: ColumnElement[bool], holder: Holder) -> Chunk | 
     seized = (
         update(chunks)
         .where(chunks.c.id == wanted, chunks.c.state == ChunkState.READY)
-        .values(state=ChunkState.OPEN, owner=holder.node, epoch=holder.epoch, lease_until=holder.lease_until)
+        .values(state=ChunkState.OPEN, owner=holder.node, epoch=holder.epoch, lease_until=_LeaseEnd())
         .returning(chunks)
     )
     row = (await tx.execute(seized)).mappings().one_or_none()

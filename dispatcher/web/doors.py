@@ -24,9 +24,10 @@ class Dependency:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ready:
-    """`problems` is empty when the service may be relied on; one Chinese sentence each."""
+    """`problems` is empty when the service may be relied on; one Chinese sentence each. `notices`: to be mended soon."""
 
     problems: tuple[str, ...]
+    notices: tuple[str, ...] = ()
     dependencies: tuple[Dependency, ...] = ()
     providers_off: Mapping[str, str]
     clock_skew_s: float = 0.0

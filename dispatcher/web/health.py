@@ -27,12 +27,19 @@ async def ready(request: web.Request) -> web.Response:
     except TimeoutError:
         slow = f"自检 {READY_S:.0f} 秒内没有做完"
         nothing = shapes.ReadyOut(
-            ready=False, problems=(slow,), dependencies=(), providers_off={}, clock_skew_s=0, synthetic=False
+            ready=False,
+            problems=(slow,),
+            notices=(),
+            dependencies=(),
+            providers_off={},
+            clock_skew_s=0,
+            synthetic=False,
         )
         return as_json(nothing, status=503)
     body = shapes.ReadyOut(
         ready=not found.problems,
         problems=found.problems,
+        notices=found.notices,
         dependencies=tuple(
             shapes.DependencyOut(
                 name=one.name,

@@ -340,6 +340,7 @@ class DependencyOut(Body):
 class ReadyOut(Body):
     ready: bool
     problems: tuple[str, ...]
+    notices: tuple[str, ...]
     dependencies: tuple[DependencyOut, ...]
     providers_off: dict[str, str]
     clock_skew_s: float

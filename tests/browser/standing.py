@@ -161,7 +161,7 @@ async def take_in_hand(house: House, channel: str, fate: Fate) -> int:
     """Takes the most urgent chunk of a channel and settles its rows as `fate` says; returns how many."""
     now = house.context.now()
     async with house.context.store.begin() as tx:
-        holder = Holder(node="test", epoch=1, lease_until=now + timedelta(minutes=1))
+        holder = Holder(node="test", epoch=1)
         chunk = await chunks.take(tx, channel, holder)
         assert chunk is not None
         rows = await deliveries.plan(tx, chunk, unpack(chunk.packed), 1, None)

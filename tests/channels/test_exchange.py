@@ -69,7 +69,9 @@ async def test_requests_are_whole_and_their_connection_is_used_again() -> None:
     assert heard == [3]
     host = url.removeprefix("http://").encode()
     assert requests[0] == (
-        b"POST /a%20b?q=1 HTTP/1.1\r\nHost: " + host + b"\r\nUser-Agent: mingluo\r\nX-One: 1\r\nContent-Length: 2\r\n\r\n{}"
+        b"POST /a%20b?q=1 HTTP/1.1\r\nHost: "
+        + host
+        + b"\r\nUser-Agent: mingluo\r\nX-One: 1\r\nContent-Length: 2\r\n\r\n{}"
     )
     assert b"Content-Length: 0\r\n" in requests[1]
     assert b"Content-Length" not in requests[2]

@@ -81,7 +81,7 @@ async def test_a_yellow_by_night_is_shown_as_waiting_at_the_loudspeakers(jian: C
 async def test_a_cancel_is_previewed_to_whoever_may_have_heard(jian: Context) -> None:
     alert = await sent_in(jian, cap())
     async with jian.store.begin() as tx:
-        holder = Holder(node="test", epoch=1, lease_until=NOW + timedelta(minutes=1))
+        holder = Holder(node="test", epoch=1)
         chunk = await chunks.take(tx, "broadcast", holder)
         assert chunk is not None
         rows = await deliveries.plan(tx, chunk, unpack(chunk.packed), 1, None)

@@ -16,7 +16,7 @@ from dispatcher.store.packing import unpack
 from dispatcher.store.warnings import WarningRow
 from tests.city import NOW, both, gateways, people, red, released
 
-HOLDER = Holder(node="node-1", epoch=1, lease_until=NOW + timedelta(hours=1))
+HOLDER = Holder(node="node-1", epoch=1)
 FATES = {
     DeliveryState.DELIVERED: 5,
     DeliveryState.SENT: 3,

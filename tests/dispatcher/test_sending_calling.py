@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -10,7 +11,18 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from channels.contract import Accepted, Asked, Blame, Message, NotKnown, Outcome, Receipt, ReceiptState, Refused
+from channels.contract import (
+    Accepted,
+    Asked,
+    Blame,
+    Message,
+    NotKnown,
+    Outcome,
+    Receipt,
+    ReceiptState,
+    Refused,
+    TryAgain,
+)
 from dispatcher.model import Channel, Level
 from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.withdraw import end, told
@@ -116,7 +128,9 @@ async def test_a_refusal_of_our_account_goes_to_the_reserve_within_a_second(stor
         clock.pass_(seconds=2)
         dispatcher.wake()
         await until(all_in(store, warning.id, {DeliveryState.SENT: 1}))
-        assert dispatcher.account_faults == {}, "the reserve was glad to take it"
+        first_, second = dispatcher.outlets["sms"].standings
+        assert first_.account_fault == "20003 密钥不对", "somebody has to mend it, though a reserve carries it"
+        assert second.account_fault == ""
     assert len(reserve.got) == 1
 
 
@@ -219,3 +233,30 @@ async def _opened(dispatcher: Dispatcher, rows: int = 20) -> bool:
 
 async def _true(value: bool) -> bool:
     return value
+
+
+async def test_retries_get_every_fifth_slice_while_first_tries_of_their_lane_wait(store: Store) -> None:
+    """A provider that limps: what failed comes again beside what was never tried, and neither starves."""
+    tried: Counter[str] = Counter()
+
+    def answer(message: Message) -> Outcome:
+        tried[message.id] += 1
+        fails = tried[message.id] == 1 and message.bulletin.warning_id == limping.id
+        return TryAgain(code="http_503", reason="故障") if fails else Accepted(ref="1")
+
+    clock, only = Clock(), Provider(answer=answer)
+    limping = await released(store, red(), people(40))
+    async with sending(store, clock, only, window=4) as (dispatcher, _):
+        await until(lambda: _true(len(tried) == 40))
+        await until(lambda: _opened(dispatcher, 0))
+        only.resting = True
+        fresh = await released(store, red(), people(400, "360827103"), 2)
+        clock.pass_(seconds=2)
+        dispatcher.wake()
+        await until(lambda: _true(dispatcher.outlets["sms"].backlog > 270))
+        only.got.clear()
+        only.resting = False
+        await until(all_in(store, limping.id, {DeliveryState.SENT: 40}))
+        await until(all_in(store, fresh.id, {DeliveryState.SENT: 400}))
+    again = [one.bulletin.warning_id == limping.id for one in only.got[:100]]
+    assert 10 <= sum(again) <= 25, "a fifth, or the four that stood open before"

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import text
 
 from channels.contract import Accepted, Blame, NotKnown, Refused, TryAgain
-from dispatcher.model import Channel, Level
+from dispatcher.model import Channel, Kind, Level
 from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.settle import finish
 from dispatcher.pipeline.withdraw import end, told
@@ -297,7 +297,7 @@ async def test_words_changed_after_the_approval_are_not_sent(store: Store, colum
 
 async def test_an_answer_no_column_takes_costs_its_words_and_not_the_result(postgres_store: Store) -> None:
     warning = await released(postgres_store, red(), people(2))
-    holder = Holder(node="node-1", epoch=1, lease_until=NOW + timedelta(minutes=1))
+    holder = Holder(node="node-1", epoch=1)
     writer = Writer(postgres_store, lambda: holder, Clock())
     async with postgres_store.begin() as tx:
         chunk = await chunks.take(tx, "sms", holder)
@@ -395,3 +395,20 @@ async def _taken(store: Store, warning_id: str) -> bool:
     async with store.read() as tx:
         statement = text("SELECT count(*) FROM chunks WHERE warning_id = :w AND state = 1")
         return (await tx.execute(statement, {"w": warning_id})).scalar_one() == 0
+
+
+async def test_nobody_hears_the_correction_before_what_it_corrects(store: Store) -> None:
+    """Both stand open at once, and the second is the more urgent: it waits for the call under way."""
+    sms = Provider(hold=asyncio.Event())
+    first = await released(store, red(), people(1), number=1)
+    async with dispatching(store, Clock(), sms=sms) as (dispatcher, _):
+        await until(lambda: _true(sms.under_way == 1))
+        second = await released(store, red(kind=Kind.CANCEL), people(2), number=2)
+        dispatcher.wake()
+        await until(lambda: _true(sms.under_way == 2))
+        assert {message.id.split(".")[1] for message in sms.got} == {"officer-JA00000", "officer-JA00001"}
+        assert sms.hold is not None
+        sms.hold.set()
+        await until(all_in(store, second.id, {DeliveryState.SENT: 2}))
+    heard = [message.bulletin.warning_id for message in sms.got if ".officer-JA00000." in message.id]
+    assert heard == [first.id, second.id]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -70,7 +70,7 @@ async def test_a_text_longer_than_its_column_is_refused_and_not_cut(postgres_sto
 
 async def test_a_group_of_results_is_found_by_its_chunk_and_not_by_walking_the_warning(postgres_store: Store) -> None:
     await released(postgres_store, red(), people(3000))
-    holder = Holder(node="n", epoch=1, lease_until=NOW + timedelta(minutes=1))
+    holder = Holder(node="n", epoch=1)
     async with postgres_store.begin() as tx:
         while (chunk := await chunks.take(tx, "sms", holder)) is not None:
             rows = await deliveries.plan(tx, chunk, unpack(chunk.packed), 0, None)
@@ -89,7 +89,7 @@ async def _explained(tx: Any, results: list[Settled]) -> str:
 
 async def test_a_result_written_again_leaves_its_attempt_once(store: Store) -> None:
     await released(store, red(), people(1))
-    holder = Holder(node="n", epoch=1, lease_until=NOW + timedelta(minutes=1))
+    holder = Holder(node="n", epoch=1)
     async with store.begin() as tx:
         chunk = await chunks.take(tx, "sms", holder)
         assert chunk is not None

@@ -145,6 +145,16 @@ def _due(now: datetime, channels: Sequence[str]) -> ColumnElement[bool]:
     )
 
 
+async def overdue(tx: Tx, before: datetime) -> int:
+    """Rows that should have been taken up again before then, and were not."""
+    found = await tx.execute(
+        select(func.count())
+        .select_from(deliveries)
+        .where(deliveries.c.due_at < before, deliveries.c.state == DeliveryState.PLANNED)
+    )
+    return int(found.scalar_one())
+
+
 async def next_due(tx: Tx) -> datetime | None:
     found = await tx.execute(select(func.min(deliveries.c.due_at)).where(deliveries.c.due_at.is_not(None)))
     first: datetime | None = found.scalar_one_or_none()

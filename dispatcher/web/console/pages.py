@@ -21,7 +21,7 @@ async def front(request: web.Request) -> web.Response:
     page = await landing.front(context, asking.id_after(request, "before"))
     service = context.settings.service
     ready = await site.ready.of(site.doors)
-    return _page(request, "front", {"page": page, "service": service, "problems": ready.problems})
+    return _page(request, "front", {"page": page, "service": service, "problems": ready.problems + ready.notices})
 
 
 async def warning(request: web.Request) -> web.Response:
@@ -34,7 +34,7 @@ async def warning(request: web.Request) -> web.Response:
         raise asking.no_such_warning()
     service = site.doors.context.settings.service
     ready = await site.ready.of(site.doors)
-    told = {"page": page, "service": service, "county": county, "problems": ready.problems}
+    told = {"page": page, "service": service, "county": county, "problems": ready.problems + ready.notices}
     return _page(request, "warning", told)
 
 
