@@ -6,6 +6,7 @@ was approved can be proven to be what was sent.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -73,7 +74,7 @@ def make_plan(message: WarningMessage, audience: Audience, frame: Frame) -> Plan
     desk = _Desk(message, frame)
     by_channel: dict[Channel, list[FrozenRow]] = {}
     reasons: Counter[str] = Counter()
-    for member in audience.members:
+    for member in _pressing_first(audience.members):
         by_channel.setdefault(member.channel, []).append(desk.row(member))
         reasons[str(int(member.why))] += 1
     if len(audience.residents.id):
@@ -99,6 +100,13 @@ def make_plan(message: WarningMessage, audience: Audience, frame: Frame) -> Plan
         suppressed=dict(suppressed),
         silent={str(channel): why for channel in by_channel if (why := desk.silent(channel))},
     )
+
+
+def _pressing_first(members: Sequence[Member]) -> Sequence[Member]:
+    """Within first answerers, and within everybody else: the least time left first; the list's own order otherwise."""
+    if all(member.minutes_left is None for member in members):
+        return members
+    return sorted(members, key=lambda one: (one.order, math.inf if one.minutes_left is None else one.minutes_left))
 
 
 def header_of(message: WarningMessage, frame: Frame, channels: Sequence[str], texts: Sequence[TextRow]) -> Header:

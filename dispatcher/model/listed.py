@@ -25,6 +25,8 @@ class Member:
     """0: the first answerer of a village, and duty rooms; 1: everybody else."""
     areas: tuple[str, ...] = ()
     """Gateways and endpoints: the 12-digit village codes it speaks for."""
+    minutes_left: int | None = None
+    """Until what is warned of arrives there, where somebody knows; whoever has least is told first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

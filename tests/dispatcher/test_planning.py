@@ -74,6 +74,26 @@ def test_everybody_stands_in_the_plan_once_and_in_the_order_of_the_list(order: l
     assert targets(make_plan(red(), mixed, frame())) == [str(member.target) for member in mixed.members]
 
 
+@settings(max_examples=25)
+@given(st.lists(st.tuples(st.integers(0, 1), st.none() | st.integers(0, 120)), min_size=1, max_size=40))
+def test_whoever_has_least_time_left_is_told_first_and_the_first_answerers_before_the_others(
+    given_: list[tuple[int, int | None]],
+) -> None:
+    listed = people(len(given_)).members
+    members = [replace(one, order=order, minutes_left=left) for one, (order, left) in zip(listed, given_, strict=True)]
+    audience = replace(people(0), members=tuple(members))
+    told = [
+        next(m for m in members if str(m.target) == target) for target in targets(make_plan(red(), audience, frame()))
+    ]
+    pressing = [(one.order, 10**6 if one.minutes_left is None else one.minutes_left) for one in told]
+    if any(left is not None for _, left in given_):
+        assert pressing == sorted(pressing)
+    alike = [(one.order, one.minutes_left, one.target.id) for one in told]
+    for order, left in set(given_):
+        same = [name for o, m, name in alike if (o, m) == (order, left)]
+        assert same == sorted(same), "among equals the list's own order stands"
+
+
 def test_every_chunk_says_truly_what_is_in_it() -> None:
     plan = make_plan(red(), both(people(1500), gateways(300)), frame())
     for chunk in plan.chunks:

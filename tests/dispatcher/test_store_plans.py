@@ -1,0 +1,125 @@
+"""At a million rows the hot statements still go by their indexes: whoever walks the table stops the city."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import event, text
+
+from dispatcher.states import DeliveryState
+from dispatcher.store import chunks, deliveries
+from dispatcher.store.chunks import Holder
+from dispatcher.store.deliveries import Attempt, Row, Settled
+from dispatcher.store.engine import Store
+from dispatcher.store.packing import unpack
+from tests.city import NOW, people, red, released
+
+OLD = 1_000_000
+A_CHUNK = 1_000
+A_STEP = 50_000
+ME = Holder(node="me", epoch=1)
+
+
+@pytest.fixture
+async def full(postgres_store: Store) -> Store:
+    """A million rows of earlier warnings, settled, and their chunks, closed; one warning that is being sent."""
+    async with postgres_store.begin() as tx:
+        await tx.execute(
+            text(
+                "INSERT INTO chunks (warning_id, channel, lane, seq, size, packed, hash, state, epoch, opened_to) "
+                f"SELECT lpad((g / 100)::text, 32, 'f'), 'sms', 1, g % 100, {A_CHUNK}, ''::bytea, '', 4, 1, {A_CHUNK} "
+                f"FROM generate_series(1, {OLD // A_CHUNK}) g"
+            )
+        )
+    for start in range(0, OLD, A_STEP):
+        async with postgres_store.begin() as tx:
+            await tx.execute(
+                text(
+                    "INSERT INTO deliveries (warning_id, channel, target, round, why, text_no, township, areas, state, "
+                    "state_code, chunk_id, pos, serial, calls, tries, provider, provider_ref, possible_duplicate) "
+                    "SELECT lpad((g / 100000)::text, 32, 'f'), 'sms', 'officer-X' || g, 0, 1, 0, '360827102', '', 2, '', "
+                    f"NULL, g % {A_CHUNK}, 0, 1, 1, 'x', '', false FROM generate_series({start + 1}, {start + A_STEP}) g"
+                )
+            )
+    async with postgres_store.begin() as tx:
+        await tx.execute(text("ANALYZE deliveries, chunks"))
+    await released(postgres_store, red(), people(2500))
+    return postgres_store
+
+
+class Plans:
+    """Every statement of a connection is explained before it runs, with its own values."""
+
+    def __init__(self, store: Store) -> None:
+        self.found: list[tuple[str, str]] = []
+        self._engine = store.engine.sync_engine
+
+    def __enter__(self) -> Plans:
+        event.listen(self._engine, "before_cursor_execute", self._explain)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        event.remove(self._engine, "before_cursor_execute", self._explain)
+
+    def _explain(self, connection: Any, _cursor: object, statement: str, values: object, *_: object) -> None:
+        if statement.lstrip().upper().startswith(("SELECT", "UPDATE")):
+            explaining = connection.connection.cursor()
+            explaining.execute(f"EXPLAIN {statement}", values)
+            self.found.append((statement, "\n".join(row[0] for row in explaining.fetchall())))
+            explaining.close()
+
+    def walks(self) -> list[str]:
+        """Statements that walk the whole of a big table."""
+        return [
+            f"{statement}\n{plan}"
+            for statement, plan in self.found
+            if "Seq Scan on deliveries" in plan or "Seq Scan on chunks" in plan
+        ]
+
+
+def outcomes(chunk_id: int, rows: list[Row], state: DeliveryState) -> list[Settled]:
+    attempt = Attempt(no=1, provider="x", started_at=NOW, ended_at=NOW, outcome="accepted", provider_ref="1")
+    due = NOW if state is DeliveryState.PLANNED else None
+    return [Settled(chunk_id=chunk_id, row=row, state=state, at=NOW, due_at=due, attempt=attempt) for row in rows]
+
+
+@pytest.mark.timeout(180)
+async def test_claiming_settling_retrying_and_withdrawing_go_by_their_indexes(full: Store) -> None:
+    with Plans(full) as plans:
+        async with full.begin() as tx:
+            chunk = await chunks.take(tx, "sms", ME)
+            assert chunk is not None
+            await chunks.take(tx, "sms", ME, above_lane=9)
+            await chunks.reclaim(tx, ME, ["sms"])
+        async with full.begin() as tx:
+            assert await deliveries.in_chunk(tx, chunk.id, 0) == []
+    number, rows = await _planned(full)
+    with Plans(full) as again:
+        async with full.begin() as tx:
+            await chunks.fence(tx, ME, {number: 64})
+            await deliveries.settle(tx, outcomes(number, rows[:32], DeliveryState.SENT))
+            await deliveries.settle(tx, outcomes(number, rows[32:64], DeliveryState.PLANNED))
+            await chunks.close(tx, [number])
+        async with full.begin() as tx:
+            now = NOW + timedelta(seconds=1)
+            under = await deliveries.due_warnings(tx, now, ["sms"])
+            (group,) = await deliveries.due(tx, now, ["sms"], under)
+            await deliveries.next_due(tx)
+            await deliveries.overdue(tx, now)
+            await chunks.renew(tx, ME)
+            await chunks.orphaned(tx, timedelta(seconds=2))
+            assert len(group.targets) == 32
+            await chunks.hold(tx, group.warning_id)
+            await chunks.end(tx, group.warning_id)
+            await deliveries.withdraw(tx, group.warning_id, DeliveryState.WITHDRAWN, NOW)
+    assert plans.walks() + again.walks() == []
+    assert len(plans.found) + len(again.found) > 12, "it looked at nothing"
+
+
+async def _planned(store: Store) -> tuple[int, list[Row]]:
+    async with store.begin() as tx:
+        chunk = await chunks.take(tx, "sms", ME)
+        assert chunk is not None
+        return chunk.id, await deliveries.plan(tx, chunk, unpack(chunk.packed), 0, None)
