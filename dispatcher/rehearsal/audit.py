@@ -152,7 +152,7 @@ async def _states(tx: Tx, warning_id: str) -> dict[tuple[str, str], tuple[Delive
 async def _addresses(tx: Tx, seal: Seal, targets: Sequence[str]) -> dict[str, str]:
     """Target → what the players call it: the phone, the gateway's resource code, the endpoint's id."""
     parsed = [Target.parse(target) for target in targets]
-    found = await opening.phones_of(tx, seal, parsed)
+    found = await opening.phones_of(tx, seal, targets)
     gateways = [target.id for target in parsed if target.kind is TargetKind.GATEWAY]
     for number, gateway in (await opening.gateway_addresses(tx, gateways)).items():
         found[f"{TargetKind.GATEWAY}-{number}"] = gateway.ebrid

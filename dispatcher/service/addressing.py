@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dispatcher.model import Target, TargetKind
+from dispatcher.model import TargetKind
 from dispatcher.sending.outlet import Address
 from dispatcher.store import deliveries
 from dispatcher.store.deliveries import Row
@@ -24,9 +24,9 @@ class AddressBook:
         self._seal = seal
 
     async def find(self, rows: Sequence[Row]) -> dict[str, Address]:
-        targets = [Target.parse(row.target) for row in rows]
-        gateways = [target.id for target in targets if target.kind is TargetKind.GATEWAY]
-        endpoints = [target.id for target in targets if target.kind is TargetKind.ENDPOINT]
+        targets = [row.target for row in rows]
+        gateways = _ids(targets, TargetKind.GATEWAY)
+        endpoints = _ids(targets, TargetKind.ENDPOINT)
         async with self._store.read() as tx:
             phones = await opening.phones_of(tx, self._seal, targets)
             commands = await opening.gateway_addresses(tx, gateways) if gateways else {}
@@ -41,3 +41,8 @@ class AddressBook:
                 name = f"{TargetKind.ENDPOINT}-{number}"
                 found[name] = Address(to=platform.url, peer=number, secrets=platform.secrets)
         return found
+
+
+def _ids(targets: Sequence[str], kind: TargetKind) -> list[str]:
+    prefix = f"{kind}-"
+    return [target.removeprefix(prefix) for target in targets if target.startswith(prefix)]

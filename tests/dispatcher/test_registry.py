@@ -174,7 +174,7 @@ async def test_phones_are_found_for_those_who_are_to_be_told(store: Store) -> No
     wanted += [Target(kind=TargetKind.OFFICE, id="OF360827102"), Target(kind=TargetKind.RESIDENT, id=str(one.id))]
     wanted += [officer("GONE"), Target(kind=TargetKind.GATEWAY, id="GW360800")]
     async with store.read() as tx:
-        phones = await rows.phones_of(tx, SEAL, wanted)
+        phones = await rows.phones_of(tx, SEAL, map(str, wanted))
     assert len(phones) == len(officers) + 2
     assert {f"officer-{number}": phone for number, phone in officers.items()}.items() <= phones.items()
     assert phones[f"resident-{one.id}"] == one.phone
@@ -184,7 +184,7 @@ async def test_phones_are_found_for_those_who_are_to_be_told(store: Store) -> No
 async def test_another_key_opens_no_phone(store: Store) -> None:
     await filled(store)
     async with store.read() as tx:
-        assert await rows.phones_of(tx, Seal(b"x" * 32), [officer("JA00001")]) == {}
+        assert await rows.phones_of(tx, Seal(b"x" * 32), ["officer-JA00001"]) == {}
 
 
 async def test_one_damaged_phone_is_one_missing_address(store: Store) -> None:
@@ -192,7 +192,7 @@ async def test_one_damaged_phone_is_one_missing_address(store: Store) -> None:
     every = [officer(row.id) for row in SMALL.tables[OfficerRow] if isinstance(row, OfficerRow)]
     async with store.begin() as tx:
         await tx.execute(update(officers).where(officers.c.id == every[0].id).values(phone=b"damaged"))
-        found = await rows.phones_of(tx, SEAL, every)
+        found = await rows.phones_of(tx, SEAL, map(str, every))
     assert found.keys() == {str(one) for one in every[1:]}
     assert found
 
@@ -231,7 +231,7 @@ async def test_a_person_is_found_by_name_id_target_and_phone(store: Store) -> No
         by_id = await rows.people_named(tx, wanted.id)
         by_target = await rows.people_named(tx, f"officer-{wanted.id}")
         resident_17 = await rows.people_named(tx, f"resident-{one.id}")
-        phone = (await rows.phones_of(tx, SEAL, [officer(wanted.id)]))[f"officer-{wanted.id}"]
+        phone = (await rows.phones_of(tx, SEAL, [f"officer-{wanted.id}"]))[f"officer-{wanted.id}"]
         by_phone = await rows.people_with_phone(tx, SEAL, phone)
         nobody = await rows.people_named(tx, "查无此人")
     assert [person.target for person in by_id] == [officer(wanted.id)]

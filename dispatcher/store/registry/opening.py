@@ -59,18 +59,23 @@ class Person:
     area_code: str
 
 
-async def phones_of(tx: Tx, seal: Seal, targets: Iterable[Target]) -> dict[str, str]:
-    """`str(target)` → E.164 phone. Gateways, endpoints and whoever is not in the register (any more) are missing."""
-    ids: dict[TargetKind, list[str]] = {kind: [] for kind in _WITH_PHONE}
+async def phones_of(tx: Tx, seal: Seal, targets: Iterable[str]) -> dict[str, str]:
+    """Target (`officer-JA00001`) → E.164 phone. Gateways, endpoints and whoever is not in the register (any more) are
+    missing."""
+    ids: dict[str, list[str]] = {str(kind): [] for kind in _WITH_PHONE}
     for target in targets:
-        if target.kind in ids:
-            ids[target.kind].append(target.id)
+        kind, _, number = target.partition("-")
+        if kind in ids:
+            ids[kind].append(number)
     phones: dict[str, str] = {}
-    for kind, wanted in ids.items():
-        for batch in _batches(_keys(kind, wanted)):
-            for number, phone in await tx.execute(_phones(kind, tx.dialect.name), {"ids": batch}):
-                with _readable(f"{kind}-{number}"):
-                    phones[f"{kind}-{number}"] = seal.open(phone)
+    for of, wanted in ids.items():
+        for batch in _batches(_keys(TargetKind(of), wanted)):
+            for number, phone in await tx.execute(_phones(TargetKind(of), tx.dialect.name), {"ids": batch}):
+                target = f"{of}-{number}"
+                try:
+                    phones[target] = seal.open(phone)
+                except WrongKey:
+                    _tell_unreadable(target)
     return phones
 
 
@@ -153,7 +158,11 @@ def _readable(target: str) -> Iterator[None]:
     try:
         yield
     except WrongKey:
-        log.error("一个对象的号码或密钥打不开，按没有地址处理，请核对登记册", target=target)  # noqa: TRY400
+        _tell_unreadable(target)
+
+
+def _tell_unreadable(target: str) -> None:
+    log.error("一个对象的号码或密钥打不开，按没有地址处理，请核对登记册", target=target)
 
 
 def _select_people(kind: TargetKind, table: Table) -> Select[Any]:
