@@ -121,7 +121,7 @@ class Outlet:
     def _hand_back(self) -> None:
         at = self._now()
         while self._opened:
-            chunk, batch = self._pop()
+            _, _, chunk, batch = heapq.heappop(self._opened)
             self._results(chunk, [put_back(chunk.id, item.row, at) for item in batch], len(batch))
 
     async def run(self) -> None:
@@ -203,7 +203,7 @@ class Outlet:
             for row in rows
             if row.target in addresses
         ]
-        most = min(wire.way.max_batch for wire in self._wires)
+        most = self._wires[0].way.max_batch
         for start in range(0, len(envelopes), most):
             self._order += 1
             heapq.heappush(self._opened, (chunk.lane, self._order, chunk, tuple(envelopes[start : start + most])))
@@ -254,9 +254,10 @@ class Outlet:
     async def _next(self) -> tuple[Wire, OpenChunk, tuple[Envelope, ...]]:
         """The most urgent batch that is opened, once its provider may be called: the turn comes before the choice."""
         if self._opened and not self._turns.locked() and (wire := self._caller.try_turn()) is not None:
-            return wire, *self._pop()
+            return wire, *self._pop(wire)
         async with self._turns:
-            return await self._await_turn(), *self._pop()
+            wire = await self._await_turn()
+            return wire, *self._pop(wire)
 
     async def _await_turn(self) -> Wire:
         """Also while the provider rests for a minute: what runs out or is called off meanwhile is settled."""
@@ -284,9 +285,14 @@ class Outlet:
             else:
                 heapq.heappush(self._opened, entry)
 
-    def _pop(self) -> tuple[OpenChunk, tuple[Envelope, ...]]:
-        _, _, chunk, batch = heapq.heappop(self._opened)
-        return chunk, batch
+    def _pop(self, wire: Wire) -> tuple[OpenChunk, tuple[Envelope, ...]]:
+        """A reserve that takes fewer at once leaves the rest of a batch in its place."""
+        lane, order, chunk, batch = heapq.heappop(self._opened)
+        most = wire.way.max_batch
+        if len(batch) > most:
+            heapq.heappush(self._opened, (lane, order, chunk, batch[most:]))
+            self._work.set()
+        return chunk, batch[:most]
 
     def _last_look(self, chunk: OpenChunk, batch: tuple[Envelope, ...]) -> list[Settled]:
         """Just before the call: what may not be sent any more, or not now."""
