@@ -20,6 +20,7 @@ from urllib.parse import quote, urlsplit
 
 from channels.contract import (
     Accepted,
+    Asked,
     Blame,
     Malformed,
     Message,
@@ -45,7 +46,7 @@ MAINLAND: Final = re.compile(r"\+861[3-9]\d{9}")
 SAME: Final = 1000
 MIXED: Final = 100
 """The most numbers a request takes with one text (SAME), and with a text for each (MIXED)."""
-ASKING: Final = 16
+ASKING: Final = 32
 """Look-ups under way at once."""
 PAGE: Final = 50
 PAGES: Final = 4
@@ -102,10 +103,10 @@ REFUSED: Final[dict[str, tuple[Blame, str]]] = {
     "InvalidTimeStamp.Expired": (Blame.ACCOUNT, "本机时钟不准，请校时"),
 }
 
-OF_ONE: Final = frozenset({NUMBER_LIMIT, "isv.INVALID_PARAMETERS", "isv.MOBILE_COUNT_OVER_LIMIT"}) | {
+OF_ONE: Final = frozenset({NUMBER_LIMIT, "isv.INVALID_PARAMETERS", "http_413", "http_414"}) | {
     code for code, (blame, _) in REFUSED.items() if blame is not Blame.ACCOUNT
 }
-"""Codes that one number or text of a request brings down upon all the others in it."""
+"""Codes that one number or text of a request brings down upon all the others in it; or there are too many of them."""
 
 _ENDED: Final = {
     "DELIVERED": "已送达",
@@ -172,21 +173,21 @@ class Account:
         headers["Authorization"] = authorization(self._key, "POST", asked, headers)
         return f"{self._base_url}/?{asked}", body or None, headers
 
-    async def became_of(self, message: Message, now: datetime) -> Receipt | Failure | None:
+    async def look_up(self, message: Message, now: datetime) -> Asked:
         """Looked up by number and day: what bears this warning's number, and this text, is it."""
         if not MAINLAND.fullmatch(message.to):
-            return None
+            return Asked(id=message.id)
         mark, text = f"{message.bulletin.warning_id}.", unsigned(message.text)
         first, last = (at.astimezone(BEIJING).date() for at in (message.bulletin.sent, now))
         for day in sorted({last, max(first, last - timedelta(days=1))}, reverse=True):
             async with self._asking:
                 found = await self._sent_to(plain(message), f"{day:%Y%m%d}", now)
             if not isinstance(found, list):
-                return found
+                return Asked(id=message.id, code="no_answer", reason=found.reason)
             for item in found:
                 if str(item.get("OutId", "")).startswith(mark) and text in str(item.get("Content", "")):
-                    return replace(_detail(item), id=message.id)
-        return None
+                    return Asked(id=message.id, receipt=replace(_detail(item), id=message.id))
+        return Asked(id=message.id)
 
     async def _sent_to(self, number: str, day: str, now: datetime) -> list[dict[str, Any]] | Failure:
         """What this number was sent on that day (yyyyMMdd), the newest first; a few pages, because a look-up must end."""

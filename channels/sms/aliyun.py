@@ -30,7 +30,6 @@ from channels.contract import (
     Outcome,
     ProviderSettings,
     Reading,
-    Receipt,
     Refused,
     Reply,
 )
@@ -64,6 +63,7 @@ class AliyunSettings(ProviderSettings):
 
 
 ABROAD = Refused(code="abroad", reason="不是内地手机号码，这个接口发不到", blame=Blame.ADDRESS)
+LATE = "阿里云没有在时限内答完"
 THANKS = Reply(status=200, body='{"code": 0, "msg": "成功"}'.encode(), content_type="application/json")
 
 
@@ -80,6 +80,7 @@ class AliyunSms:
         line = transport.line(in_flight=settings.in_flight, timeout_s=settings.timeout_s)
         asking = transport.line(in_flight=aliyun.ASKING, timeout_s=settings.timeout_s)
         self._account = aliyun.Account((line, asking), settings.base_url, settings.region, (key, secret))
+        self._patience_s = settings.timeout_s * 0.8
         self.max_batch = settings.batch
 
     async def send(self, batch: Sequence[Message], now: datetime) -> list[Outcome]:
@@ -128,16 +129,16 @@ class AliyunSms:
         return Reading(receipts=receipts, uplinks=uplinks, reply=THANKS)
 
     async def ask(self, batch: Sequence[Message], now: datetime) -> list[Asked]:
-        """By number and day; what bears this warning's number, and this text, is it."""
+        """Each by number and day. Whoever asks has a limit of his own: what is not answered by then must not cost the rest."""
         async with asyncio.TaskGroup() as group:
-            asked = [group.create_task(self._ask(message, now)) for message in batch]
-        return [one.result() for one in asked]
-
-    async def _ask(self, message: Message, now: datetime) -> Asked:
-        found = await self._account.became_of(message, now)
-        if found is None or isinstance(found, Receipt):
-            return Asked(id=message.id, receipt=found)
-        return Asked(id=message.id, code="no_answer", reason=found.reason)
+            asked = [group.create_task(self._account.look_up(message, now)) for message in batch]
+            _, late = await asyncio.wait(asked, timeout=self._patience_s)
+            for task in late:
+                task.cancel()
+        return [
+            Asked(id=message.id, code="no_answer", reason=LATE) if task.cancelled() else task.result()
+            for message, task in zip(batch, asked, strict=True)
+        ]
 
     async def close(self) -> None:
         await self._account.close()

@@ -30,6 +30,8 @@ from dispatcher.rehearsal.reports import Reports
 from dispatcher.rehearsal.sms import Twilio
 
 HOST: Final = "127.0.0.1"
+LINE: Final = 64 * 1024
+"""A thousand numbers in a query are 14 kB."""
 PLAYERS: Final = ("sms", "gateway", "platform", "aliyun")
 
 
@@ -92,7 +94,7 @@ async def playing(options: Options, clock: Callable[[], float] = time.time) -> A
 
 
 async def _open(player: Player, port: int, stack: AsyncExitStack) -> int:
-    server = web.Server(player.handle, access_log=None)
+    server = web.Server(player.handle, access_log=None, max_line_size=LINE)
     runner = web.ServerRunner(server, handler_cancellation=True, shutdown_timeout=0.1)
     stack.push_async_callback(runner.cleanup)
     await runner.setup()
