@@ -284,6 +284,18 @@ def _unknown(code: str, message: str, by_state: Failure | None) -> Outcome:
     return replace(by_state, code=code, reason=f"{by_state.reason}：{message}")
 
 
+def told_apart(outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """Where others of a request were taken, what was refused is itself at fault, and not our account."""
+    if not any(isinstance(one, Accepted) for one in outcomes):
+        return list(outcomes)
+    return [
+        replace(one, blame=Blame.MESSAGE)
+        if isinstance(one, Refused) and one.blame is Blame.ACCOUNT and one.code in OF_ONE
+        else one
+        for one in outcomes
+    ]
+
+
 def said_in(answer: Answer) -> dict[str, Any]:
     """The JSON object in a body, or an empty one."""
     try:

@@ -104,7 +104,7 @@ class AliyunSms:
         if len(messages) > 1 and outcome.code in aliyun.OF_ONE:
             half = len(messages) // 2
             first, second = await asyncio.gather(self._call(messages[:half], now), self._call(messages[half:], now))
-            return [*first, *second]
+            return aliyun.told_apart([*first, *second])
         blot = tuple([number for one in messages for number in (one.to, one.to[1:], aliyun.plain(one))])
         outcome = replace(outcome, reason=blotted(outcome.reason, blot))
         said = answer if isinstance(answer, Answer) else None

@@ -273,6 +273,24 @@ async def test_a_line_too_long_for_aliyun_is_halved_until_it_is_not(tmp_path: Pa
     assert len(peer.lines) == 7
 
 
+@pytest.mark.parametrize(("strange", "blames"), [({3}, [Blame.MESSAGE]), (set(range(8)), [Blame.ACCOUNT] * 8)])
+async def test_parameters_that_only_one_message_makes_wrong_are_no_fault_of_our_account(
+    strange: set[int], blames: list[Blame]
+) -> None:
+    """Else one strange text would have the provider rest, again and again, before everybody."""
+    refused = answer(200, json.dumps({"Code": "isv.INVALID_PARAMETERS"}).encode())
+
+    def works(_: bytes) -> bytes:
+        line = peers[0].lines[-1]
+        return refused if any(f"{number:08d}" in line for number in strange) else SUBJECT.works(b"")
+
+    peers: list[Peer] = []
+    async with facing(replace(SUBJECT, works=works), Fault.NONE) as (paced, peer):
+        peers.append(peer)
+        outcomes = await paced.provider.send([message(n) for n in range(8)], NOW)
+    assert [one.blame for one in outcomes if isinstance(one, Refused)] == blames
+
+
 async def test_a_request_that_fails_does_not_spoil_the_one_beside_it(tmp_path: Path) -> None:
     url = "见http://example.invalid"
     batch = [message(n, TEXT if n % 2 else f"{TEXT}{url}") for n in range(300)]
