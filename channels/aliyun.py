@@ -185,7 +185,7 @@ class Account:
             if not isinstance(found, list):
                 return Asked(id=message.id, code="no_answer", reason=found.reason)
             for item in found:
-                if str(item.get("OutId", "")).startswith(mark) and text in str(item.get("Content", "")):
+                if str(item.get("OutId", "")).startswith(mark) and text in str(item.get("Content") or text):
                     return Asked(id=message.id, receipt=replace(_detail(item), id=message.id))
         return Asked(id=message.id)
 
@@ -261,6 +261,10 @@ def outcome(answer: Answer | Failure, now: datetime) -> Outcome:
         return _meaning(code, answer, now) or _unknown(code, str(said.get("Message", ""))[:200], by_state)
     if by_state is None and code == "OK" and isinstance(ref, str) and ref:
         return Accepted(ref=ref)
+    if (
+        isinstance(by_state, Refused) and by_state.code not in OF_ONE
+    ):  # a page of some proxy: nobody's number is at fault
+        return replace(by_state, blame=Blame.ACCOUNT)
     return by_state or NotKnown(code="garbage" if answer.whole else "cut", reason="应答无法读懂，可能已发出")
 
 
@@ -279,9 +283,9 @@ def _meaning(code: str, answer: Answer, now: datetime) -> Outcome | None:
 
 def _unknown(code: str, message: str, by_state: Failure | None) -> Outcome:
     """Nobody is given up for a code we do not know; somebody is woken."""
-    if by_state is None:
-        return Refused(code=code, reason=f"阿里云拒绝：{message}", blame=Blame.ACCOUNT)
-    return replace(by_state, code=code, reason=f"{by_state.reason}：{message}")
+    if isinstance(by_state, TryAgain):
+        return replace(by_state, code=code, reason=f"{by_state.reason}：{message}")
+    return Refused(code=code, reason=f"阿里云拒绝：{message}", blame=Blame.ACCOUNT)
 
 
 def told_apart(outcomes: Sequence[Outcome]) -> list[Outcome]:

@@ -197,9 +197,10 @@ async def test_a_lasting_trouble_names_who_is_at_fault(code: str) -> None:
 
 
 async def test_nobody_is_given_up_for_a_code_that_nobody_knows() -> None:
-    outcome = await said("isv.INVENTED_TOMORROW")
-    assert isinstance(outcome, Refused)
-    assert (outcome.code, outcome.blame) == ("isv.INVENTED_TOMORROW", Blame.ACCOUNT)
+    for code, status in (("isv.INVENTED_TOMORROW", 200), ("MissingSomething", 400), ("", 400), ("", 403)):
+        outcome = await said(code, status)
+        assert isinstance(outcome, Refused)
+        assert (outcome.code, outcome.blame) == (code or f"http_{status}", Blame.ACCOUNT)
     assert isinstance(await said("Whatever", 500), TryAgain)
 
 
@@ -339,7 +340,9 @@ async def test_what_is_in_doubt_is_found_by_number_and_warning_in_any_other_batc
     assert later[0].receipt is not None, "yesterday is looked up too"
 
 
-@pytest.mark.parametrize("fault", [Fault.NOBODY, Fault.THROTTLES, Fault.BROKEN_AFTER, Fault.GARBAGE, Fault.CUTS])
+@pytest.mark.parametrize(
+    "fault", [Fault.NOBODY, Fault.THROTTLES, Fault.BROKEN_AFTER, Fault.GARBAGE, Fault.CUTS, Fault.HANGS, Fault.TRICKLES]
+)
 async def test_a_look_up_that_fails_says_so(fault: Fault) -> None:
     async with facing(SUBJECT, fault) as (paced, _):
         assert paced.asks is not None
