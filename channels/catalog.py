@@ -12,6 +12,7 @@ from channels.broadcast.gateway import EbmGateway, EbmSettings
 from channels.contract import Provider, ProviderSettings
 from channels.pacing import Paced
 from channels.party.webhook import PartyWebhook, WebhookSettings
+from channels.sms.aliyun import AliyunSettings, AliyunSms
 from channels.sms.twilio import TwilioSettings, TwilioSms
 from channels.transport import Transport
 
@@ -29,7 +30,10 @@ class ProviderKind:
 
 
 PROVIDERS: dict[str, dict[str, ProviderKind]] = {
-    "sms": {"twilio": ProviderKind(TwilioSettings, TwilioSms)},
+    "sms": {
+        "aliyun": ProviderKind(AliyunSettings, AliyunSms),
+        "twilio": ProviderKind(TwilioSettings, TwilioSms),
+    },
     "voice": {},
     "broadcast": {"ebm": ProviderKind(EbmSettings, EbmGateway)},
     "party": {

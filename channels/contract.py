@@ -5,6 +5,7 @@ clock, no retry and no log of its own. The caller hands in `now`, decides about 
 means.
 
 A provider file holds: its settings, its error table, `send`, and where it can, `read` (a callback), `ask` and `close`.
+What people write back (上行短信) comes in by `read` too: it is handed over whole, and nobody here says what it means.
 """
 
 from __future__ import annotations
@@ -31,6 +32,9 @@ class ProviderSettings(BaseModel):
     window: int = Field(default=256, ge=1, le=4096, description="W: rows opened and not settled")
     look_up: bool = Field(default=False, description="asked about what is in doubt before it is sent again")
     follow: bool = Field(default=False, description="asked about every message until it ends, not only the doubtful")
+    follow_after_s: float = Field(
+        default=0, ge=0, description="how long its own reports are waited for before it is asked"
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,14 +145,31 @@ class ReceiptState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
-    """What became of a message. `id` is the delivery key where the provider carries it; else `ref`, `peer` find it."""
+    """What became of a message. `id` is the delivery key where the provider carries it; else `warning_id` and the number
+    `to` (E.164) find it, or `ref` and `peer`."""
 
     state: ReceiptState
     id: str = ""
     ref: str = ""
     peer: str = ""
+    warning_id: str = ""
+    to: str = ""
     code: str = ""
     detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Uplink:
+    """What a person wrote back (上行短信), as it came. `number` is the provider's own for it: a repetition bears the same."""
+
+    number: str
+    phone: str
+    """E.164."""
+    text: str
+    sent: datetime | None
+    """None where the provider's time cannot be read."""
+    dest_code: str = ""
+    """The code it was sent to, which tells apart several senders of one account."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,12 +201,21 @@ class Callback:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """What to answer the provider, only after the receipts are committed."""
+    """What to answer the provider, only after what it said is committed."""
 
     status: int = 204
     body: bytes = b""
     content_type: str = "text/plain"
     headers: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What stood in a callback, and what to answer."""
+
+    receipts: tuple[Receipt, ...] = ()
+    uplinks: tuple[Uplink, ...] = ()
+    reply: Reply = Reply()
 
 
 class Forged(Exception):
@@ -215,8 +245,8 @@ class Provider(Protocol):
 class Reads(Protocol):
     """A provider that reports by calling us."""
 
-    def read(self, callback: Callback, now: datetime) -> tuple[list[Receipt], Reply]:
-        """Raises Forged or Malformed; cannot raise rights: a receipt only ever names a delivery."""
+    def read(self, callback: Callback, now: datetime) -> Reading:
+        """Raises Forged or Malformed; cannot raise rights: a receipt only ever names a delivery, an uplink only says."""
 
 
 @runtime_checkable

@@ -116,7 +116,7 @@ class Exchange:
             target = ClientRequest("POST", URL(url), loop=self._loop, ssl=self._tls or True)
         except ValueError as error:
             raise InvalidURL(url) from error
-        if len(self._targets) < MOST_TARGETS:
+        if "?" not in url and len(self._targets) < MOST_TARGETS:  # a query is another one each time
             self._targets[url] = target
         return target
 
@@ -138,10 +138,12 @@ class _Limit:
 @lru_cache(maxsize=1024)
 def _head(method: str, url: URL, headers: tuple[tuple[str, str], ...], length: int | None) -> bytes:
     """The head of a request; ValueError where a header would break out of its line."""
-    lines = [f"{method} {url.raw_path_qs} HTTP/1.1", f"Host: {url.host_port_subcomponent}", "User-Agent: mingluo"]
+    lines = [f"{method} {url.raw_path_qs} HTTP/1.1", "User-Agent: mingluo"]
     lines += [f"{name}: {value}" for name, value in headers]
-    if length is not None:
-        lines.append(f"Content-Length: {length}")
+    if not any(name.lower() == "host" for name, _ in headers):
+        lines.insert(1, f"Host: {url.host_port_subcomponent}")
+    if length is not None or method != "GET":
+        lines.append(f"Content-Length: {length or 0}")
     if any(mark in line for line in lines for mark in "\r\n\0"):
         raise InvalidURL(url, "line break in a header")
     return "\r\n".join([*lines, "", ""]).encode("latin-1")

@@ -53,6 +53,15 @@ def signed(text: str, signature: str) -> str:
     return text if text.startswith(mark) else mark + text
 
 
+def unsigned(text: str) -> str:
+    """The text without the 【signature】 in front, for a provider that puts its own there; a drill's or test's marks stay."""
+    bare = text.removeprefix(DRILL).removeprefix(TEST)
+    name, close, rest = bare.removeprefix("【").partition("】")
+    if not (bare.startswith("【") and close and 2 <= len(name) <= 12):
+        return text
+    return text[: len(text) - len(bare)] + rest
+
+
 def is_signed(text: str) -> bool:
     """A carrier wants exactly one 【signature】 of 2 to 12 characters at the front, behind a drill's or test's mark."""
     bare = text.removeprefix(DRILL).removeprefix(TEST)

@@ -86,7 +86,7 @@ class Line:
     def _check(self, url: str) -> None:
         """Once for each address: what a name resolves to is checked at every connection anyway."""
         self._guard.check_url(url)
-        if len(self._checked) < MOST_CHECKED:
+        if "?" not in url and len(self._checked) < MOST_CHECKED:  # a query is another one each time
             self._checked.add(url)
 
     def _open(self) -> Exchange:

@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from dispatcher.model import BEIJING, Channel, Level, Role
 
 PROJECT = Path(__file__).resolve().parent.parent
+_SECRETS = ("secret", "token", "seal_key", "auth_token", "access_key_secret", "callback_token")
 _VARIABLE = re.compile(r"^\$\{([A-Z][A-Z0-9_]*)(?::-(.*))?\}$")
 _NOT_SETTINGS = frozenset(
     {"CONFIG", "HOME", "SERVICES", "REQUIRE_SERVICES", "REQUIRE_CORPUS", "CAP_CORPUS", "MIGRATE_DATABASE_URL"}
@@ -291,12 +292,7 @@ class _File:
                 return [walk(inner, (*key, no)) for no, inner in enumerate(value)]
             if isinstance(value, str) and (found := _VARIABLE.match(value)):
                 return env.get(found[1]) or found[2] or None
-            if (
-                isinstance(value, str)
-                and key
-                and str(key[-1]) in ("secret", "token", "seal_key", "auth_token")
-                and key in self.lines
-            ):
+            if isinstance(value, str) and key and str(key[-1]) in _SECRETS and key in self.lines:
                 faults.append(f"{self.where(key)}: {'.'.join(map(str, key))} 不能写在文件里，只能写成 ${{环境变量名}}")
             return value
 

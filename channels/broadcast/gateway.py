@@ -28,6 +28,7 @@ from channels.contract import (
     Message,
     Outcome,
     ProviderSettings,
+    Reading,
     Receipt,
     Refused,
     Reply,
@@ -66,7 +67,7 @@ class EbmGateway:
             tasks = [group.create_task(self._ask(one, serial + no * EBDIDS, now)) for no, one in enumerate(batch)]
         return [task.result() for task in tasks]
 
-    def read(self, callback: Callback, now: datetime) -> tuple[list[Receipt], Reply]:
+    def read(self, callback: Callback, now: datetime) -> Reading:
         """A packet a gateway pushed to the address we gave it: a state, or a heartbeat."""
         peer, _, seal = callback.token.partition(".")
         if not seal or not hmac.compare_digest(self._seal(peer).encode(), seal.encode()):
@@ -78,16 +79,19 @@ class EbmGateway:
             raise Malformed(str(error)) from error
         if packet.source != peer:
             raise Forged("网关冒用了别的网关的回执地址")
-        receipts, said = [], ebm.Response(result=ebm.Result.OK, text="已接收")
+        receipts: tuple[Receipt, ...] = ()
+        said = ebm.Response(result=ebm.Result.OK, text="已接收")
         if isinstance(packet.body, ebm.StateResponse):
             state, code = meaning.STATES[packet.body.state]
-            receipts = [Receipt(state=state, ref=packet.body.ebm_id, peer=peer, code=code, detail=packet.body.text)]
+            receipt = Receipt(state=state, ref=packet.body.ebm_id, peer=peer, code=code, detail=packet.body.text)
+            receipts = (receipt,)
         elif not isinstance(packet.body, ebm.ConnectionCheck | ebm.Response):
             said = ebm.Response(result=ebm.Result.OTHER_ERROR, text="不支持这类数据包")
         answer = self._packet(said, int(now.timestamp() * 1_000_000), now, target=peer)
         body, _ = ebm.write(replace(answer, related=packet.id))
         disposition = ("Content-Disposition", f'attachment; filename="{tarball.file_name(answer.id)}"')
-        return receipts, Reply(status=200, body=body, content_type=tarball.MEDIA_TYPE, headers=(disposition,))
+        reply = Reply(status=200, body=body, content_type=tarball.MEDIA_TYPE, headers=(disposition,))
+        return Reading(receipts=receipts, reply=reply)
 
     async def close(self) -> None:
         await self._line.close()

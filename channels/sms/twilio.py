@@ -1,4 +1,4 @@
-"""SMS by Twilio. In mainland China it is a reserve for numbers abroad: templates, no replies, heavy fines (DOMAIN 5.4).
+"""SMS by Twilio. In mainland China it is the reserve: no replies come back, no links go out, fines are heavy.
 
 Twilio has no idempotency key: a request that ran out of time after its bytes were written is NotKnown, and a second
 one is a second SMS that costs money. So what is in doubt is looked up by number and text before it is sent again.
@@ -23,9 +23,9 @@ from channels.contract import (
     NotConfigured,
     Outcome,
     ProviderSettings,
+    Reading,
     Receipt,
     ReceiptState,
-    Reply,
 )
 from channels.transport import Answer, Transport, trace
 from channels.twilio import HOME, Account, explain
@@ -102,7 +102,7 @@ class TwilioSms:
         blot = (message.to, message.to.removeprefix("+"))
         return replace(outcome, trace=trace(f"POST Messages.json\n{form}", said, blot))
 
-    def read(self, callback: Callback, now: datetime) -> tuple[list[Receipt], Reply]:
+    def read(self, callback: Callback, now: datetime) -> Reading:
         """A status callback. The delivery key stands in the signed URL; unknown fields and words are let pass."""
         form = self._account.genuine(callback)
         sid, word, code = form.get("MessageSid", ""), form.get("MessageStatus", ""), form.get("ErrorCode", "")
@@ -110,8 +110,9 @@ class TwilioSms:
             raise Malformed("回执缺少 MessageSid、MessageStatus 或投递编号")
         state = STATES.get(word)
         if state is None:
-            return [], Reply()
-        return [Receipt(state=state, id=callback.token, ref=sid, code=code, detail=explain(code) or word)], Reply()
+            return Reading()
+        receipt = Receipt(state=state, id=callback.token, ref=sid, code=code, detail=explain(code) or word)
+        return Reading(receipts=(receipt,))
 
     async def ask(self, batch: Sequence[Message], now: datetime) -> list[Asked]:
         """Looks up by number and text, since the warning was issued: the newest hit is what became of it."""

@@ -20,7 +20,7 @@ from dispatcher.service import schema
 from dispatcher.service.assembly import broker_of, clock, open_context, providers_of
 from dispatcher.service.serving import address
 from dispatcher.settings import Settings, load
-from dispatcher.store import nodes, queues
+from dispatcher.store import nodes, queues, uplinks
 from dispatcher.store.sealed import WrongKey
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -61,7 +61,7 @@ async def _check() -> list[Line]:
     ]
     async with _database(settings, lines) as context:
         if context is not None:
-            lines += [await _clock(context), await _broker(context), await _queues(context), await _register(context)]
+            lines += [await look(context) for look in (_clock, _broker, _queues, _uplinks, _register)]
     return lines
 
 
@@ -133,6 +133,14 @@ async def _queues(context: Context) -> Line:
         f"已拒收 {found.rejects:,}"
     )
     return Line(name="队列", detail=detail, problem="；".join(_stuck(found, now)))
+
+
+async def _uplinks(context: Context) -> Line:
+    """Nobody interprets them yet: whoever is on duty should know that there are some."""
+    async with context.store.read() as tx:
+        heard = await uplinks.heard(tx)
+    last = f"，最近一条 {_age(heard.last_at, clock())}前收到" if heard.last_at else ""
+    return Line(name="上行短信", detail=f"留存 {heard.count:,} 条{last}")
 
 
 def _stuck(found: queues.Queues, now: datetime) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """Providers that can be asked are asked what became of what they took, soon at first and then less and less often.
 
-Every question that left a trace is put on record with its answer, or with the silence that came instead.
+One that also reports by itself is asked only later, about the rest. Every question that left a trace is put on record
+with its answer, or with the silence that came instead.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from channels.contract import Asks
+from channels.contract import Asks, Receipt, ReceiptState
 from dispatcher.model import Channel
 from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.settle import take_receipts
@@ -44,6 +45,8 @@ class Follower:
     lookup: Lookup
     askers: Mapping[Channel, Asks]
     now: Callable[[], datetime]
+    after_s: Mapping[Channel, float] = field(default_factory=dict)
+    """How long a provider's own reports are waited for before it is asked."""
     _rounds: dict[tuple[str, Channel], _Round] = field(default_factory=dict)
 
     async def look(self) -> None:
@@ -60,6 +63,9 @@ class Follower:
             return
         rows, live = await self._page(warning_id, channel, "")
         if live is None:
+            return
+        if turn is None and (wait_s := self.after_s.get(channel, 0.0)):
+            self._rounds[warning_id, channel] = _Round(number=-1, due=now + timedelta(seconds=wait_s))
             return
         number = turn.number + 1 if turn else 0
         pause = STEPS_S[min(number, len(STEPS_S) - 1)]
@@ -90,7 +96,13 @@ class Follower:
         if asked:
             async with self.context.store.begin() as tx:
                 await pushes.keep(tx, asked)
-        await take_receipts(self.context, self.book, channel, [one.receipt for one in answers if one.receipt])
+        told = [one.receipt for one in answers if one.receipt and _is_news(one.receipt)]
+        await take_receipts(self.context, self.book, channel, told)
         silent = sum(1 for one in answers if one.code)
         if silent:
             log.warning("询问结果没有得到回答，稍后再问", channel=channel, asked=len(answers), silent=silent)
+
+
+def _is_news(receipt: Receipt) -> bool:
+    """Only what was sent is asked about: that it was sent, and no more, need not be put on record each time."""
+    return receipt.state is not ReceiptState.SENT or bool(receipt.code)

@@ -4,6 +4,7 @@
     freeze      who is told what, hashed; released at once where the source is trusted
     (sending)   chunks → slices → providers → results, by `dispatcher/sending/`
     settle      receipts move deliveries forward; what is finished is called finished
+    hear        what people write back (上行短信) is kept as it came; nobody says yet what it means
     follow      providers that can be asked are asked what became of what they took
     withdraw    cancelled, superseded or expired: one statement, nothing more leaves the house
     preview     who would be told, and who would not; writes nothing
@@ -30,6 +31,7 @@ FLOW = (
     Step(verb="accept", steps=("intake", "approval"), leaves="一条预警：拒收、待核或已批准"),
     Step(verb="freeze", steps=("audience", "planning"), leaves="冻结的名单和方案"),
     Step(verb="settle", steps=("receipts",), leaves="每一行的状态，只进不退"),
+    Step(verb="hear", steps=(), leaves="上行短信的原文，各一份"),
     Step(verb="follow", steps=("receipts",), leaves="问来的回执"),
     Step(verb="withdraw", steps=("sending",), leaves="撤回或过期的行"),
     Step(verb="preview", steps=("intake", "audience", "planning"), leaves="什么也不留下"),

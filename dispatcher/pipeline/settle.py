@@ -13,8 +13,10 @@ from dispatcher.receipts import ReceiptBook, report_of
 from dispatcher.states import SENDING, WarningState
 from dispatcher.store import chunks, deliveries, events, ledger, warnings
 from dispatcher.store.deliveries import Report
-from dispatcher.store.engine import Tx
+from dispatcher.store.engine import Tx, storable
 from dispatcher.store.events import Event
+from dispatcher.store.ledger import Place
+from dispatcher.store.registry import opening
 from dispatcher.store.warnings import WarningRow
 
 
@@ -22,31 +24,66 @@ async def take_receipts(context: Context, book: ReceiptBook, channel: Channel, r
     """Enters receipts that name a delivery; returns how many named none. Returns after the commit."""
     reports: list[Report] = []
     strangers = 0
+    by_number = await _by_number(context, channel, [receipt for receipt in receipts if _has_number(receipt)])
     for receipt in receipts:
-        key = await _key(context, channel, receipt)
-        if key is None:
-            strangers += 1
-        else:
-            reports.append(report_of(receipt, key))
+        keys = by_number.get(receipt, []) if _has_number(receipt) else await _keys(context, channel, receipt)
+        strangers += not keys
+        reports += [report_of(receipt, key) for key in keys]
     await book.enter(reports)
     return strangers
 
 
-async def _key(context: Context, channel: Channel, receipt: Receipt) -> DeliveryKey | None:
-    """The delivery a receipt speaks of: by our key, else by (EBMID, gateway's resource code)."""
+def _has_number(receipt: Receipt) -> bool:
+    return not receipt.id and bool(receipt.to)
+
+
+async def _keys(context: Context, channel: Channel, receipt: Receipt) -> list[DeliveryKey]:
+    """The delivery a receipt speaks of, if any: by our key, else by (EBMID, gateway's resource code)."""
     if receipt.id:
         try:
-            return DeliveryKey.parse(receipt.id)
+            return [DeliveryKey.parse(receipt.id)]
         except ValueError:
-            return None
+            return []
     register = await context.register()
     gateway = next((gateway for gateway in register.gateways.values() if gateway.ebrid == receipt.peer), None)
     async with context.store.read() as tx:
         warning_id = await warnings.by_broadcast(tx, receipt.ref)
     if gateway is None or warning_id is None:
-        return None
+        return []
     target = Target(kind=TargetKind.GATEWAY, id=gateway.id)
-    return DeliveryKey(warning_id=warning_id, target=target, channel=channel)
+    return [DeliveryKey(warning_id=warning_id, target=target, channel=channel)]
+
+
+async def _by_number(
+    context: Context, channel: Channel, receipts: Sequence[Receipt]
+) -> dict[Receipt, list[DeliveryKey]]:
+    """The deliveries that receipts with a warning and a number speak of: whoever has that number and was on the list.
+
+    This needs nothing that the answer to the sending told us: such a receipt may come before it. Only where a number has
+    several deliveries (two officers share a phone) the provider's own reference has to tell them apart.
+    """
+    if not receipts:
+        return {}
+    wanted: dict[str, set[str]] = {}
+    places: dict[tuple[str, str], list[Place]] = {}
+    async with context.store.read() as tx:
+        owners = await opening.targets_with(tx, context.seal, {storable(receipt.to) for receipt in receipts})
+        for receipt in receipts:
+            wanted.setdefault(storable(receipt.warning_id), set()).update(owners.get(storable(receipt.to), ()))
+        for warning_id, targets in wanted.items():
+            for place in await ledger.places(tx, warning_id, channel, sorted(targets)):
+                places.setdefault((warning_id, place.target), []).append(place)
+    found: dict[Receipt, list[DeliveryKey]] = {}
+    for receipt in receipts:
+        warning_id = storable(receipt.warning_id)
+        its = [one for target in owners.get(storable(receipt.to), ()) for one in places.get((warning_id, target), ())]
+        if len(its) > 1:
+            its = [one for one in its if one.provider_ref == receipt.ref]
+        found[receipt] = [
+            DeliveryKey(warning_id=warning_id, target=Target.parse(one.target), channel=channel, round=one.round)
+            for one in its
+        ]
+    return found
 
 
 async def finish(context: Context) -> None:

@@ -20,6 +20,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from channels.text import unsigned
 from dispatcher.model import Channel, Target, TargetKind
 from dispatcher.states import DeliveryState
 from dispatcher.store import ledger, warnings
@@ -28,7 +29,12 @@ from dispatcher.store.packing import unpack
 from dispatcher.store.registry import opening
 from dispatcher.store.sealed import Seal, WrongKey
 
-LOGS = {Channel.SMS: "sms.jsonl", Channel.BROADCAST: "gateway.jsonl", Channel.PARTY: "platform.jsonl"}
+LOGS = (
+    (Channel.SMS, "aliyun.jsonl"),
+    (Channel.SMS, "sms.jsonl"),
+    (Channel.BROADCAST, "gateway.jsonl"),
+    (Channel.PARTY, "platform.jsonl"),
+)
 EXCUSED = frozenset(
     {DeliveryState.FAILED, DeliveryState.SUPPRESSED, DeliveryState.EXPIRED, DeliveryState.WITHDRAWN}
 )  # fmt: skip
@@ -83,7 +89,7 @@ def read_logs(folder: Path) -> Iterator[Sending]:
     A message to a gateway takes a packet more for each version it silences: those count once with it, unless one of them
     came twice.
     """
-    for channel, name in LOGS.items():
+    for channel, name in LOGS:
         path = folder / name
         if not path.exists():
             continue
@@ -91,11 +97,17 @@ def read_logs(folder: Path) -> Iterator[Sending]:
         known: set[Sending] = set()
         with open(path, encoding="utf-8") as lines:
             for said in (json.loads(line) for line in lines if line.endswith("\n")):
-                sending, packet = (said["recipient"], channel, said["text"]), (said["recipient"], said["key"])
+                sending = (said["recipient"], channel, content(channel, said["text"]))
+                packet = (said["recipient"], said["key"])
                 if said.get("kind") != "cancel" or sending not in known or packet in packets:
                     yield sending
                 known.add(sending)
                 packets.add(packet)
+
+
+def content(channel: Channel, text: str) -> str:
+    """What is compared of a text. Who puts the 【signature】 in front of an SMS, we or the provider, makes no other text."""
+    return unsigned(text) if channel is Channel.SMS else text
 
 
 def _compare(planned: Sequence[Planned], logged: Counter[Sending], known: int) -> Finding:
@@ -130,7 +142,7 @@ async def _planned(tx: Tx, seal: Seal, warning_id: str) -> list[Planned]:
             found.append(
                 Planned(
                     name=f"{channel}/{row.target}",
-                    sending=(to, channel, texts[row.text_no].body) if to else None,
+                    sending=(to, channel, content(Channel(channel), texts[row.text_no].body)) if to else None,
                     refused=bool(row.suppressed) or state in EXCUSED,
                     flagged=flagged,
                 )
@@ -183,7 +195,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m dispatcher.rehearsal.audit", description="独立核对：冻结的名单与发送对象自己的记录是否一致"
     )
-    parser.add_argument("folder", type=Path, help="sms.jsonl、gateway.jsonl、platform.jsonl 所在的文件夹")
+    parser.add_argument("folder", type=Path, help="aliyun.jsonl、sms.jsonl、gateway.jsonl、platform.jsonl 所在的文件夹")
     parser.add_argument("database", help="SQLite 文件，或 postgresql+asyncpg://…")
     parser.add_argument("--key", type=Path, help="密钥文件；默认用 MINGLUO_SEAL_KEY，或数据库旁的 .key")
     given = parser.parse_args(arguments)

@@ -77,6 +77,7 @@ async def run(wish: Wish, screen: Screen) -> Told:
             settings = demo_stage.settings_for(folder, place)
             await _found_city(settings, place, wish, screen)
             async with serving(settings, roles=ROLES, loopback_only=True) as live:
+                await place.report_to(live.url)
                 screen.line(f"  服务已启动，数据库 {_short(folder)}/mingluo.db，控制台 {live.url}")
                 told = await _night(live, folder, body, screen)
                 if wish.serve:

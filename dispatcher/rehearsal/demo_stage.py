@@ -43,9 +43,21 @@ class City:
     ports: Mapping[str, int]
     account: str
     token: str
+    callback_token: str
 
     def url(self, player: str) -> str:
         return f"http://127.0.0.1:{self.ports[player]}"
+
+    async def report_to(self, console: str) -> None:
+        """Tells Aliyun where to push what it has to say, as somebody does in its console."""
+        where = {"url": f"{console}/api/v1/callbacks/sms/aliyun/{self.callback_token}"}
+        limit = aiohttp.ClientTimeout(total=START_LIMIT_S)
+        async with (
+            aiohttp.ClientSession(timeout=limit) as session,
+            session.post(f"{self.url('aliyun')}/_rehearsal/callback", json=where) as answer,
+        ):
+            if answer.status != 204:
+                raise StageFailed(f"演示用的短信平台没有接受回执地址（HTTP {answer.status}）")
 
     async def know(self, known: Mapping[str, tuple[str, ...]]) -> None:
         """Gives the party platforms the secrets they share with us."""
@@ -86,7 +98,8 @@ async def city(folder: Path) -> AsyncIterator[City]:
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=said, start_new_session=True,
         )  # fmt: skip
     try:
-        yield City(ports=await _ports(process, folder), account=account, token=token)
+        ports = await _ports(process, folder)
+        yield City(ports=ports, account=account, token=token, callback_token=secrets.token_hex(16))
     finally:
         await _end(process)
 
@@ -108,12 +121,18 @@ def settings_for(folder: Path, place: City) -> Settings:
             "MINGLUO_NODE": "demo",
             "MINGLUO_LOG_LEVEL": "info",
             "MINGLUO_EBM_SECRET": secrets.token_hex(16),
+            "MINGLUO_ALIYUN_ACCESS_KEY_ID": place.account,
+            "MINGLUO_ALIYUN_ACCESS_KEY_SECRET": place.token,
+            "MINGLUO_ALIYUN_SIGN_NAME": "吉安应急",
+            "MINGLUO_ALIYUN_TEMPLATE_CODE": "SMS_154000000",
+            "MINGLUO_ALIYUN_CALLBACK_TOKEN": place.callback_token,
+            "MINGLUO_CHANNELS__SMS__ALIYUN__BASE_URL": place.url("aliyun"),
+            "MINGLUO_CHANNELS__SMS__ALIYUN__RATE": str(SMS_RATE),
             "MINGLUO_TWILIO_ACCOUNT_SID": place.account,
             "MINGLUO_TWILIO_AUTH_TOKEN": place.token,
             "MINGLUO_TWILIO_SENDER": "+8615400000000",
             "MINGLUO_CHANNELS__SMS__TWILIO__BASE_URL": place.url("sms"),
             "MINGLUO_CHANNELS__SMS__TWILIO__RATE": str(SMS_RATE),
-            "MINGLUO_CHANNELS__SMS__TWILIO__WINDOW": "256",
         }
     )
 

@@ -21,6 +21,7 @@ from typing import Final
 
 from aiohttp import web
 
+from dispatcher.rehearsal.aliyun import Aliyun
 from dispatcher.rehearsal.faults import Faults
 from dispatcher.rehearsal.gateway import Gateways
 from dispatcher.rehearsal.platform import Platforms
@@ -29,11 +30,17 @@ from dispatcher.rehearsal.reports import Reports
 from dispatcher.rehearsal.sms import Twilio
 
 HOST: Final = "127.0.0.1"
+LINE: Final = 64 * 1024
+"""A thousand numbers in a query are 14 kB."""
+PLAYERS: Final = ("sms", "gateway", "platform", "aliyun")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """`folder` gets sms.jsonl, gateway.jsonl and platform.jsonl. `port`: 0 = any; else the first of three."""
+    """`folder` gets a log for each player, `name.jsonl`. `port`: 0 = any; else the first of four.
+
+    `account` and `token` are those of both SMS providers: Twilio's (player `sms`) and Aliyun's.
+    """
 
     folder: Path
     account: str
@@ -41,7 +48,7 @@ class Options:
     port: int = 0
     secrets: Mapping[str, list[str]] = field(default_factory=dict)
     faults: Mapping[str, Faults] = field(default_factory=dict)
-    """Player (sms, gateway, platform) → what it does wrong from the start."""
+    """Player (one of PLAYERS) → what it does wrong from the start."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +58,7 @@ class City:
     sms: Twilio
     gateway: Gateways
     platform: Platforms
+    aliyun: Aliyun
     ports: Mapping[str, int]
 
     def url(self, player: str) -> str:
@@ -66,10 +74,11 @@ async def playing(options: Options, clock: Callable[[], float] = time.time) -> A
         sms=Twilio(options.folder, _faults(options, "sms"), *common, (options.account, options.token)),
         gateway=Gateways(options.folder, _faults(options, "gateway"), *common),
         platform=Platforms(options.folder, _faults(options, "platform"), *common),
+        aliyun=Aliyun(options.folder, _faults(options, "aliyun"), *common, (options.account, options.token)),
         ports={},
     )
     city.platform.know(options.secrets)
-    players: tuple[Player, ...] = (city.sms, city.gateway, city.platform)
+    players: tuple[Player, ...] = (city.sms, city.gateway, city.platform, city.aliyun)
     async with AsyncExitStack() as stack:
         ports = {}
         for number, player in enumerate(players):
@@ -85,7 +94,7 @@ async def playing(options: Options, clock: Callable[[], float] = time.time) -> A
 
 
 async def _open(player: Player, port: int, stack: AsyncExitStack) -> int:
-    server = web.Server(player.handle, access_log=None)
+    server = web.Server(player.handle, access_log=None, max_line_size=LINE)
     runner = web.ServerRunner(server, handler_cancellation=True, shutdown_timeout=0.1)
     stack.push_async_callback(runner.cleanup)
     await runner.setup()
@@ -107,13 +116,16 @@ async def run(options: Options) -> None:
 
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
-        prog="python -m dispatcher.rehearsal", description="本机上的“城市”：扮演短信、网关和党建平台"
+        prog="python -m dispatcher.rehearsal", description="本机上的“城市”：扮演两家短信服务商、网关和党建平台"
     )
     parser.add_argument(
-        "--dir", type=Path, required=True, help="记录写在这个文件夹：sms.jsonl、gateway.jsonl、platform.jsonl"
+        "--dir",
+        type=Path,
+        required=True,
+        help="记录写在这个文件夹，一个角色一份：sms.jsonl、aliyun.jsonl、gateway.jsonl、platform.jsonl",
     )
-    parser.add_argument("--port", type=int, default=0, help="三个端口中的第一个；0 为任意空闲端口")
-    parser.add_argument("--account", default="ACrehearsal", help="短信账户")
+    parser.add_argument("--port", type=int, default=0, help="四个端口中的第一个；0 为任意空闲端口")
+    parser.add_argument("--account", default="ACrehearsal", help="短信账户，Twilio 和阿里云同用")
     parser.add_argument("--token", default="rehearsal", help="短信账户的密钥")
     parser.add_argument("--secrets", type=Path, help="党建平台密钥文件，JSON：{端点: [密钥, …]}")
     parser.add_argument("--faults", default="{}", help='故障，JSON：{"sms": {"refuse": 0.01, "delay_s": 0.05}}')
@@ -133,7 +145,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _read_faults(text: str) -> dict[str, Faults]:
     faults = {name: Faults.read(json.dumps(one)) for name, one in json.loads(text).items()}
-    if unknown := faults.keys() - {"sms", "gateway", "platform"}:
+    if unknown := faults.keys() - set(PLAYERS):
         raise ValueError(f"没有这个角色：{'、'.join(sorted(unknown))}")
     return faults
 

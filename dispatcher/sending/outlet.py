@@ -69,8 +69,8 @@ class OpenChunk:
     looked_up_at: float = 0.0
 
 
-_Opened = tuple[int, int, OpenChunk, tuple[Envelope, ...]]
-"""Lane, number, and what is sent in one call."""
+_Opened = tuple[int, int, int, OpenChunk, tuple[Envelope, ...]]
+"""Lane, number, the first row's place (two parts of a batch bear one number), and what is sent in one call."""
 
 
 class Outlet:
@@ -142,7 +142,7 @@ class Outlet:
 
     def _hand_back(self) -> None:
         at, opened, self._opened = self._now(), self._opened, []
-        for _, _, chunk, batch in opened:
+        for *_, chunk, batch in opened:
             self._results(chunk, [put_back(chunk.id, item.row, at) for item in batch], len(batch))
 
     async def run(self) -> None:
@@ -235,10 +235,11 @@ class Outlet:
             for row in rows
             if row.target in addresses
         ]
-        most = min(wire.way.max_batch for wire in self._wires)
+        most = self._wires[0].way.max_batch
         for start in range(0, len(envelopes), most):
             self._order += 1
-            heapq.heappush(self._opened, (chunk.lane, self._order, chunk, tuple(envelopes[start : start + most])))
+            batch = tuple(envelopes[start : start + most])
+            heapq.heappush(self._opened, (chunk.lane, self._order, batch[0].row.pos, chunk, batch))
         if self._paused:  # while the mark was being moved
             self._hand_back()
         self._work.set()
@@ -294,9 +295,9 @@ class Outlet:
             if wire is None:
                 async with self._turns:
                     wire = await self._await_turn()
-                    found = self._pop()
+                    found = self._pop(wire)
             else:
-                found = self._pop()
+                found = self._pop(wire)
             if found is not None:
                 return wire, *found
 
@@ -319,18 +320,24 @@ class Outlet:
     def _clear_out(self) -> None:
         waiting, self._opened = self._opened, []
         for entry in waiting:
-            _, _, chunk, batch = entry
+            *_, chunk, batch = entry
             results = self._last_look(chunk, batch)
             if results:
                 self._results(chunk, results, len(batch))
             else:
                 heapq.heappush(self._opened, entry)
 
-    def _pop(self) -> tuple[OpenChunk, tuple[Envelope, ...]] | None:
-        """The most urgent batch of which nobody is being called just now; those wait for that call's end."""
+    def _pop(self, wire: Wire) -> tuple[OpenChunk, tuple[Envelope, ...]] | None:
+        """The most urgent batch of which nobody is being called just now; those wait for that call's end. A reserve that
+        takes fewer at once leaves the rest of a batch in its place."""
         while self._opened:
             entry = heapq.heappop(self._opened)
-            _, _, chunk, batch = entry
+            lane, order, place, chunk, batch = entry
+            if len(batch) > wire.way.max_batch:
+                batch, rest = batch[: wire.way.max_batch], batch[wire.way.max_batch :]
+                heapq.heappush(self._opened, (lane, order, rest[0].row.pos, chunk, rest))
+                self._work.set()
+                entry = (lane, order, place, chunk, batch)
             busy = next((item.row.target for item in batch if item.row.target in self._called), None)
             if busy is None:
                 self._called.update([item.row.target for item in batch])

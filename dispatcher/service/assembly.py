@@ -67,11 +67,12 @@ class Providers:
             found.setdefault(channel, []).append(wire)
         return found
 
-    def askers(self) -> dict[Channel, Asks]:
-        found: dict[Channel, Asks] = {}
+    def askers(self) -> dict[Channel, tuple[Asks, float]]:
+        """The first of each channel that is asked what became of its messages, and how long it is waited for first."""
+        found: dict[Channel, tuple[Asks, float]] = {}
         for (channel, _), paced in self.on.items():
             if paced.asks is not None and paced.settings.follow:
-                found.setdefault(channel, paced.asks)
+                found.setdefault(channel, (paced.asks, paced.settings.follow_after_s))
         return found
 
 

@@ -67,14 +67,18 @@ class Service:
         self._ticking = 0
         self._no_tick = asyncio.Event()
         self._no_tick.set()
-        self._follower = Follower(
-            context=parts.context,
-            book=self.book,
-            desk=parts.desk,
-            lookup=parts.book.find,
-            askers=parts.providers.askers(),
-            now=parts.context.now,
-        )
+        self._followers = {
+            channel: Follower(
+                context=parts.context,
+                book=self.book,
+                desk=parts.desk,
+                lookup=parts.book.find,
+                askers={channel: asker},
+                now=parts.context.now,
+                after_s={channel: after_s},
+            )
+            for channel, (asker, after_s) in parts.providers.askers().items()
+        }
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Service]:
@@ -157,9 +161,10 @@ class Service:
             ticks += [
                 ("过期检查", 1.0, lambda: expire_due(self.context)),
                 ("完成检查", 0.5, lambda: finish(self.context)),
-                ("追问结果", 0.5, self._follower.look),
                 ("事件外发", 0.5, lambda: outbox.relay(self.context.store, self.parts.broker, self.context.now)),
             ]
+            # A tick a channel: ten thousand numbers to look up must not keep a loudspeaker from being asked.
+            ticks += [(f"追问结果：{channel.chinese}", 0.5, one.look) for channel, one in self._followers.items()]
         for name, every_s, work in ticks:
             scheduler.add_job(self._tick, "interval", seconds=every_s, args=(name, work), id=name)
         scheduler.add_job(self._tick, args=("链路自检", self._canary), id="首次链路自检")

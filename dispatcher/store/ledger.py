@@ -192,6 +192,26 @@ async def receipts_of(tx: Tx, warning_id: str, target: str) -> list[Heard]:
     return [Heard(**row) for row in rows.mappings()]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a delivery stands in the ledger, and by what the provider knows it."""
+
+    target: str
+    round: int
+    provider_ref: str
+
+
+async def places(tx: Tx, warning_id: str, channel: str, targets: Sequence[str]) -> list[Place]:
+    """The deliveries of a warning to these targets on a channel."""
+    c = deliveries.c
+    rows = await tx.execute(
+        select(c.target, c.round, c.provider_ref).where(
+            c.warning_id == warning_id, c.channel == channel, c.target.in_(targets)
+        )
+    )
+    return [Place(**row) for row in rows.mappings()]
+
+
 async def of_target(tx: Tx, warning_id: str, target: str) -> list[Entry]:
     """A target's deliveries, those of chunks that are frozen and not planned yet included."""
     rows = await tx.execute(select(*_ENTRY).where(deliveries.c.warning_id == warning_id, deliveries.c.target == target))

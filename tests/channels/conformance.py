@@ -251,11 +251,11 @@ async def check_callbacks(subject: Subject) -> None:
         assert reader is None
         assert genuine is None
         return
-    receipts, reply = reader.read(genuine, NOW)
-    assert receipts
-    assert 200 <= reply.status < 300
-    assert all(receipt.id or receipt.ref for receipt in receipts)
-    assert reader.read(genuine, NOW)[0] == receipts
+    reading = reader.read(genuine, NOW)
+    assert reading.receipts
+    assert 200 <= reading.reply.status < 300
+    assert all(receipt.id or receipt.ref for receipt in reading.receipts)
+    assert reader.read(genuine, NOW).receipts == reading.receipts
     unsigned = {name: value for name, value in genuine.headers.items() if "signature" not in name}
     for forged in (
         replace(genuine, body=b"", headers=unsigned, token=""),

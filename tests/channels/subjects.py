@@ -94,7 +94,35 @@ def webhook_message(base_url: str) -> Message:
     )
 
 
+ALIYUN_SECRET = "aliyun-access-key-secret"
+ALIYUN_TOKEN = "unguessable-0123456789"
+
+
+def aliyun(base_url: str, transport: Transport, **more: Any) -> Paced:
+    account = {"access_key_id": "LTAI1", "access_key_secret": ALIYUN_SECRET, "callback_token": ALIYUN_TOKEN}
+    template = {"sign_name": "吉安应急", "template_code": "SMS_1"}
+    return made("sms", "aliyun", transport, base_url=base_url, **{**account, **template, **more})
+
+
+def aliyun_callback(*items: dict[str, Any]) -> Callback:
+    report = {"phone_number": PHONE[3:], "success": True, "err_code": "DELIVERED", "biz_id": "9^0", "out_id": "0197.1"}
+    body = json.dumps(items or [report], ensure_ascii=False).encode()
+    url = f"{PUBLIC}/sms/aliyun/{ALIYUN_TOKEN}"
+    return Callback(method="POST", url=url, headers={}, body=body, token=ALIYUN_TOKEN)
+
+
 SUBJECTS = {
+    ("sms", "aliyun"): Subject(
+        name="aliyun",
+        make=aliyun,
+        message=lambda _: Message(id=KEY, to=PHONE, text=TEXT, bulletin=bulletin()),
+        works=lambda _: answer(200, json.dumps({"Code": "OK", "Message": "OK", "BizId": "9^0"}).encode()),
+        refuses=lambda _: answer(
+            200, json.dumps({"Code": "isv.MOBILE_NUMBER_ILLEGAL", "Message": f"{PHONE[3:]}invalid"}).encode()
+        ),
+        secrets=(PHONE, PHONE[1:], PHONE[3:], ALIYUN_SECRET, ALIYUN_TOKEN),
+        callback=aliyun_callback,
+    ),
     ("sms", "twilio"): Subject(
         name="twilio",
         make=twilio,

@@ -33,6 +33,8 @@ def test_the_configuration_that_is_shipped_is_right(channel: str, name: str) -> 
 def test_what_is_shipped_calls_nobody_until_somebody_sets_an_account() -> None:
     with pytest.raises(NotConfigured, match="MINGLUO_TWILIO_ACCOUNT_SID"):
         build("sms", "twilio", unset(GIVEN["sms"]["twilio"]), Transport(), PUBLIC)
+    with pytest.raises(NotConfigured, match=r"MINGLUO_ALIYUN_ACCESS_KEY_ID.*SECRET.*SIGN_NAME.*TEMPLATE_CODE"):
+        build("sms", "aliyun", unset(GIVEN["sms"]["aliyun"]), Transport(), PUBLIC)
     assert {name: GIVEN[name] for name in ("broadcast", "party")} == {
         name: {kind: {**one, "base_url": ""} for kind, one in GIVEN[name].items()} for name in ("broadcast", "party")
     }
@@ -45,6 +47,8 @@ def test_what_is_shipped_calls_nobody_until_somebody_sets_an_account() -> None:
         ("broadcast", "ebm", {"ebrid": OURS}, r"broadcast\.ebm\.sender_code: 缺少这一项"),
         ("broadcast", "ebm", {"ebrid": "3", "sender_code": "1"}, r"broadcast\.ebm\.ebrid"),
         ("sms", "twilio", {"rate": 0}, r"sms\.twilio\.rate"),
+        ("sms", "aliyun", {"callback_token": "short"}, r"sms\.aliyun\.callback_token"),
+        ("sms", "aliyun", {"batch": 1001}, r"sms\.aliyun\.batch"),
         ("sms", "carrier-pigeon", {}, r"没有这种服务商.*twilio"),
         ("pigeon", "twilio", {}, "没有这种服务商"),
     ],

@@ -74,7 +74,21 @@ async def test_requests_are_whole_and_their_connection_is_used_again() -> None:
         + b"\r\nUser-Agent: mingluo\r\nX-One: 1\r\nContent-Length: 2\r\n\r\n{}"
     )
     assert b"Content-Length: 0\r\n" in requests[1]
-    assert b"Content-Length" not in requests[2]
+    assert b"Content-Length: 0\r\n" in requests[2]
+
+
+async def test_a_host_that_was_signed_stands_in_the_head_once_and_a_question_has_no_body() -> None:
+    requests = []
+
+    async def serve(request: bytes, writer: asyncio.StreamWriter) -> None:
+        requests.append(request)
+        writer.write(OK)
+
+    async with exchanging(serve) as (exchange, url, _):
+        await exchange.request("GET", url, None, {"host": "signed.example"})
+    assert requests[0].lower().count(b"host:") == 1
+    assert b"signed.example" in requests[0]
+    assert b"content-length" not in requests[0].lower()
 
 
 @pytest.mark.parametrize(

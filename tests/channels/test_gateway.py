@@ -166,9 +166,10 @@ async def test_the_ledger_never_shows_the_key_to_our_door() -> None:
 def test_a_pushed_state_becomes_a_receipt_and_gets_its_answer() -> None:
     reader = gateway("", Transport()).reads
     assert reader is not None
-    (receipt,), reply = reader.read(gateway_callback(), NOW)
+    reading = reader.read(gateway_callback(), NOW)
+    (receipt,) = reading.receipts
     assert (receipt.state, receipt.ref, receipt.peer) == (ReceiptState.DELIVERED, bulletin().broadcast_id, GATEWAY)
-    said = ebm.read(reply.body)
+    said = ebm.read(reading.reply.body)
     assert said.body == ebm.Response(result=ebm.Result.OK, text="已接收")
     assert said.related == ebm.ebd_id(GATEWAY, 3)
     assert said.target == GATEWAY
@@ -199,8 +200,8 @@ def test_without_a_secret_nothing_pushed_is_believed() -> None:
 def test_a_heartbeat_is_answered_and_what_we_do_not_serve_is_said_so(body: ebm.Body, result: ebm.Result) -> None:
     reader = gateway("", Transport()).reads
     assert reader is not None
-    receipts, reply = reader.read(replace(gateway_callback(), body=pushed(body), headers={}), NOW)
-    answer = ebm.read(reply.body).body
-    assert receipts == []
+    reading = reader.read(replace(gateway_callback(), body=pushed(body), headers={}), NOW)
+    answer = ebm.read(reading.reply.body).body
+    assert reading.receipts == ()
     assert isinstance(answer, ebm.Response)
     assert answer.result is result

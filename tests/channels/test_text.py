@@ -53,6 +53,21 @@ def test_a_text_is_cut_at_a_stop_and_never_inside_a_joined_character() -> None:
     assert text.cut("全家👨‍👩‍👧转移了", 8) == "全家…"
 
 
+@given(ANY, st.sampled_from(["吉安应急", "中国气象"]))
+def test_an_unsigned_text_is_what_was_signed_with_its_marks(value: str, name: str) -> None:
+    signed = text.signed(value, name)
+    bare = signed.removeprefix(f"【{name}】")
+    assert text.unsigned(signed) == bare
+    assert text.unsigned(text.mark_drill(signed)) == text.mark_drill(bare) or bare.startswith(text.DRILL)
+
+
+@pytest.mark.parametrize(
+    "value", ["", "没有签名", "【】空", "【没有右括号", "【这个名字长得不可能是一个签名】文", "【演练】文【演练】"]
+)
+def test_what_is_not_signed_stays_as_it_is(value: str) -> None:
+    assert text.unsigned(value) == value
+
+
 @given(ANY)
 def test_a_drill_is_marked_first_and_last_and_once(value: str) -> None:
     marked = text.mark_drill(value)

@@ -222,7 +222,10 @@ def test_the_doctor_says_what_is_wrong_and_ends_with_one(desk: Desk, tmp_path: P
     sick = desk.run("check", "--json")
     assert sick.code == 1
     problems = {one["name"]: one["problem"] for one in sick.json["checks"]}
+    assert "MINGLUO_ALIYUN_ACCESS_KEY_ID" in problems["发送接口"]
     assert "MINGLUO_TWILIO_ACCOUNT_SID" in problems["发送接口"]
+    details = {one["name"]: one["detail"] for one in sick.json["checks"]}
+    assert details["上行短信"] == "留存 0 条"
     assert (problems["数据库"], problems["密封密钥"], problems["登记册"], problems["时钟"]) == ("", "", "", "")
     empty = desk.run("check", MINGLUO_DATABASE_URL=f"sqlite+aiosqlite:///{tmp_path}/empty.db")
     assert empty.code == 1

@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from dispatcher.store.engine import Store, open_store
 from dispatcher.store.migrating import differences, migrate, outdated
-from dispatcher.store.tables import attempts, events, facts, metadata, questions, receipts
+from dispatcher.store.tables import attempts, events, facts, metadata, questions, receipts, uplinks
 from tests.services import postgres
 
 AT = datetime(2026, 4, 2, 18, 39, tzinfo=UTC)
@@ -26,6 +26,11 @@ RECORD: dict[Table, dict[str, Any]] = {
     questions: {**DELIVERY, "id": 1, "started_at": AT, "ended_at": AT, "code": "", "reason": "", "trace": "?"},
     receipts: {**DELIVERY, "id": 1, "at": AT, "state": "delivered", "code": "", "detail": ""},
 }
+RECORD[uplinks] = {
+    "id": 1, "at": AT, "channel": "sms", "provider": "aliyun", "number": "1", "phone": b"sealed", "phone_index": 1,
+    "text": "收到", "sent_at": AT, "dest_code": "1234",
+}  # fmt: skip
+COLUMN = {events: "kind", uplinks: "text"}
 every_record = pytest.mark.parametrize("table", RECORD, ids=[table.name for table in RECORD])
 
 
@@ -114,7 +119,7 @@ async def test_two_who_migrate_at_once_do_not_hurt_each_other(empty_url: str) ->
 async def test_what_was_recorded_cannot_be_changed(store: Store, table: Table) -> None:
     await kept(store, table)
     before = await there(store, table)
-    column = "kind" if table is events else "code"
+    column = COLUMN.get(table, "code")
     assert "append-only" in await refused(store, update(table).values({column: "forged"}))
     assert await there(store, table) == before
 
@@ -131,7 +136,7 @@ async def test_what_was_recorded_cannot_be_replaced_by_the_back_door(sqlite_stor
     """SQLite's REPLACE deletes without asking a delete trigger, unless it is told to."""
     await kept(sqlite_store, table)
     before = await there(sqlite_store, table)
-    column = "kind" if table is events else "code"
+    column = COLUMN.get(table, "code")
     forged = insert(table).prefix_with("OR REPLACE").values(RECORD[table] | {column: "forged"})
     assert "append-only" in await refused(sqlite_store, forged)
     assert await there(sqlite_store, table) == before

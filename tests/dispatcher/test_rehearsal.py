@@ -102,8 +102,9 @@ class House:
         )
         reader = self.ways[channel].reads
         assert reader is not None
-        receipts, reply = reader.read(callback, datetime.now(UTC))
-        for receipt in receipts:
+        reading = reader.read(callback, datetime.now(UTC))
+        reply = reading.reply
+        for receipt in reading.receipts:
             self.heard.put_nowait(receipt)
         return web.Response(
             status=reply.status, body=reply.body, content_type=reply.content_type, headers=dict(reply.headers)

@@ -40,7 +40,7 @@ async def ended(process: Process) -> int:
 async def test_it_says_where_it_plays_and_ends_on_sigterm(tmp_path: Path) -> None:
     process = await started(tmp_path, "--faults", '{"sms": {"delay_s": 0.01}}')
     ready = await said(process)
-    assert set(ready["ports"]) == {"sms", "gateway", "platform"}
+    assert set(ready["ports"]) == {"sms", "aliyun", "gateway", "platform"}
     assert ready["pid"] == process.pid
     async with ClientSession() as session:
         for port in ready["ports"].values():
@@ -48,7 +48,12 @@ async def test_it_says_where_it_plays_and_ends_on_sigterm(tmp_path: Path) -> Non
                 assert answer.status == 200
     process.send_signal(signal.SIGTERM)
     assert await ended(process) == 0
-    assert {file.name for file in tmp_path.iterdir()} == {"sms.jsonl", "gateway.jsonl", "platform.jsonl"}
+    assert {file.name for file in tmp_path.iterdir()} == {
+        "sms.jsonl",
+        "aliyun.jsonl",
+        "gateway.jsonl",
+        "platform.jsonl",
+    }
 
 
 async def test_it_ends_when_its_parent_is_gone(tmp_path: Path) -> None:

@@ -77,6 +77,21 @@ class Knowing(Provider):
         ]
 
 
+@dataclass
+class Batched(Provider):
+    """Writes down how many it was handed at once."""
+
+    sizes: list[int] = field(default_factory=list)
+
+    async def send(self, batch: Sequence[Message], now: datetime) -> list[Outcome]:
+        self.sizes.append(len(batch))
+        return await Provider.send(self, batch, now)
+
+
+async def _true(value: bool) -> bool:
+    return value
+
+
 async def test_a_reserve_takes_over_while_the_first_rests_and_gives_back(store: Store) -> None:
     first, reserve = Provider(resting=True), Provider()
     warning = await released(store, red(), people(5))
@@ -87,6 +102,33 @@ async def test_a_reserve_takes_over_while_the_first_rests_and_gives_back(store: 
         again = await released(store, red(), people(5), 2)
         await until(all_in(store, again.id, {DeliveryState.SENT: 5}))
     assert (len(first.got), len(reserve.got)) == (5, 5)
+
+
+async def test_batches_are_cut_as_the_first_takes_them_and_a_reserve_takes_what_it_can(store: Store) -> None:
+    first, reserve = Batched(max_batch=20), Batched(max_batch=3)
+    warning = await released(store, red(), people(50))
+    async with sending(store, Clock(), first, reserve):
+        await until(all_in(store, warning.id, {DeliveryState.SENT: 50}))
+        assert sorted(first.sizes) == [10, 20, 20]
+        assert reserve.sizes == []
+        first.resting = True
+        again = await released(store, red(), people(50), 2)
+        await until(all_in(store, again.id, {DeliveryState.SENT: 50}))
+    assert max(reserve.sizes) == 3
+    assert len(reserve.ids) == len(set(reserve.ids)) == 50
+
+
+async def test_what_a_reserve_left_of_a_batch_is_handed_back_at_a_stop(store: Store) -> None:
+    first, reserve = Batched(max_batch=20, resting=True), Batched(max_batch=3, hold=asyncio.Event())
+    warning = await released(store, red(), people(20))
+    async with sending(store, Clock(), first, reserve) as (dispatcher, _):
+        await until(lambda: _true(reserve.under_way == 12))
+        stopping = asyncio.get_running_loop().create_task(dispatcher.drain())
+        await until(lambda: _true(dispatcher.unsettled == 12))
+        assert reserve.hold is not None
+        reserve.hold.set()
+        assert await stopping
+    assert await counts(store, warning.id) == {DeliveryState.SENT: 12, DeliveryState.PLANNED: 8}
 
 
 async def test_when_all_rest_nothing_is_called_and_nothing_written_until_one_is_back(store: Store) -> None:

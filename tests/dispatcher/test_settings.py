@@ -171,6 +171,8 @@ def test_a_template_with_an_unknown_field_stops_the_start(change: Change) -> Non
         ("sources", "secret: ${MINGLUO_SECRET_CITY_WEATHER}", "secret: hunter2"),
         ("service", "seal_key: ${MINGLUO_SEAL_KEY}", f"seal_key: {KEY}"),
         ("channels", "auth_token: ${MINGLUO_TWILIO_AUTH_TOKEN}", "auth_token: hunter2"),
+        ("channels", "access_key_secret: ${MINGLUO_ALIYUN_ACCESS_KEY_SECRET}", "access_key_secret: hunter2"),
+        ("channels", "callback_token: ${MINGLUO_ALIYUN_CALLBACK_TOKEN}", "callback_token: hunter2"),
         ("channels", "secret: ${MINGLUO_EBM_SECRET}", "secret: hunter2"),
     ],
 )

@@ -18,6 +18,7 @@ COVERED_BY = {
     "dispatcher.pipeline": "tests/dispatcher/test_accept.py",
     "dispatcher.pipeline.explain": "tests/dispatcher/test_preview.py",
     "dispatcher.pipeline.follow": "tests/dispatcher/test_receipts.py",
+    "dispatcher.pipeline.hear": "tests/dispatcher/test_aliyun_receipts.py",
     "dispatcher.pipeline.settle": "tests/dispatcher/test_receipts.py",
     "dispatcher.registry": "tests/dispatcher/test_registry.py",
     "dispatcher.registry.cells": "tests/dispatcher/test_registry_importing.py",
@@ -37,6 +38,7 @@ COVERED_BY = {
     "dispatcher.store.registry": "tests/dispatcher/test_registry.py",
     "dispatcher.store.rejects": "tests/dispatcher/test_accept.py",
     "dispatcher.store.tables": "tests/dispatcher/test_migrating.py",
+    "dispatcher.store.uplinks": "tests/dispatcher/test_aliyun_receipts.py",
     "dispatcher.store.warnings": "tests/dispatcher/test_accept.py",
     # the doors
     "dispatcher.reporting": "tests/dispatcher/test_web_reading.py",

@@ -47,6 +47,7 @@ def _demo(*arguments: str) -> Shown:
         "MINGLUO_DATABASE_URL": "postgresql+asyncpg://nobody@203.0.113.1/nothing",
         "MINGLUO_LISTEN": "0.0.0.0:80",
         "MINGLUO_PROFILE": "production",
+        "MINGLUO_CHANNELS__SMS__ALIYUN__BASE_URL": "https://dysmsapi.aliyuncs.com",
         "MINGLUO_CHANNELS__SMS__TWILIO__BASE_URL": "https://api.twilio.com",
     }
     kept = {name: value for name, value in os.environ.items() if name not in ("LANG", "LC_ALL", "LC_CTYPE")}
@@ -124,7 +125,9 @@ def test_no_phone_number_reaches_the_log_the_report_or_the_screen(shown: Shown) 
     assert len(files) >= 4
     assert [file.name for file in files if PHONE.search(file.read_bytes())] == []
     assert not PHONE.search(shown.told.encode())
-    assert PHONE.search((shown.folder / "providers" / "sms.jsonl").read_bytes()), "the check looks for the wrong thing"
+    assert PHONE.search((shown.folder / "providers" / "aliyun.jsonl").read_bytes()), (
+        "the check looks for the wrong thing"
+    )
 
 
 def _audit(shown: Shown, folder: Path) -> tuple[int, dict[str, Any]]:
@@ -141,9 +144,11 @@ def test_the_audit_sees_a_line_that_is_missing_one_that_is_doubled_and_one_nobod
     logs = tmp_path / "providers"
     shutil.copytree(shown.folder / "providers", logs)
     assert _audit(shown, logs)[0] == 0
-    lines = (logs / "sms.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+    lines = (logs / "aliyun.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
     stranger = json.dumps({**json.loads(lines[5]), "recipient": "+8615499999999"}) + "\n"
-    (logs / "sms.jsonl").write_text("".join([*lines[3:], lines[7], lines[7], stranger, '{"cut": ']), encoding="utf-8")
+    (logs / "aliyun.jsonl").write_text(
+        "".join([*lines[3:], lines[7], lines[7], stranger, '{"cut": ']), encoding="utf-8"
+    )
     code, found = _audit(shown, logs)
     assert code == 1
     assert (found["lost"], found["duplicates"], found["unplanned"]) == (3, 2, 1)

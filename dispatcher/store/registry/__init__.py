@@ -23,6 +23,7 @@ from dispatcher.store.registry.opening import (
     people_with_phone,
     phones_of,
     resident_rows,
+    targets_with,
 )
 from dispatcher.store.registry.reading import (
     ResidentPage,
@@ -101,5 +102,6 @@ __all__ = [
     "resident_rows",
     "resident_villages",
     "subscriptions",
+    "targets_with",
     "version",
 ]

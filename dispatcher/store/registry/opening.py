@@ -130,6 +130,18 @@ async def people_with_phone(tx: Tx, seal: Seal, phone: str) -> list[Person]:
     return people
 
 
+async def targets_with(tx: Tx, seal: Seal, phones: Iterable[str]) -> dict[str, list[str]]:
+    """Phone (E.164) → `str(target)` of everybody whose it is, found by the blind index: nothing is opened."""
+    phone_of = {seal.index(phone): phone for phone in phones}
+    found: dict[str, list[str]] = {}
+    for kind, table in _WITH_PHONE.items():
+        for batch in _batches(phone_of):
+            owners = select(table.c.id, table.c.phone_index).where(table.c.phone_index.in_(batch))
+            for number, index in await tx.execute(owners):
+                found.setdefault(phone_of[index], []).append(f"{kind}-{number}")
+    return found
+
+
 async def exported(tx: Tx, seal: Seal, kind: type[Row]) -> list[Row]:
     """Every row of one small table, by key, phones and secrets opened."""
     table = TABLE_OF[kind]

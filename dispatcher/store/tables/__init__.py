@@ -1,11 +1,11 @@
 """The schema, once: Alembic's migrations are compared with it on SQLite and PostgreSQL.
 
-`events`, `attempts`, `questions` and `receipts` are append-only (triggers in the migrations). Phones and secrets are sealed
-columns (`store/sealed.py`): bytes to the database, text to us. Times are UTC; the database never sees a naive one.
+`events`, `attempts`, `questions`, `receipts` and `uplinks` are append-only (triggers in the migrations). Phones and secrets are
+sealed columns (`store/sealed.py`): bytes to the database, text to us. Times are UTC; the database never sees a naive one.
 """
 
 from dispatcher.store.tables.border import canaries, inbox, nodes, outbox, rejected, sequences
-from dispatcher.store.tables.ledger import attempts, chunks, deliveries, events, questions, receipts
+from dispatcher.store.tables.ledger import attempts, chunks, deliveries, events, questions, receipts, uplinks
 from dispatcher.store.tables.register import (
     areas,
     branches,
@@ -50,6 +50,7 @@ __all__ = [
     "subscriptions",
     "terminals",
     "texts",
+    "uplinks",
     "warning_references",
     "warnings",
 ]

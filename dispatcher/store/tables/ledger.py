@@ -1,4 +1,4 @@
-"""The ledger: chunks, deliveries, and the append-only record of tries, questions, receipts and events."""
+"""The ledger: chunks, deliveries, and the append-only record of tries, questions, receipts, uplinks and events."""
 
 from __future__ import annotations
 
@@ -113,6 +113,23 @@ receipts = Table(
     Column("code", String(32), nullable=False),
     Column("detail", Text, nullable=False),
     Index("ix_receipts_delivery", "warning_id", "target", "channel"),
+)
+
+uplinks = Table(
+    "uplinks",
+    metadata,
+    Column("id", Big, primary_key=True),
+    Column("at", Instant, nullable=False),
+    Column("channel", String(10), nullable=False),
+    Column("provider", String(32), nullable=False),
+    Column("number", String(128), nullable=False),  # the provider's own for it
+    Column("phone", LargeBinary, nullable=False),  # sealed
+    Column("phone_index", Big, nullable=False),  # blind index, as in the register
+    Column("text", Text, nullable=False),
+    Column("sent_at", Instant),  # as the provider says; None where it cannot be read
+    Column("dest_code", String(64), nullable=False),
+    Index("uq_uplinks_number", "provider", "number", unique=True),
+    Index("ix_uplinks_phone_index", "phone_index"),
 )
 
 events = Table(

@@ -1,7 +1,8 @@
-"""What providers report: checked by the provider's own file, entered, and answered only after the commit.
+"""What providers report, and what people write back: checked by the provider's own file, entered, and answered only after
+the commit.
 
 A forged one is counted and never believed. One nobody can read is answered 400. Where the database is away the provider
-is asked to come again, so that no receipt is lost.
+is asked to come again, so that no receipt and no uplink is lost.
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ import asyncio
 import structlog
 from aiohttp import web
 
-from channels.contract import Callback, Forged, Malformed, Reads
+from channels.contract import Callback, Forged, Malformed, Reads, Reply
 from dispatcher.model import Channel
+from dispatcher.pipeline.hear import hear
 from dispatcher.pipeline.settle import take_receipts
-from dispatcher.telemetry import FORGED, RECEIPTS
+from dispatcher.telemetry import FORGED, RECEIPTS, UPLINKS
 from dispatcher.web import asking
 from dispatcher.web.parts import parts
 from dispatcher.web.problems import Problem
@@ -37,7 +39,7 @@ async def callback(request: web.Request) -> web.Response:
         token=request.match_info["token"],
     )
     try:
-        receipts, reply = reader.read(given, doors.context.now())
+        reading = reader.read(given, doors.context.now())
     except Forged as error:
         FORGED.labels(provider).inc()
         log.warning("回执的签名不对，没有采信", provider=provider, channel=channel, remote=request.remote)
@@ -46,9 +48,17 @@ async def callback(request: web.Request) -> web.Response:
         log.warning("回执读不懂，没有采信", provider=provider, channel=channel, why=str(error))
         raise Problem(400, "malformed", str(error) or "回执读不懂") from error
     async with asyncio.timeout(COMMIT_S):
-        strangers = await take_receipts(doors.context, doors.book, channel, receipts)
-    RECEIPTS.labels(channel, "yes").inc(len(receipts) - strangers)
+        new = await hear(doors.context, channel, provider, reading.uplinks)
+        strangers = await take_receipts(doors.context, doors.book, channel, reading.receipts)
+    if new:
+        UPLINKS.labels(provider).inc(new)
+        log.info("收到上行短信，已留存原文", provider=provider, channel=channel, uplinks=new)
+    RECEIPTS.labels(channel, "yes").inc(len(reading.receipts) - strangers)
     RECEIPTS.labels(channel, "no").inc(strangers)
+    return _answer(reading.reply)
+
+
+def _answer(reply: Reply) -> web.Response:
     headers = {"Content-Type": reply.content_type, **dict(reply.headers)} if reply.body else dict(reply.headers)
     return web.Response(status=reply.status, body=reply.body, headers=headers)
 
