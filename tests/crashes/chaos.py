@@ -38,6 +38,8 @@ class Profile:
     residents: int
     rate: int
     """SMS a second."""
+    ground: tuple[str, ...]
+    """Areas of the large warnings that lie below everything."""
     counts: Mapping[Fault, int]
 
     def settings(self) -> dict[str, str]:
@@ -78,7 +80,7 @@ class Run:
         self._stack = stack
         self._tell = tell
         self._chance = random.Random(profile.seed)
-        self._load = Load(stack, random.Random(profile.seed + 1), profile.deliveries)
+        self._load = Load(stack, random.Random(profile.seed + 1), profile.deliveries, profile.ground)
         self._struck: list[Struck] = []
         self._books: list[Counted] = []
         self._snapshots: list[Mapping[str, DeliveryState]] = []

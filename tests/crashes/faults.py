@@ -17,7 +17,7 @@ FROZEN_S = 12.0
 """Two heartbeats and more: a frozen broker is taken for dead."""
 DOWN_S = 0.5
 PATIENCE_S = 90.0
-LEASE_S = 30.0
+TAKEN_OVER_S = 25.0
 
 
 def schedule(counts: Mapping[Fault, int], chance: random.Random) -> list[Fault]:
@@ -138,7 +138,7 @@ async def _zombie(stack: Stack) -> Strike:
     stack.children[FIRST].freeze()
     try:
         found = await stack.ask(partial(unsettled, node=FIRST)) or found
-        async with asyncio.timeout(LEASE_S):
+        async with asyncio.timeout(TAKEN_OVER_S):
             while await stack.ask(partial(_held, node=FIRST)):
                 await asyncio.sleep(LOOK_S)
     finally:

@@ -90,9 +90,9 @@ def _excused(books: Books, row: Row) -> bool:
 
 
 def _given_up(books: Books) -> Iterator[str]:
-    """Failed is what a provider refused, never what we gave up."""
+    """Failed is what a provider refused, or took and could not deliver; never what we gave up."""
     for row in books.facts.rows:
-        if row.state is DeliveryState.FAILED and not row.tries.get("refused"):
+        if row.state is DeliveryState.FAILED and not row.tries.get("refused") and row.key not in books.lines:
             yield f"{row.key}: failed ({row.code}), and no provider refused it"
 
 
@@ -136,7 +136,7 @@ def _too_many(books: Books) -> Iterator[str]:
             yield f"{channel}: {doubtful[channel]} rows in doubt after {deaths} deaths, at most {window} each"
     for struck in books.facts.struck:
         for channel, number in struck.unsettled.items():
-            if number > books.facts.windows[channel] * (2 if struck.fault is Fault.ZOMBIE else 1):
+            if number > books.facts.windows[channel]:
                 yield f"{channel}: {number} rows opened and unsettled at a {struck.fault}"
 
 
@@ -179,8 +179,8 @@ def _mixed_up(books: Books) -> Iterator[str]:
     for line in books.facts.lines:
         planned = books.planned.get(line.key)
         warned = books.warnings.get(planned.warning_id) if planned is not None else None
-        if warned is not None and not line.drill is warned.drill is (DRILL_MARK in line.text):
-            yield f"{line.key}: {'drill' if warned.drill else 'live'}, and {line.channel} took it otherwise"
+        if warned is not None and {line.drill, DRILL_MARK in line.text} != {warned.drill}:
+            yield f"{line.key}: a {'drill' if warned.drill else 'live warning'}, and {line.channel} took it otherwise"
 
 
 def _forgotten(books: Books) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""The work that outlasts the faults: two warnings for the whole city below everything, and small ones above, all the time.
+"""The work that outlasts the faults: large warnings below everything, and small ones above, all the time.
 
 Whoever sends is as patient as a real source: it sends the same bytes again until it is answered. What it was told is kept.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -25,7 +26,7 @@ from tests.crashes.stack import TOKENS, Stack
 HOSTILE_SHARE = 0.1
 LEAD = 400
 """Rows of small warnings that are planned ahead of their share."""
-LEAST = 1500
+LEAST = 800
 """Rows that still wait while faults are to come."""
 AGAIN_S = 0.3
 LOOK_S = 0.5
@@ -54,12 +55,13 @@ async def progress_of(store: Store) -> Progress:
 
 
 class Load:
-    """`run` it until `enough` is called; `said` is what every source was answered."""
+    """`run` it until `enough` is called; `said` is what every source was answered. `ground`: areas of the large ones."""
 
-    def __init__(self, stack: Stack, chance: random.Random, deliveries: int) -> None:
+    def __init__(self, stack: Stack, chance: random.Random, deliveries: int, ground: Sequence[str]) -> None:
         self._stack = stack
         self._chance = chance
         self._deliveries = deliveries
+        self._ground = ground
         self._number = 0
         self._enough = asyncio.Event()
         self._townships = _codes("township")
@@ -72,18 +74,18 @@ class Load:
         self._enough.set()
 
     async def run(self) -> None:
-        """Two for the city first, both below what follows; then small ones, as fast as rows are done."""
+        """The large ones first, below what follows; then small ones, as fast as rows are done."""
         async with asyncio.TaskGroup() as group:
-            for colour in "蓝黄":
-                group.create_task(self._send(letters.letter(self._notice(colour, letters.CITY))))
+            for number, area in enumerate(self._ground):
+                group.create_task(self._send(letters.letter(self._notice("蓝黄"[number % 2], area))))
         self.progress = await self._stack.ask(progress_of)
-        city = self.progress.planned
+        large = self.progress.planned
         async with asyncio.TaskGroup() as group:
             while not (self._enough.is_set() and self.progress.planned >= self._deliveries):
                 self.progress = await self._stack.ask(progress_of)
                 self.news.set()
-                share = (self._deliveries - city) / self._deliveries
-                if self.progress.planned - city <= share * self.progress.done + LEAD or self.progress.left < LEAST:
+                share = max(0, self._deliveries - large) / self._deliveries
+                if self.progress.planned - large <= share * self.progress.done + LEAD or self.progress.left < LEAST:
                     group.create_task(self._one())
                 await asyncio.sleep(LOOK_S)
 
