@@ -36,6 +36,9 @@ ROLES = frozenset({"web", "intake", "send", "timers"})
 CANARY_EVERY_S = 5.0
 DATABASE_S = 3.0
 """How long the database may take to answer a question about its health."""
+AT_ONCE = 8
+"""Warnings judged at the same time, whatever the door: each takes a connection, and a second one to see whether the
+register is still the same. Sixty of them once held every connection of the pool, and waited for each other's."""
 TICK_S = 3.0
 """How long a stop waits for the ticks under way."""
 
@@ -62,6 +65,7 @@ class Service:
         self.context = parts.context
         self.book = ReceiptBook(parts.context.store, parts.context.now)
         self._roles = roles
+        self._places = asyncio.Semaphore(AT_ONCE)
         self._ticking = 0
         self._no_tick = asyncio.Event()
         self._no_tick.set()
@@ -137,7 +141,8 @@ class Service:
     async def accept(self, incoming: Incoming) -> Answer:
         """The one way in, for every door."""
         with ACCEPT_SECONDS.time():
-            answer = await accept(self.context, incoming)
+            async with self._places:
+                answer = await accept(self.context, incoming)
         ACCEPTED.labels(incoming.door, answer.verdict).inc()
         if answer.verdict is Verdict.REJECT:
             REJECTED.labels(str(int(answer.code or 0))).inc()

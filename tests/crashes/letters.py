@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from dispatcher.model import BEIJING
@@ -43,7 +43,9 @@ class Notice:
         return f"{SENDER},{self.identifier},{self.sent.isoformat(timespec='seconds')}"
 
     def followed_by(self, kind: str, identifier: str, sent: datetime) -> Notice:
-        return replace(self, kind=kind, identifier=identifier, sent=sent, about=self.reference)
+        """An update changes something: its text must not be that of what it updates, or nobody could tell which came."""
+        longer = self.valid + timedelta(hours=1)
+        return replace(self, kind=kind, identifier=identifier, sent=sent, about=self.reference, valid=longer)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +57,8 @@ class Letter:
     content_type: str = CAP
     identity: Identity | None = None
     hostile: str = ""
-    headers: Mapping[str, str] = field(default_factory=dict)
+    fleeting: bool = False
+    """Whether it may have expired before it is heard."""
 
     @property
     def digest(self) -> str:
@@ -69,7 +72,8 @@ def now() -> datetime:
 
 def letter(notice: Notice) -> Letter:
     source = "drill" if notice.drill else "city-weather"
-    return Letter(source=source, body=written(notice).encode(), identity=notice.identity)
+    fleeting = notice.valid < timedelta(minutes=1)
+    return Letter(source=source, body=written(notice).encode(), identity=notice.identity, fleeting=fleeting)
 
 
 def written(notice: Notice) -> str:

@@ -111,7 +111,10 @@ class Load:
             await self._send(letters.forged(notice))
 
     def _notice(self, colour: str, area: str) -> Notice:
-        return Notice(identifier=self._name(), sent=letters.now(), colour=colour, area=area)
+        """No two are valid until the same minute, so that no two texts are alike."""
+        name = self._name()
+        valid = timedelta(hours=6, minutes=2 * self._number)
+        return Notice(identifier=name, sent=letters.now(), colour=colour, area=area, valid=valid)
 
     def _name(self) -> str:
         self._number += 1
@@ -160,12 +163,13 @@ class Load:
 
 
 def _told(door: str, letter: Letter, status: int, warning_id: str) -> Said:
+    late = "expired on its way" if letter.fleeting and status == 422 else ""
     return Said(
         door=door,
         identity=letter.identity,
         digest=letter.digest,
         status=status,
-        hostile=letter.hostile,
+        hostile=letter.hostile or late,
         warning_id=warning_id,
     )
 

@@ -56,7 +56,7 @@ def lines_in(folder: Path, by_serial: Mapping[int, str]) -> Iterator[Line]:
 async def serials(store: Store) -> dict[int, str]:
     async with store.read() as tx:
         found = await tx.execute(text(f"SELECT serial, {_KEY} FROM deliveries WHERE serial > 0"))
-        return dict(found.tuples().all())
+        return {int(serial): str(key) for serial, key in found}
 
 
 async def rows_of(store: Store) -> tuple[Row, ...]:

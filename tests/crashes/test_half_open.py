@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
@@ -48,14 +49,14 @@ async def test_a_swallowing_line_is_named_in_time_and_work_goes_on_when_it_is_me
             "MINGLUO_TOKEN_CITY_WEATHER": TOKENS["city-weather"],
             "MINGLUO_CHANNELS__SMS__TWILIO__RATE": "5",
         }
-        ground = await harness.ground(postgres_url, tmp_path, played, 700, **more)
+        ground = await harness.ground(postgres_url, tmp_path, played, 700, residents=0, **more)
         child = await ground.start()
         try:
             await ground.ready()
             await _told(ground)
             reported = await _reported(ground, proxy, swallowed)
-            recovered = await _recovered(ground, proxy)
-            measured(f"{swallowed}: reported after {reported:.1f} s, ready again after {recovered:.1f} s")
+            recovered = await _recovered(ground, proxy, played)
+            measured(f"{swallowed}: reported after {reported:.1f} s, at work again after {recovered:.1f} s")
             await _at_rest(postgres_url)
             assert reported <= REPORTED_S
             assert recovered <= RECOVERED_S
@@ -104,7 +105,7 @@ async def _recovered(ground: Ground, proxy: Proxy, played: City) -> float:
     return clock() - began
 
 
-async def _health(ground: Ground, which: str) -> tuple[int, dict[str, list[dict[str, object]]]]:
+async def _health(ground: Ground, which: str) -> tuple[int, dict[str, Any]]:
     url, limit = f"http://{ground.environment['MINGLUO_LISTEN']}/health/{which}", ClientTimeout(total=REPORTED_S)
     async with ClientSession(timeout=limit) as session, session.get(url) as answer:
         return answer.status, await answer.json()
