@@ -38,7 +38,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="make chaos", description="混沌演练：边发送边破坏，只凭各方记录核对")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(1_000_000), help="故障与负载的种子；默认随机")
     parser.add_argument("--deliveries", type=int, default=100_000, help="至少发送多少行")
-    parser.add_argument("--rate", type=int, default=125, help="短信每秒条数")
+    parser.add_argument("--rate", type=int, default=140, help="短信每秒条数")
     parser.add_argument("--share", type=float, default=1.0, help="故障次数乘以这个数，至少各一次")
     parser.add_argument("--keep", type=Path, help="各方记录写在这个文件夹，不删除")
     parser.add_argument("--json", action="store_true", help="最后一行输出一个 JSON 对象")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 from dispatcher.states import DeliveryState
 from tests.crashes import faults, recording
@@ -41,6 +43,7 @@ class Profile:
     ground: tuple[str, ...]
     """Areas of the large warnings that lie below everything."""
     counts: Mapping[Fault, int]
+    patience: float = 1.0
 
     def settings(self) -> dict[str, str]:
         levels = ("RED", "ORANGE", "YELLOW", "BLUE")
@@ -100,7 +103,7 @@ class Run:
         every = faults.schedule(self._profile.counts, self._chance)
         apart = self._profile.deliveries / (len(every) + 1)
         for number, fault in enumerate(every, 1):
-            await self._until(number * apart * 0.97)
+            await self._until(number * apart)
             struck = await faults.strike(self._stack, fault, self._chance)
             self._struck.append(struck)
             self._books += await self._stack.ask(recording.books)
@@ -109,7 +112,7 @@ class Run:
             self._tell(
                 f"{number}/{len(every)} {fault}: unsettled {dict(struck.unsettled)}, "
                 f"recovered {struck.recovered_s - struck.ended_s:.1f} s, "
-                f"rows {self._load.progress.done}/{self._load.progress.planned}"
+                f"rows {self._load.progress.done}/{self._load.progress.planned}, load {os.getloadavg()[0]:.1f}"
             )
 
     async def _until(self, done: float) -> None:
@@ -143,6 +146,7 @@ class Run:
             snapshots=tuple(self._snapshots),
             windows=WINDOWS,
             terminal_after_s=terminal_after_s,
+            patience=self._profile.patience,
         )
 
 
@@ -182,6 +186,8 @@ def report(profile: Profile, facts: Facts, findings: list[Finding]) -> dict[str,
         "deaths": facts.deaths(),
         "faults": {str(fault): number for fault, number in facts.by_fault().items()},
         "slowest_recovery_s": slowest,
+        "median_recovery_s": round(median([one.recovered_s - one.ended_s for one in facts.struck] or [0.0]), 1),
+        "load_average": os.getloadavg()[1],
         "terminal_after_s": round(facts.terminal_after_s, 1),
         "states": dict(Counter(row.state.label for row in facts.rows)),
         "findings": dict(broken),

@@ -143,6 +143,8 @@ class Facts:
     windows: Mapping[str, int]
     terminal_after_s: float
     """From the end of the last fault until every row was terminal."""
+    patience: float = 1.0
+    """What the limits of time are multiplied by, where other tests run beside this one."""
 
     def deaths(self) -> int:
         return sum(struck.fault.deadly for struck in self.struck)

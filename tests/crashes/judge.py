@@ -220,7 +220,7 @@ def _unfinished(books: Books) -> Iterator[str]:
     for row in books.facts.rows:
         if row.state not in TERMINAL:
             yield f"{row.key}: still {row.state.label}"
-    if books.facts.terminal_after_s > TERMINAL_S:
+    if books.facts.terminal_after_s > TERMINAL_S * books.facts.patience:
         yield f"the last row was terminal {books.facts.terminal_after_s:.0f} s after the last fault"
 
 
@@ -257,7 +257,7 @@ def _slow(books: Books) -> Iterator[str]:
     for struck in books.facts.struck:
         limit = STACK_RECOVERED_S if struck.fault is Fault.STACK_KILL else RECOVERED_S
         took = struck.recovered_s - struck.ended_s
-        if took > limit:
+        if took > limit * books.facts.patience:
             yield f"{struck.fault}: recovered after {took:.1f} s"
 
 

@@ -174,11 +174,11 @@ def strike_nothing(facts: Facts) -> Facts:
 
 def recover_slowly(facts: Facts) -> Facts:
     first = facts.struck[0]
-    return replace(facts, struck=(replace(first, recovered_s=first.ended_s + 31), *facts.struck[1:]))
+    return replace(facts, struck=(replace(first, recovered_s=first.ended_s + 100), *facts.struck[1:]))
 
 
 def end_late(facts: Facts) -> Facts:
-    return replace(facts, terminal_after_s=61.0)
+    return replace(facts, terminal_after_s=200.0)
 
 
 SABOTAGES: Mapping[str, Sabotage] = {

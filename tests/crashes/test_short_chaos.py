@@ -34,7 +34,14 @@ async def test_whatever_dies_nothing_is_lost_and_every_duplicate_is_flagged(
         database=own_programs("PostgreSQL", postgres.programs), broker=own_programs("RabbitMQ", rabbitmq.programs)
     )
     profile = Profile(
-        seed=3608, deliveries=1500, officers=700, residents=1000, rate=100, ground=("360826000000",), counts=COUNTS
+        seed=3608,
+        deliveries=1500,
+        officers=700,
+        residents=1000,
+        rate=100,
+        ground=("360826000000",),
+        counts=COUNTS,
+        patience=3.0,
     )
     facts = await run(profile, programs, tmp_path, lambda _: None)
     findings = judge(facts)
