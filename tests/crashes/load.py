@@ -101,7 +101,7 @@ class Load:
         )[0]  # fmt: skip
         if fate == "drill":
             notice = replace(notice, drill=True)
-        if fate == "expires":
+        if fate == "expires" and area in self._townships:
             notice = replace(notice, valid=timedelta(seconds=chance.randint(3, 12)))
         await self._send(letters.letter(notice))
         if fate in ("update", "cancel"):
