@@ -14,6 +14,8 @@ from collections.abc import AsyncIterator
 RESET = struct.pack("ii", 1, 0)
 """SO_LINGER of no time: closing sends RST, and what waited is thrown away."""
 
+GOODBYE_S = 5.0
+
 
 class Proxy:
     def __init__(self, host: str, port: int) -> None:
@@ -44,6 +46,12 @@ class Proxy:
         for end in self._ends:
             end.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
             end.transport.abort()
+
+    async def close(self) -> None:
+        self.reset()
+        async with asyncio.timeout(GOODBYE_S):
+            while self._ends:  # noqa: ASYNC110 - connections end one by one, each in a task of the server's own
+                await asyncio.sleep(0.01)
 
     async def _handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._ends.add(writer)
@@ -91,4 +99,4 @@ async def proxy_to(host: str, port: int) -> AsyncIterator[Proxy]:
         yield proxy
     finally:
         server.close()
-        proxy.cut()
+        await proxy.close()
