@@ -28,6 +28,8 @@ LEAD = 400
 """Rows of small warnings that are planned ahead of their share."""
 LEAST = 800
 """Rows that still wait while faults are to come."""
+MOST_OPEN = 40
+"""Small warnings on their way at once: a city's sources wait for their answers too."""
 AGAIN_S = 0.3
 LOOK_S = 0.5
 
@@ -63,6 +65,7 @@ class Load:
         self._deliveries = deliveries
         self._ground = ground
         self._number = 0
+        self._open = 0
         self._enough = asyncio.Event()
         self._townships = _codes("township")
         self._counties = _codes("county")
@@ -85,11 +88,19 @@ class Load:
                 self.progress = await self._stack.ask(progress_of)
                 self.news.set()
                 share = max(0, self._deliveries - large) / self._deliveries
-                if self.progress.planned - large <= share * self.progress.done + LEAD or self.progress.left < LEAST:
+                wanted = self.progress.planned - large <= share * self.progress.done + LEAD
+                if (wanted or self.progress.left < LEAST) and self._open < MOST_OPEN:
                     group.create_task(self._one())
                 await asyncio.sleep(LOOK_S)
 
     async def _one(self) -> None:
+        self._open += 1
+        try:
+            await self._small()
+        finally:
+            self._open -= 1
+
+    async def _small(self) -> None:
         """A small warning, and what follows upon it; every tenth message is hostile."""
         chance = self._chance
         if chance.random() < HOSTILE_SHARE:

@@ -50,7 +50,7 @@ class Proxy:
     async def close(self) -> None:
         self.reset()
         async with asyncio.timeout(GOODBYE_S):
-            while self._ends:  # noqa: ASYNC110 - connections end one by one, each in a task of the server's own
+            while self._ends:
                 await asyncio.sleep(0.01)
 
     async def _handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
