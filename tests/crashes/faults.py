@@ -139,14 +139,14 @@ async def _zombie(stack: Stack) -> Strike:
     try:
         found = await stack.ask(partial(unsettled, node=FIRST)) or found
         async with asyncio.timeout(TAKEN_OVER_S):
-            while await stack.ask(partial(_held, node=FIRST)):
+            while await stack.ask(partial(held, node=FIRST)):
                 await asyncio.sleep(LOOK_S)
     finally:
         stack.children[FIRST].thaw()
     return found, began, clock()
 
 
-async def _held(store: Store, node: str) -> int:
+async def held(store: Store, node: str) -> int:
     async with store.read() as tx:
         rows = await tx.execute(
             text("SELECT count(*) FROM chunks WHERE owner = :node AND state IN (2, 3)"), {"node": node}
