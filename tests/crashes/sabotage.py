@@ -141,7 +141,7 @@ def open_more_than_the_window(facts: Facts) -> Facts:
 
 
 def tell_a_stranger(facts: Facts) -> Facts:
-    return _replaced(facts, facts.lines[0], replace(facts.lines[0], recipient="+8613800000000"))
+    return _replaced(facts, facts.lines[0], replace(facts.lines[0], recipient="+8615400000000"))
 
 
 def reword_on_the_way(facts: Facts) -> Facts:
