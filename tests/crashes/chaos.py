@@ -157,7 +157,7 @@ def report(profile: Profile, facts: Facts, findings: list[Finding]) -> dict[str,
     flagged = Counter(row.channel for row in facts.rows if row.flagged)
     doubtful = Counter[str]()
     for row in facts.rows:
-        doubtful[row.channel] += row.tries.get("in_doubt", 0)
+        doubtful[row.channel] += bool(row.tries.get("in_doubt"))
     repeats = Counter[str]()
     for key, times in books.repeats().items():
         repeats[channel_of.get(key, "?")] += times

@@ -129,7 +129,7 @@ def _too_many(books: Books) -> Iterator[str]:
     """A crash leaves W rows in doubt at the most."""
     doubtful: Counter[str] = Counter()
     for row in books.facts.rows:
-        doubtful[row.channel] += row.tries.get("in_doubt", 0)
+        doubtful[row.channel] += bool(row.tries.get("in_doubt"))
     deaths = books.facts.deaths()
     for channel, window in books.facts.windows.items():
         if doubtful[channel] > window * deaths:
