@@ -24,7 +24,7 @@ test: install-dev ## 全部测试，含真实的 PostgreSQL 与 RabbitMQ
 	@$(PYTEST) -m 'not long' $(ARGS)
 
 test-long: install-dev ## 耗时长的测试：断电、容器、大语料
-	@echo '长测试约需 15 分钟（2 核，安装除外）' >&2
+	@echo '长测试约需 17 分钟（2 核，安装除外）' >&2
 	@$(PYTEST) -m long $(ARGS)
 
 check: install-dev ## 静态检查：ruff、mypy --strict、导入约定、无用依赖
@@ -34,7 +34,10 @@ check: install-dev ## 静态检查：ruff、mypy --strict、导入约定、无�
 	@$(PY) -c 'import sys; from importlinter.cli import lint_imports_command; sys.exit(lint_imports_command())'
 	@$(PY) -m deptry .
 
-chaos bench: ## 混沌演练与性能基准：随发送引擎的下一部分提供
+chaos: install-dev ## 混沌演练：十万行发送中 90 次破坏，约 25 分钟（ARGS='--seed 1 --json' 等）
+	@$(PY) -m tests.crashes $(ARGS)
+
+bench: ## 性能基准：随发送引擎的下一部分提供
 	@echo 'make $@ 尚未提供：它随发送引擎的下一部分到来' >&2; exit 2
 
 install: ## 只建 .venv（其余命令需要时会自己建）

@@ -35,6 +35,11 @@ log = structlog.get_logger()
 
 ROLES = frozenset({"web", "intake", "send", "timers"})
 CANARY_EVERY_S = 5.0
+DATABASE_S = 3.0
+"""How long the database may take to answer a question about its health."""
+AT_ONCE = 8
+"""Warnings judged at the same time, whatever the door: each takes a connection, and a second one to see whether the
+register is still the same. Sixty of them once held every connection of the pool, and waited for each other's."""
 TICK_S = 3.0
 """How long a stop waits for the ticks under way."""
 
@@ -64,6 +69,7 @@ class Service:
         self.book = ReceiptBook(parts.context.store, parts.context.now)
         self._roles = roles
         self._left_behind = LeftBehind()
+        self._places = asyncio.Semaphore(AT_ONCE)
         self._ticking = 0
         self._no_tick = asyncio.Event()
         self._no_tick.set()
@@ -143,7 +149,8 @@ class Service:
     async def accept(self, incoming: Incoming) -> Answer:
         """The one way in, for every door."""
         with ACCEPT_SECONDS.time():
-            answer = await accept(self.context, incoming)
+            async with self._places:
+                answer = await accept(self.context, incoming)
         ACCEPTED.labels(incoming.door, answer.verdict).inc()
         if answer.verdict is Verdict.REJECT:
             REJECTED.labels(str(int(answer.code or 0))).inc()
@@ -201,14 +208,16 @@ class Service:
     async def readiness(self) -> Readiness:
         """Each dependency by name, with how old its proof is."""
         problems: list[str] = []
-        now, skew, took = self.context.now(), 0.0, 0.0
+        now, skew, took, seen = self.context.now(), 0.0, 0.0, None
         try:
-            async with asyncio.timeout(3), self.context.store.read() as tx:
+            # asked once: on a line that swallows each question costs its limit, and two more seconds to give up the line
+            async with asyncio.timeout(DATABASE_S), self.context.store.read() as tx:
                 skew = (now - (await nodes.database_now(tx)).astimezone(UTC)).total_seconds()
+                seen = (await nodes.canary_times(tx)).get(self.parts.settings.service.node)
             took = (self.context.now() - now).total_seconds() * 1000
         except Exception as error:  # noqa: BLE001 - whatever keeps the database from answering is what we report
             problems.append(f"数据库没有应答（{type(error).__name__}）")
-        broker = await self._broker_health(now)
+        broker = await self.parts.broker.ready(now, seen)
         if broker.problem:
             problems.append(f"消息代理：{broker.problem}")
         if abs(skew) > 2:
@@ -260,7 +269,7 @@ class Service:
 
     async def _broker_health(self, now: datetime) -> Health:
         try:
-            async with asyncio.timeout(3), self.context.store.read() as tx:
+            async with asyncio.timeout(DATABASE_S), self.context.store.read() as tx:
                 seen = (await nodes.canary_times(tx)).get(self.parts.settings.service.node)
         except Exception as error:
             if not database_is_away(error):

@@ -27,6 +27,9 @@ Tx = AsyncConnection
 
 COMMAND_TIMEOUT_S = 10.0
 CONNECT_TIMEOUT_S = 3.0
+STALLED_S = 8
+"""How long a transaction may stand without a word. A process frozen in the middle of one holds its locks until then, and
+nobody can take over the rows it holds, however long ago its lease ran out."""
 SQLITE_BUSY_MS = 5_000
 BELIEVED_S = 1.0
 """A connection not used for longer is asked whether it still is one."""
@@ -132,7 +135,7 @@ def _postgresql(url: URL) -> AsyncEngine:
         connect_args={
             "command_timeout": COMMAND_TIMEOUT_S,
             "timeout": CONNECT_TIMEOUT_S,
-            "server_settings": {"application_name": "mingluo", "idle_in_transaction_session_timeout": "30000"},
+            "server_settings": {"application_name": "mingluo", "idle_in_transaction_session_timeout": f"{STALLED_S}s"},
         },
     )
 

@@ -72,11 +72,17 @@ async def filled(path: Path, officers: int = 900, gateways: str = NOWHERE, platf
     """The URL of a new database with Ji'an's real places and invented people."""
     url = f"sqlite+aiosqlite:///{path}"
     await migrate(url)
+    await settle_in(
+        url, Wish(gateways_at=f"{gateways}/gateways", endpoints_at=f"{platforms}/platforms", officers=officers)
+    )
+    return url
+
+
+async def settle_in(url: str, wish: Wish) -> None:
+    """Fills a migrated database."""
     store = open_store(url)
-    wish = Wish(gateways_at=f"{gateways}/gateways", endpoints_at=f"{platforms}/platforms", officers=officers)
     await put(store, SEAL, make(PROJECT / "config" / "jian", wish))
     await store.close()
-    return url
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -78,6 +78,12 @@ class Child:
         self.process.send_signal(signal.SIGKILL)
         await self.process.wait()
 
+    def freeze(self) -> None:
+        self.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self.process.send_signal(signal.SIGCONT)
+
     async def end(self) -> int:
         """SIGTERM: how long a drain takes is the caller's to judge."""
         self.process.terminate()
@@ -129,7 +135,9 @@ class Ground:
             await store.close()
 
 
-async def ground(database_url: str, folder: Path, played: City, officers: int, **more: str) -> Ground:
+async def ground(
+    database_url: str, folder: Path, played: City, officers: int, *, residents: int = 0, **more: str
+) -> Ground:
     """Migrates, and makes the sample register with every address in the city."""
     key = secrets.token_hex(32)
     ours = load({})
@@ -140,6 +148,7 @@ async def ground(database_url: str, folder: Path, played: City, officers: int, *
         gateways_at=played.url("gateway") + "/gateways",
         endpoints_at=played.url("platform") + "/platforms",
         officers=officers,
+        residents=residents,
     )
     sheets = sample.make(ours.config / "jian", wish)
     try:

@@ -18,9 +18,9 @@ from dispatcher import broker as brokers
 from dispatcher.broker.contract import BrokerUnavailable, Node, Parcel
 from dispatcher.broker.rabbit import RabbitBroker, send_in
 from dispatcher.store.engine import Store
+from tests.crashes.proxy import proxy_to
 from tests.dispatcher.listening import NOW, QUICK, Inbox, consuming, event, node_that_tells, until
 from tests.services import AMQP_URL, RABBITMQCTL, rabbitmq, settling
-from tests.services.swallowing import proxy_to
 
 
 @pytest.fixture

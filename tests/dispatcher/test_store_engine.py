@@ -12,6 +12,7 @@ from sqlalchemy import insert, select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from dispatcher.sending.dispatch import LEASE
 from dispatcher.store.engine import AlreadyThere, Store, Tx, database_is_away, open_store, unique, upsert
 from dispatcher.store.tables import facts, nodes, sequences
 
@@ -272,3 +273,12 @@ async def test_a_line_that_is_cut_is_a_reason_to_wait(postgres_store: Store) -> 
         async with postgres_store.begin() as tx:
             await tx.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
     assert database_is_away(cut.value)
+
+
+async def test_whoever_freezes_in_a_transaction_keeps_its_locks_no_longer_than_a_dead_one_its_lease(
+    postgres_store: Store,
+) -> None:
+    """Stranded rows are found within 15 s; locked ones can be taken over by nobody."""
+    async with postgres_store.read() as tx:
+        setting = "SELECT extract(epoch FROM current_setting('idle_in_transaction_session_timeout')::interval)"
+        assert 0 < await tx.scalar(text(setting)) <= 15 - LEASE.total_seconds()

@@ -66,8 +66,9 @@ def programs() -> Path | None:
     return found[0].parent if found else None
 
 
-def start(bin_folder: Path) -> tuple[Found, Kept]:
-    """A server of our own on a free port, under a user of its own where we are root."""
+def start(bin_folder: Path, *, durable: bool = False) -> tuple[Found, Kept]:
+    """A server of our own on a free port, under a user of its own where we are root. `durable`: with fsync, for whoever
+    kills it."""
     user = _user()
     folder = new_folder("pg")
     data = folder / "data"
@@ -83,8 +84,8 @@ def start(bin_folder: Path) -> tuple[Found, Kept]:
     settings = {
         "listen_addresses": "127.0.0.1",
         "unix_socket_directories": "",
-        "fsync": "off",
-        "full_page_writes": "off",
+        "fsync": "on" if durable else "off",
+        "full_page_writes": "on" if durable else "off",
         "max_connections": "200",
     }
     kept = Kept(

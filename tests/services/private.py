@@ -49,6 +49,7 @@ class Kept:
         self._keeper = subprocess.Popen(
             [sys.executable, "-I", str(Path(__file__).with_name("keeper.py")), json.dumps(order)],
             stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
             start_new_session=True,
         )
 
@@ -66,10 +67,21 @@ class Kept:
         self.stop()
         raise CannotStart(f"{name} 没有启动：" + " | ".join(log))
 
+    def order(self, verb: str) -> None:
+        """kill, freeze, thaw, quit or start (see the keeper); returns when it is done."""
+        assert self._keeper.stdin is not None
+        assert self._keeper.stdout is not None
+        self._keeper.stdin.write(f"{verb}\n".encode())
+        self._keeper.stdin.flush()
+        if self._keeper.stdout.readline() != b"done\n":
+            raise CannotStart(f"the keeper did not obey: {verb}")
+
     def stop(self) -> None:
         if self._keeper.stdin is not None:
             self._keeper.stdin.close()
         self._keeper.wait(timeout=60)
+        if self._keeper.stdout is not None:
+            self._keeper.stdout.close()
 
 
 def free_port() -> int:
