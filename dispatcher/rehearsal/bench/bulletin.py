@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from dispatcher.broker.contract import Parcel
-from dispatcher.model import BEIJING, Level
+from dispatcher.model import BEIJING, Level, Point
 
 SOURCE: Final = "city-weather"
 CONTENT_TYPE: Final = "application/cap+xml"
@@ -30,6 +30,8 @@ class Bulletin:
     level: Level = Level.RED
     residents: bool = True
     codes: Sequence[str] = field(default=CITY)
+    polygon: Sequence[Point] = ()
+    """Instead of the codes."""
 
     def body(self, now: datetime) -> bytes:
         """With an identity of its own, every time."""
@@ -37,9 +39,13 @@ class Bulletin:
         scope = "<scope>Public</scope>"
         if not self.residents:
             scope = "<scope>Restricted</scope><restriction>防汛责任人</restriction>"
-        areas = "".join(
-            f"<geocode><valueName>CPEAS Geographic Code</valueName><value>{code}</value></geocode>"
-            for code in self.codes
+        areas = (
+            _ring(self.polygon)
+            if self.polygon
+            else "".join(
+                f"<geocode><valueName>CPEAS Geographic Code</valueName><value>{code}</value></geocode>"
+                for code in self.codes
+            )
         )
         grade = _GRADE[self.level]
         return f"""<?xml version="1.0" encoding="UTF-8"?>
@@ -52,6 +58,11 @@ class Bulletin:
 <headline>吉安市气象台发布暴雨{grade}</headline>
 <description>过去3小时我市多地降雨量已达100毫米以上，预计未来3小时强降雨仍将持续，山洪和地质灾害风险极高。</description>
 <area><areaDesc>吉安市</areaDesc>{areas}</area></info></alert>""".encode()
+
+
+def _ring(points: Sequence[Point]) -> str:
+    corners = " ".join(f"{point.lat:.6f},{point.lon:.6f}" for point in (*points, points[0]))
+    return f"<polygon>{corners}</polygon>"
 
 
 def parcel(body: bytes) -> Parcel:

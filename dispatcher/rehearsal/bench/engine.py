@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,8 +14,9 @@ from dispatcher.broker.contract import Parcel
 from dispatcher.broker.rabbit import sending_in
 from dispatcher.rehearsal.bench.bulletin import Bulletin, parcel
 from dispatcher.rehearsal.bench.ground import Ground
-from dispatcher.rehearsal.bench.orders import Hand, hired, now_s
+from dispatcher.rehearsal.bench.orders import Hand, now_s, start
 
+Send = Callable[[Parcel], Awaitable[None]]
 IN_FLIGHT: Final = 50
 WINDOW: Final = 256
 RATE: Final = 1_000_000.0
@@ -72,10 +74,24 @@ class Run:
 class Engine:
     """`warn` it, and `run` a warning to its end."""
 
-    def __init__(self, hand: Hand, sink: Hand, send: Callable[[Parcel], Awaitable[None]] | None) -> None:
-        self.hand = hand
+    def __init__(self, birth: Callable[[], Awaitable[Hand]], sink: Hand, send: Send | None) -> None:
+        self._birth = birth
+        self._hand: Hand | None = None
         self._sink = sink
         self._send = send
+
+    @property
+    def hand(self) -> Hand:
+        assert self._hand is not None
+        return self._hand
+
+    async def start(self) -> None:
+        """Its first life, or the next one on the same database."""
+        self._hand = await self._birth()
+
+    async def end(self) -> None:
+        if self._hand is not None:
+            await self._hand.end()
 
     async def warn(self, body: bytes) -> float:
         """Publishes; returns the moment before."""
@@ -85,15 +101,19 @@ class Engine:
         await self._send(parcel(body))
         return at
 
-    async def run(self, bulletin: Bulletin) -> Run:
-        """One warning, until the last row is durable; nothing else goes to the sink meanwhile."""
+    async def run(self, bulletin: Bulletin, *, complete: bool = True) -> Run:
+        """One warning, until the last row is durable; nothing else goes to the sink meanwhile.
+
+        `complete`: also waits until the service calls it completed, so that no later run pays for it.
+        """
         body = bulletin.body(datetime.now(UTC))
         await self._sink.ask("take")
         await self.hand.ask("begin")
         published = await self.warn(body)
         told = await self.hand.ask("landed", body=body.decode())
         paths = (await self._sink.ask("take"))["paths"].values()
-        await self.hand.ask("completed", warning_id=told["warning_id"])
+        if complete:
+            await self.hand.ask("completed", warning_id=told["warning_id"])
         return Run(
             warning_id=told["warning_id"],
             planned=told["planned"],
@@ -115,9 +135,11 @@ async def engine(ground: Ground, amqp: str, sink: Hand, wish: Wish, log: Path) -
         url = await opened.enter_async_context(ground.copied())
         environment = environment_of(url, amqp, ground.key, wish)
         arguments = [str(log.with_suffix(".service.log")), wish.roles]
-        hand = await opened.enter_async_context(hired("stand", log, environment, arguments))
         send = await opened.enter_async_context(sending_in(amqp)) if amqp else None
-        yield Engine(hand, sink, send)
+        born = Engine(partial(start, "stand", log, environment, arguments), sink, send)
+        opened.push_async_callback(born.end)
+        await born.start()
+        yield born
 
 
 def environment_of(url: str, amqp: str, key: str, wish: Wish) -> dict[str, str]:

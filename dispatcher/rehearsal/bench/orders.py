@@ -22,7 +22,7 @@ from dispatcher.settings import PROJECT
 
 Handler = Callable[[Mapping[str, Any]], Awaitable[Mapping[str, Any]]]
 START_LIMIT_S = 60.0
-ORDER_LIMIT_S = 900.0
+ORDER_LIMIT_S = 420.0
 END_LIMIT_S = 20.0
 LONGEST_LINE = 1 << 26
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import statistics
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -17,10 +18,18 @@ Tell = Callable[[str, int, int], None]
 """What is being measured, how many rounds are done, of how many."""
 
 
+PATIENCE_S = 150.0
+"""A slow machine, or a slow engine, ends after this time with fewer rounds, which are told; never with less than LEAST."""
+LEAST = 3
+
+
 async def in_turn(rounds: int, sides: Mapping[str, Callable[[], Awaitable[T]]], tell: Tell) -> dict[str, list[T]]:
     """A B C, then C B A, and so on: whoever is first in one round is last in the next."""
     found: dict[str, list[T]] = {name: [] for name in sides}
+    until = time.monotonic() + PATIENCE_S
     for number in range(rounds):
+        if number >= LEAST and time.monotonic() > until:
+            break
         order = list(sides) if number % 2 == 0 else list(sides)[::-1]
         for name in order:
             tell(name, number, rounds)

@@ -10,7 +10,18 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from dispatcher.rehearsal.bench import latency, machine, rates
+from dispatcher.rehearsal.bench import (
+    counting,
+    isolation,
+    kills,
+    latency,
+    ledgers,
+    machine,
+    rates,
+    receiving,
+    size,
+    users_today,
+)
 from dispatcher.rehearsal.bench.goals import TITLES, Measured, not_measured, report
 from dispatcher.rehearsal.bench.orders import BenchFailed
 from dispatcher.rehearsal.bench.screen import BenchScreen
@@ -19,10 +30,18 @@ from dispatcher.rehearsal.bench.yard import Yard, opened
 
 MEASURES: Final[Mapping[str, Callable[[Yard], Awaitable[Measured]]]] = {
     "P1": rates.against_bare_loops,
+    "P2": users_today.against_celery,
     "P3": rates.twilio_against_plain,
     "P4": latency.one_night,
     "P5": latency.overtaking,
+    "P6": size.very_many,
+    "P7": counting.audience,
+    "P8": isolation.isolation,
+    "P9": kills.kills,
     "P10": rates.by_the_hundred,
+    "P11": ledgers.ledger,
+    "P12": receiving.receipts,
+    "P13": size.idle,
 }
 
 

@@ -141,7 +141,7 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         had = self._had + data if self._had else data
         while (end := had.find(b"\r\n\r\n")) >= 0:
-            whole = end + 4 + _length(had, end)
+            whole = end + 4 + length_of(had, end)
             if len(had) < whole:
                 break
             path = had[had.find(b" ") + 1 : had.find(b" HTTP/")]
@@ -158,7 +158,7 @@ class Connection(asyncio.Protocol):
             self._transport.write(said)
 
 
-def _length(head: bytes, end: int) -> int:
+def length_of(head: bytes, end: int) -> int:
     """Content-Length, however it is written; 0 where there is none."""
     place = head.find(b"Content-Length:", 0, end)
     if place < 0:

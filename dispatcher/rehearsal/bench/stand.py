@@ -16,9 +16,10 @@ from typing import Any, Final
 from dispatcher import reporting
 from dispatcher.broker.contract import Parcel
 from dispatcher.broker.embedded import EmbeddedBroker
+from dispatcher.intake.decode import decode
 from dispatcher.pipeline.arrival import arrived, awaited
 from dispatcher.rehearsal.bench import audience, provider
-from dispatcher.rehearsal.bench.bulletin import CONTENT_TYPE, SOURCE
+from dispatcher.rehearsal.bench.bulletin import CONTENT_TYPE, SOURCE, Bulletin
 from dispatcher.rehearsal.bench.orders import BenchFailed, cpu_s, held_mib, now_s, obey, peak_mib
 from dispatcher.rehearsal.demo_stage import logging_to
 from dispatcher.service.serving import Serving, serving
@@ -30,7 +31,7 @@ from dispatcher.store.warnings import WarningRow
 LOOK_S: Final = 0.004
 STILL_S: Final = 0.03
 """So long nothing is opened before the ledger itself is asked whether all is over."""
-LIMIT_S: Final = 900.0
+LIMIT_S: Final = 400.0
 
 
 class Stand:
@@ -119,7 +120,10 @@ class Stand:
         }
 
     async def audience(self, order: Mapping[str, Any]) -> Mapping[str, Any]:
-        return audience.measure(await self._context.register(), int(order["rounds"]))
+        body = Bulletin().body(self._context.now())
+        message = decode(body, CONTENT_TYPE, self._context.settings.hazards).message
+        assert message is not None
+        return audience.measure(await self._context.register(), message, int(order["rounds"]))
 
 
 async def _run(roles: frozenset[str]) -> None:

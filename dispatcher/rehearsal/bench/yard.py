@@ -94,12 +94,16 @@ class Yard:
         base = await self.ground(kind, people)
         sink = sink or await self.sink()
         async with AsyncExitStack() as opened:
-            amqp = await opened.enter_async_context(self.host()) if kind == REAL else ""
+            amqp = await opened.enter_async_context(self.host_of(kind))
             yield await opened.enter_async_context(engines.engine(base, amqp, sink, wish, self.log("engine")))
 
     @asynccontextmanager
-    async def host(self) -> AsyncIterator[str]:
-        """A virtual host that nobody else uses meanwhile; making one takes the broker a second, so they are kept."""
+    async def host_of(self, kind: str) -> AsyncIterator[str]:
+        """A virtual host that nobody else uses meanwhile ('' for the embedded broker). Making one takes the broker a
+        second, so they are kept."""
+        if kind != REAL:
+            yield ""
+            return
         if not self._hosts:
             self._hosts.append(await self._stack.enter_async_context(servers.virtual_host(self.servers)))
         mine = self._hosts.pop()
