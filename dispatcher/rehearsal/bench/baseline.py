@@ -18,7 +18,7 @@ from celery import Celery
 from twilio.http.http_client import TwilioHttpClient
 from twilio.rest import Client
 
-from dispatcher.rehearsal.bench.orders import now_s, obey
+from dispatcher.rehearsal.bench.orders import live, now_s, obey
 
 BROKER: Final = "BENCH_CELERY_BROKER"
 DATABASE: Final = "BENCH_CELERY_DATABASE"
@@ -88,4 +88,4 @@ async def landed(order: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 if __name__ == "__main__":
-    asyncio.run(obey({"prepare": prepare, "enqueue": enqueue, "landed": landed}, {}))
+    live(obey({"prepare": prepare, "enqueue": enqueue, "landed": landed}, {}))

@@ -123,6 +123,26 @@ def rounded(value: float | None) -> float | None:
     return float(f"{value:.4g}") if value is not None else None
 
 
+def as_markdown(found: Sequence[Measured], machine: Mapping[str, Any]) -> str:
+    """The table of the README: every check beside its bound, and on what machine and day it was measured."""
+    lines = ["| goal | what | measured | bound | met |", "|---|---|---|---|---|"]
+    for one in found:
+        for check in one.checks:
+            bound = f"{'≥' if check.at_least else '≤'} {check.bound:g}"
+            lines.append(f"| {one.goal} | {check.name} | {_shown(check)} | {bound} | {_WORDS[check.met]} |")
+        if not one.checks:
+            lines.append(f"| {one.goal} | {TITLES[one.goal]} | {'；'.join(one.missing)} | | {_WORDS[None]} |")
+    at, cores, processor, python = (machine[name] for name in ("at", "cores", "processor", "python"))
+    return "\n".join([f"{at[:10]}, {cores} cores of {processor}, CPython {python}.", "", *lines, ""])
+
+
+_WORDS: Final = {True: "yes", False: "no", None: "not measured"}
+
+
+def _shown(check: Check) -> str:
+    return "" if check.value is None else f"{rounded(check.value):g}{' ' + check.unit if check.unit else ''}"
+
+
 def _facts(check: Check) -> dict[str, Any]:
     return {
         "name": check.name,

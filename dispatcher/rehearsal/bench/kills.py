@@ -16,6 +16,7 @@ from typing import Any, Final
 from dispatcher.rehearsal.bench.bulletin import Bulletin
 from dispatcher.rehearsal.bench.engine import IN_FLIGHT, WINDOW, Wish
 from dispatcher.rehearsal.bench.goals import Measured, at_most
+from dispatcher.rehearsal.bench.ground import People
 from dispatcher.rehearsal.bench.orders import Hand, hired
 from dispatcher.rehearsal.bench.yard import TOWN, Yard
 
@@ -47,7 +48,7 @@ async def kills(yard: Yard) -> Measured:
             kind = yard.kinds[number % len(yard.kinds)]
             yard.tell(kind, number, KILLS)
             share = (number + chance.random()) / KILLS
-            found.append(await _kill(yard, kind, sink, share * whole[kind]))
+            found.append(await killed(yard, kind, sink, share * whole[kind]))
     return _measured(yard, found)
 
 
@@ -78,8 +79,9 @@ async def _undisturbed(yard: Yard, kind: str, sink: Hand) -> float:
     return run.settled - run.published
 
 
-async def _kill(yard: Yard, kind: str, sink: Hand, after_s: float) -> Killed:
-    async with yard.engine(kind, TOWN, Wish(at=sink.ready["url"]), sink) as engine:
+async def killed(yard: Yard, kind: str, sink: Hand, after_s: float, people: People = TOWN) -> Killed:
+    """One fan-out, killed so many seconds after its publication, ended by the next life, and judged."""
+    async with yard.engine(kind, people, Wish(at=sink.ready["url"]), sink) as engine:
         await sink.ask("take")
         await sink.ask("keys")
         body = Bulletin().body(datetime.now(UTC))

@@ -83,7 +83,7 @@ class _Ours:
             [FrozenRow(f"resident-{number * CHUNK + place}", 1, 0, TOWNSHIP) for place in range(CHUNK)]
             for number in range(chunks)
         ]
-        some = [_chunk(warning_id, self._round * 1000 + number) for number in range(chunks)]
+        some = [chunk_of(warning_id, self._round * 1000 + number) for number in range(chunks)]
         self._rows = []
         began = time.perf_counter()
         for chunk, rows in zip(some, frozen, strict=True):
@@ -94,7 +94,7 @@ class _Ours:
     async def settle(self) -> float:
         now = datetime.now(UTC)
         groups = [
-            [_settled(chunk_id, row, now) for row in rows[start : start + GROUP]]
+            [settled(chunk_id, row, now, f"SM{row.pos:032x}") for row in rows[start : start + GROUP]]
             for chunk_id, rows in self._rows
             for start in range(0, CHUNK, GROUP)
         ]
@@ -138,7 +138,7 @@ class _Bare:
         return ROWS / (time.perf_counter() - began)
 
 
-def _chunk(warning_id: str, number: int) -> Chunk:
+def chunk_of(warning_id: str, number: int) -> Chunk:
     return Chunk(
         id=number,
         warning_id=warning_id,
@@ -156,7 +156,7 @@ def _chunk(warning_id: str, number: int) -> Chunk:
     )
 
 
-def _settled(chunk_id: int, row: Row, now: datetime) -> Settled:
+def settled(chunk_id: int, row: Row, now: datetime, ref: str) -> Settled:
     row.calls, row.tries = 1, 1
     attempt = Attempt(
         no=1,
@@ -164,6 +164,6 @@ def _settled(chunk_id: int, row: Row, now: datetime) -> Settled:
         started_at=now,
         ended_at=now + timedelta(milliseconds=3),
         outcome="accepted",
-        provider_ref=f"SM{row.pos:032x}",
+        provider_ref=ref,
     )
     return Settled(chunk_id=chunk_id, row=row, state=DeliveryState.SENT, at=now, attempt=attempt)

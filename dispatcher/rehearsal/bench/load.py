@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any, Final
 from urllib.parse import quote, urlencode, urlsplit
 
-from dispatcher.rehearsal.bench.orders import now_s, obey
+from dispatcher.rehearsal.bench.orders import live, now_s, obey
 from dispatcher.rehearsal.bench.sink import length_of
 from dispatcher.rehearsal.sms import signature
 
@@ -106,4 +106,4 @@ def _request(order: Mapping[str, Any], key: str, number: int) -> bytes:
 
 
 if __name__ == "__main__":
-    asyncio.run(obey({"fire": fire}, {}))
+    live(obey({"fire": fire}, {}))

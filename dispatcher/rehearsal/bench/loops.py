@@ -14,7 +14,7 @@ from typing import Any, Final
 from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector, web
 from yarl import URL
 
-from dispatcher.rehearsal.bench.orders import cpu_s, now_s, obey
+from dispatcher.rehearsal.bench.orders import cpu_s, live, now_s, obey
 from dispatcher.rehearsal.bench.wire import FORM, SENDER, head_of, tail_of
 
 LIMIT_S: Final = 60.0
@@ -101,4 +101,4 @@ async def _no_content(request: web.Request) -> web.Response:
 
 
 if __name__ == "__main__":
-    asyncio.run(obey({"encoded": encoded, "form": form, "door": door}, {}))
+    live(obey({"encoded": encoded, "form": form, "door": door}, {}))

@@ -13,7 +13,7 @@ import os
 import resource
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -133,6 +133,11 @@ def _say(answer: Mapping[str, Any]) -> None:
 def _last_words(log: Path) -> str:
     lines = log.read_text(errors="replace").strip().splitlines()
     return lines[-1][-300:] if lines else "没有说明"
+
+
+def live(work: Coroutine[Any, Any, None]) -> None:
+    """Runs a process of the benchmark: the engine's and the bare loops' on the same kind of event loop."""
+    asyncio.run(work)
 
 
 def now_s() -> float:

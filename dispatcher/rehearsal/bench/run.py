@@ -5,9 +5,11 @@ A goal that fails to be measured does not stop the others: it is null, with the 
 
 from __future__ import annotations
 
-import time
+import asyncio
+import signal
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from dispatcher.rehearsal.bench import (
@@ -22,11 +24,13 @@ from dispatcher.rehearsal.bench import (
     size,
     users_today,
 )
-from dispatcher.rehearsal.bench.goals import TITLES, Measured, not_measured, report
+from dispatcher.rehearsal.bench.goals import TITLES, Measured, as_markdown, not_measured, report
 from dispatcher.rehearsal.bench.orders import BenchFailed
+from dispatcher.rehearsal.bench.plotting import Point, cost_against_size
 from dispatcher.rehearsal.bench.screen import BenchScreen
 from dispatcher.rehearsal.bench.servers import Servers
 from dispatcher.rehearsal.bench.yard import Yard, opened
+from dispatcher.settings import PROJECT
 
 MEASURES: Final[Mapping[str, Callable[[Yard], Awaitable[Measured]]]] = {
     "P1": rates.against_bare_loops,
@@ -55,19 +59,35 @@ class Wanted:
 
 async def run(wanted: Wanted, screen: BenchScreen) -> Mapping[str, Any]:
     """Measures and shows; returns the object of `--json`."""
+    task = asyncio.current_task()
+    assert task is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)  # databases and hosts are dropped first
     found: list[Measured] = []
     described = await machine.described(wanted.servers)
     screen.begin(described, wanted.servers.missing)
     folder = machine.new_folder()
     async with opened(folder, wanted.servers, screen.tell) as yard:
         for goal in wanted.goals:
-            began = time.monotonic()
             with screen.goal(goal, TITLES[goal]):
                 measured = await _measured(yard, goal)
             found.append(measured)
-            screen.found(measured, time.monotonic() - began)
+            screen.found(measured)
     screen.table(found)
-    return report(found, described)
+    plotted = await asyncio.to_thread(_plot, found, described, folder.with_suffix(".svg"))
+    await asyncio.to_thread(folder.with_suffix(".md").write_text, as_markdown(found, described), "utf-8")
+    screen.kept(str(folder.with_suffix(".md").relative_to(PROJECT)), plotted)
+    return report(found, {**described, "plot": plotted})
+
+
+def _plot(found: Sequence[Measured], described: Mapping[str, Any], path: Path) -> str:
+    """Where the sizes were measured: '' where they were not."""
+    sizes = [one.detail["plot"] for one in found if one.goal == "P6" and "plot" in one.detail]
+    if not sizes:
+        return ""
+    points = [Point(messages=messages, cpu_us=cpu_us) for _name, messages, cpu_us in sizes[0]]
+    subtitle = f"{described['at'][:10]}，{described['cores']} 核 {described['processor']}，Python {described['python']}"
+    path.write_text(cost_against_size(points, subtitle), encoding="utf-8")
+    return str(path.relative_to(PROJECT))
 
 
 async def _measured(yard: Yard, goal: str) -> Measured:

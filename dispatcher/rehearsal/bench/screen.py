@@ -42,29 +42,41 @@ class BenchScreen:
 
     @contextmanager
     def goal(self, name: str, title: str) -> Iterator[None]:
+        if not self._screen.live:
+            self._screen.line(f"  {name} 正在量：{title}")
         with self._screen.working(f"{name} {title}") as tell:
             self._tell = tell if self._screen.live else None
             yield
             self._tell = None
 
-    def found(self, measured: Measured, _took_s: float) -> None:
+    def found(self, measured: Measured) -> None:
         """Every figure at once, so that a long run can be watched."""
         for check in measured.checks:
-            self._screen.line(f"     {check.name}：{_figure(check)}（{_bound(check)}）{VERDICTS[check.met]}")
+            self._screen.line(f"     {VERDICTS[check.met]}　{check.name}：{_figure(check)}（{_bound(check)}）")
         for why in measured.missing:
             self._screen.line(f"     {why}", style="yellow")
 
     def table(self, found: Sequence[Measured]) -> None:
+        """Numbers first: the last column may be as long as it likes."""
         self._screen.line()
-        self._screen.table(("目标", "最差的一项", "量得", "目标值", "结果"), [_row(one) for one in found])
+        self._screen.table(("目标", "结果", "量得", "目标值"), [_row(one) for one in found])
+        for one in found:
+            self._screen.line(f"  {one.goal:<4}{TITLES[one.goal]}" + (f"；最差：{one.worst.name}" if one.worst else ""))
+        unmade = [f"{one.goal}：{why}" for one in found for why in one.missing]
+        if unmade:
+            self._screen.line("在这台机器上没有量到的：", style="bold yellow")
+        for line in unmade:
+            self._screen.line(f"  {line}")
+
+    def kept(self, table: str, plot: str) -> None:
+        self._screen.line(f"表：{table}" + (f"　每条成本与规模的图：{plot}" if plot else ""))
 
 
 def _row(measured: Measured) -> tuple[str, ...]:
     worst = measured.worst
-    name = f"{measured.goal} {TITLES[measured.goal]}"
     if worst is None:
-        return name, "；".join(measured.missing), "—", "—", VERDICTS[None]
-    return name, worst.name, _figure(worst), _bound(worst), VERDICTS[measured.met]
+        return measured.goal, VERDICTS[None], "—", "—"
+    return measured.goal, VERDICTS[measured.met], _figure(worst), _bound(worst)
 
 
 def _figure(check: Check) -> str:

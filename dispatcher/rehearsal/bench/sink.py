@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from dispatcher.rehearsal.bench.orders import obey
+from dispatcher.rehearsal.bench.orders import live, obey
 
 HOST: Final = "127.0.0.1"
 SLOW_S: Final = 0.05
@@ -175,4 +175,4 @@ async def _run(*, keys: bool) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(_run(keys="--keys" in sys.argv))
+    live(_run(keys="--keys" in sys.argv))

@@ -20,7 +20,7 @@ from dispatcher.intake.decode import decode
 from dispatcher.pipeline.arrival import arrived, awaited
 from dispatcher.rehearsal.bench import audience, provider
 from dispatcher.rehearsal.bench.bulletin import CONTENT_TYPE, SOURCE, Bulletin
-from dispatcher.rehearsal.bench.orders import BenchFailed, cpu_s, held_mib, now_s, obey, peak_mib
+from dispatcher.rehearsal.bench.orders import BenchFailed, cpu_s, held_mib, live, now_s, obey, peak_mib
 from dispatcher.rehearsal.demo_stage import logging_to
 from dispatcher.service.serving import Serving, serving
 from dispatcher.settings import load
@@ -139,7 +139,7 @@ async def _run(roles: frozenset[str]) -> None:
 def main(arguments: list[str]) -> None:
     log, roles = Path(arguments[0]), frozenset(arguments[1].split(","))
     with logging_to(log):
-        asyncio.run(_run(roles))
+        live(_run(roles))
 
 
 if __name__ == "__main__":
