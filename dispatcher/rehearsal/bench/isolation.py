@@ -39,7 +39,7 @@ async def isolation(yard: Yard) -> Measured:
         }
         count = (await engines["alone"].run(Bulletin())).count
         sides = {name: partial(_sms_rate, engine, sink, count) for name, engine in engines.items()}
-        rates = await paired.in_turn(ROUNDS, sides, yard.tell)
+        rates = await yard.in_turn(ROUNDS, sides)
     checks: list[Check] = [
         at_least(f"大喇叭的接口{chinese}时，短信速率 ÷ 单独时", paired.ratio(rates[name], rates["alone"]), ALONE)
         for name, chinese in TROUBLES.items()

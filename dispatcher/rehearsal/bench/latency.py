@@ -41,7 +41,7 @@ async def one_night(yard: Yard) -> Measured:
     for kind in yard.kinds:
         async with yard.engine(kind, NIGHT, Wish(at=at)) as engine:
             await engine.run(RED)
-            runs = (await paired.in_turn(ROUNDS, {kind: partial(engine.run, RED)}, yard.tell))[kind]
+            runs = (await yard.in_turn(ROUNDS, {kind: partial(engine.run, RED)}))[kind]
         checks += _times(kind, runs)
         detail[kind] = {
             "messages": runs[0].planned,
@@ -79,7 +79,7 @@ async def overtaking(yard: Yard) -> Measured:
     detail: dict[str, Any] = {}
     for kind in yard.kinds:
         sides = {"alone": partial(_red, yard, kind, False), "behind": partial(_red, yard, kind, True)}
-        found = await paired.in_turn(ROUNDS, sides, yard.tell)
+        found = await yard.in_turn(ROUNDS, sides)
         behind, alone = found["behind"], found["alone"]
         longer = paired.ratio([one.last_ms for one in behind], [one.last_ms for one in alone])
         first = paired.middle([one.first_ms for one in behind])

@@ -41,7 +41,7 @@ async def ledger(yard: Yard) -> Measured:
             for side in (ours, theirs):
                 await side.plan()
                 await side.settle()
-            plans = await paired.in_turn(ROUNDS, {"store": _both(ours), "asyncpg": _both(theirs)}, yard.tell)
+            plans = await yard.in_turn(ROUNDS, {"store": _both(ours), "asyncpg": _both(theirs)})
         finally:
             await bare.close()
             await store.close()

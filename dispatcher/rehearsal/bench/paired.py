@@ -18,15 +18,19 @@ Tell = Callable[[str, int, int], None]
 """What is being measured, how many rounds are done, of how many."""
 
 
-PATIENCE_S = 150.0
-"""A slow machine, or a slow engine, ends after this time with fewer rounds, which are told; never with less than LEAST."""
 LEAST = 3
+"""Rounds that are made however slow the machine is."""
 
 
-async def in_turn(rounds: int, sides: Mapping[str, Callable[[], Awaitable[T]]], tell: Tell) -> dict[str, list[T]]:
-    """A B C, then C B A, and so on: whoever is first in one round is last in the next."""
+async def in_turn(
+    rounds: int, sides: Mapping[str, Callable[[], Awaitable[T]]], tell: Tell, patience_s: float = math.inf
+) -> dict[str, list[T]]:
+    """A B C, then C B A, and so on: whoever is first in one round is last in the next.
+
+    A slow machine, or a slow engine, ends after `patience_s` with fewer rounds; how many there were is told with the figure.
+    """
     found: dict[str, list[T]] = {name: [] for name in sides}
-    until = time.monotonic() + PATIENCE_S
+    until = time.monotonic() + patience_s
     for number in range(rounds):
         if number >= LEAST and time.monotonic() > until:
             break

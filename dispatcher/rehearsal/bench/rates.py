@@ -47,7 +47,7 @@ async def _beside_loops(yard: Yard, engines: Mapping[str, Engine], bulletin: Bul
         "form": partial(bare, loops, sink, "form", sample),
         **{kind: partial(engine.run, bulletin) for kind, engine in engines.items()},
     }
-    return await paired.in_turn(ROUNDS, sides, yard.tell)
+    return await yard.in_turn(ROUNDS, sides)
 
 
 async def bare(loops: Hand, sink: Hand, form: str, like: Run) -> Run:
@@ -114,7 +114,7 @@ async def twilio_against_plain(yard: Yard) -> Measured:
         for engine in (plain, twilio):
             await engine.run(bulletin)
         sides = {"plain": partial(plain.run, bulletin), "twilio": partial(twilio.run, bulletin)}
-        runs = await paired.in_turn(ROUNDS + 2, sides, yard.tell)
+        runs = await yard.in_turn(ROUNDS + 2, sides)
     rates = {side: [run.rate for run in some] for side, some in runs.items()}
     value = paired.ratio(rates["twilio"], rates["plain"])
     detail = {side: told(some) for side, some in runs.items()}
@@ -133,7 +133,7 @@ async def by_the_hundred(yard: Yard) -> Measured:
         async with yard.engine(kind, CITY, Wish(sms="batch", at=at)) as engine:
             await engine.run(Bulletin(residents=False))
             sides = {kind: partial(engine.run, Bulletin())}
-            runs = (await paired.in_turn(ROUNDS, sides, yard.tell))[kind]
+            runs = (await yard.in_turn(ROUNDS, sides))[kind]
         detail[kind] = {**told(runs), "requests": runs[0].count}
         checks.append(at_least(f"{kind} 每秒人数", paired.middle([run.rate for run in runs]), RECIPIENTS, "人/秒"))
     return Measured(goal="P10", checks=tuple(checks), detail=detail, missing=yard.missing)

@@ -37,7 +37,7 @@ async def receipts(yard: Yard) -> Measured:
         await ours.volley(WARM)
         await theirs()
         sides: dict[str, Callable[[], Awaitable[float]]] = {"service": ours.volley, "bare": theirs}
-        rates = await paired.in_turn(ROUNDS, sides, yard.tell)
+        rates = await yard.in_turn(ROUNDS, sides)
     detail: dict[str, Any] = {
         "engine": yard.best,
         "load": f"自带的 asyncio 压测进程（不是 wrk），两边相同：{CONNECTIONS} 个连接，逐条等应答",

@@ -43,7 +43,7 @@ async def very_many(yard: Yard) -> Measured:
         await small.run(OFFICERS_ALONE)
         await large.run(OFFICERS_ALONE)
         sides = {"3,200": lambda: small.run(OFFICERS_ALONE), "100,000": lambda: large.run(EVERYBODY)}
-        runs = await paired.in_turn(FEW, sides, yard.tell)
+        runs = await yard.in_turn(FEW, sides)
         base = paired.middle([run.cpu_us for run in runs["3,200"]])
         more = paired.ratio([run.cpu_us for run in runs["100,000"]], [run.cpu_us for run in runs["3,200"]])
         checks.append(at_most("100,000 条每条 CPU ÷ 3,200 条时", more, CHEAPER))

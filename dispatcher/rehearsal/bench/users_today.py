@@ -58,7 +58,7 @@ async def against_celery(yard: Yard) -> Measured:
                 "engine": partial(_engine_rate, engine),
                 "celery": partial(_celery_rate, yard, celery, count, text),
             }
-            found[name] = await paired.in_turn(FEW, sides, yard.tell)
+            found[name] = await yard.in_turn(FEW, sides)
     ratios = {name: paired.ratio(some["engine"], some["celery"]) for name, some in found.items()}
     return Measured(
         goal="P2",

@@ -8,13 +8,14 @@ from __future__ import annotations
 import asyncio
 import secrets
 import shutil
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from dispatcher.rehearsal.bench import engine as engines
-from dispatcher.rehearsal.bench import servers
+from dispatcher.rehearsal.bench import paired, servers
 from dispatcher.rehearsal.bench.engine import Engine, Wish
 from dispatcher.rehearsal.bench.ground import Ground, People, ground
 from dispatcher.rehearsal.bench.orders import BenchFailed, Hand, hired
@@ -25,6 +26,10 @@ REAL: Final = "PostgreSQL+RabbitMQ"
 EMBEDDED: Final = "SQLite+embedded"
 ROUNDS: Final = 5
 FEW: Final = 3
+WHOLE_S: Final = 25 * 60.0
+LONGEST_S: Final = 150.0
+SHORTEST_S: Final = 20.0
+T = TypeVar("T")
 NIGHT: Final = People(officers=2_136)
 """3,200 rows by SMS: 2,136 officers, their units' other posts, and the offices."""
 TOWN: Final = People(officers=2_136, residents=17_346)
@@ -45,6 +50,7 @@ class Yard:
         self._grounds: dict[tuple[str, People], Ground] = {}
         self._hosts: list[str] = []
         self._number = 0
+        self._began = time.monotonic()
         self._sink: Hand | None = None
         self._loops: Hand | None = None
 
@@ -62,6 +68,16 @@ class Yard:
     def missing(self) -> tuple[str, ...]:
         """What has to be said of a goal that is about both pairs."""
         return (f"{self.servers.missing}，没有量 {REAL}",) if self.servers.missing else ()
+
+    @property
+    def patience_s(self) -> float:
+        """How long one comparison may take, so that the whole ends in WHOLE_S even on a slow machine."""
+        left = WHOLE_S - (time.monotonic() - self._began)
+        return min(LONGEST_S, max(SHORTEST_S, left / 8))
+
+    async def in_turn(self, rounds: int, sides: Mapping[str, Callable[[], Awaitable[T]]]) -> dict[str, list[T]]:
+        """Both or all sides of a comparison, round by round."""
+        return await paired.in_turn(rounds, sides, self.tell, self.patience_s)
 
     def log(self, name: str) -> Path:
         self._number += 1
