@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from typing import Annotated
 
@@ -14,6 +15,7 @@ from dispatcher.rehearsal.bench.run import Wanted, run
 from dispatcher.rehearsal.bench.screen import BenchScreen
 from dispatcher.rehearsal.bench.servers import Servers
 
+STOPPED = 143
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 
@@ -38,8 +40,10 @@ def bench(
         servers = Servers.read(postgres, amqp, rabbitmqctl)
     except (ValueError, BenchFailed) as error:
         fail(str(error), WRONGLY_ASKED)
-    found = finish(
-        run(Wanted(goals=goals, servers=servers), BenchScreen(sys.stderr if json else sys.stdout)), BenchFailed
-    )
+    screen = BenchScreen(sys.stderr if json else sys.stdout)
+    try:
+        found = finish(run(Wanted(goals=goals, servers=servers), screen), BenchFailed)
+    except asyncio.CancelledError:
+        fail("已中止：本次的数据库和虚拟主机都已删除", STOPPED)
     if json:
         emit(found)

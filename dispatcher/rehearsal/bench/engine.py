@@ -21,6 +21,8 @@ IN_FLIGHT: Final = 50
 WINDOW: Final = 256
 RATE: Final = 1_000_000.0
 """No rate of ours holds the engine back: the sink takes what comes."""
+LANDING_S: Final = 900.0
+"""A million may take many minutes."""
 RECEIPTS_S: Final = 3
 """Rows of a provider that owes receipts are given up soon after a run, so that no later run pays for them."""
 TWILIO: Final = {
@@ -110,7 +112,7 @@ class Engine:
         await self._sink.ask("take")
         await self.hand.ask("begin")
         published = await self.warn(body)
-        told = await self.hand.ask("landed", body=body.decode())
+        told = await self.hand.ask("landed", LANDING_S, body=body.decode())
         paths = (await self._sink.ask("take"))["paths"].values()
         if complete:
             await self.hand.ask("completed", warning_id=told["warning_id"])

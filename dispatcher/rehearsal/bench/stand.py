@@ -31,7 +31,7 @@ from dispatcher.store.warnings import WarningRow
 LOOK_S: Final = 0.004
 STILL_S: Final = 0.03
 """So long nothing is opened before the ledger itself is asked whether all is over."""
-LIMIT_S: Final = 400.0
+LIMIT_S: Final = 890.0
 
 
 class Stand:

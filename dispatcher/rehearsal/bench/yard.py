@@ -140,4 +140,4 @@ async def opened(folder: Path, given: Servers, tell: Tell) -> AsyncIterator[Yard
         yard = Yard(folder, given, tell, stack)
         yield yard
     if not yard.failed:
-        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
