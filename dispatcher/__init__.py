@@ -14,7 +14,7 @@ They meet only in `pipeline/`, whose `order.py` states the flow. Round them:
 
     __main__.py      the command line
     commands/        what each command does
-    rehearsal/       the city on loopback: real HTTP servers that play the providers, and the demo
+    rehearsal/       the city on loopback: real HTTP servers that play the providers, the demo, the benchmark
     service/         everything wired in one place; started in order, stopped in reverse
     web/             HTTP: routes, OpenAPI, callbacks, live events, the page that shows a warning landing
     registry/        who and what is where: areas, people, gateways, offices, endpoints, subscriptions; the sample

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from urllib.parse import unquote, urlsplit
 
@@ -176,10 +177,22 @@ class RabbitBroker:
 
 async def send_in(url: str, parcel: Parcel, limit_s: float = LIMIT_S) -> None:
     """A parcel in from another process (`mingluo warn`): confirmed and routed, else BrokerUnavailable."""
+    async with sending_in(url, limit_s) as send:
+        await send(parcel)
+
+
+@asynccontextmanager
+async def sending_in(url: str, limit_s: float = LIMIT_S) -> AsyncIterator[Callable[[Parcel], Awaitable[None]]]:
+    """The same over a line that stays open while the block lasts, for whoever has many."""
     wires = await open_wires(url, "mingluo warn", limit_s)
-    try:
-        message = _message(parcel, user_id=unquote(urlsplit(url).username or "guest"))
+    user = unquote(urlsplit(url).username or "guest")
+
+    async def send(parcel: Parcel) -> None:
+        message = _message(parcel, user_id=user)
         await within(limit_s, wires.warnings.publish(message, routing_key=parcel.routing_key, mandatory=True))
+
+    try:
+        yield send
     finally:
         await hang_up(wires.connection)
 

@@ -54,6 +54,8 @@ COVERED_BY = {
     # the city on loopback
     "dispatcher.rehearsal": "tests/dispatcher/test_rehearsal.py",
     "dispatcher.rehearsal.__main__": "tests/dispatcher/test_rehearsal_server.py",
+    "dispatcher.rehearsal.bench": "tests/dispatcher/test_bench.py",
+    "dispatcher.rehearsal.bench.paired": "tests/dispatcher/test_bench_goals.py",
 }
 """A module or folder → what covers it; the nearest line counts."""
 BARE = 12

@@ -19,6 +19,8 @@ from tests.services.private import Kept, free_port, new_folder
 
 PACKAGES = ("postgresql",)
 _LIMIT_S = 5.0
+DURABLE = "MINGLUO_SERVICES_DURABLE"
+"""For the benchmark: a commit that is not on the disk is no commit to be measured."""
 
 
 async def answering() -> Found | None:
@@ -68,7 +70,7 @@ def programs() -> Path | None:
 
 def start(bin_folder: Path, *, durable: bool = False) -> tuple[Found, Kept]:
     """A server of our own on a free port, under a user of its own where we are root. `durable`: with fsync, for whoever
-    kills it."""
+    kills it or measures it."""
     user = _user()
     folder = new_folder("pg")
     data = folder / "data"
@@ -81,11 +83,12 @@ def start(bin_folder: Path, *, durable: bool = False) -> tuple[Found, Kept]:
         check=True, capture_output=True, cwd=folder, env=environment, timeout=120,
         user=user.pw_uid if user else None, group=user.pw_gid if user else None, extra_groups=[] if user else None,
     )  # fmt: skip
+    written = "on" if durable or os.environ.get(DURABLE) == "1" else "off"
     settings = {
         "listen_addresses": "127.0.0.1",
         "unix_socket_directories": "",
-        "fsync": "on" if durable else "off",
-        "full_page_writes": "on" if durable else "off",
+        "fsync": written,
+        "full_page_writes": written,
         "max_connections": "200",
     }
     kept = Kept(
