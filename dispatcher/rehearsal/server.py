@@ -28,6 +28,7 @@ from dispatcher.rehearsal.platform import Platforms
 from dispatcher.rehearsal.player import Player
 from dispatcher.rehearsal.reports import Reports
 from dispatcher.rehearsal.sms import Twilio
+from dispatcher.service.loop import run as run_on_loop
 
 HOST: Final = "127.0.0.1"
 LINE: Final = 64 * 1024
@@ -139,7 +140,7 @@ def main(arguments: Sequence[str]) -> int:
     options = Options(
         folder=given.dir, account=given.account, token=given.token, port=given.port, secrets=secrets, faults=faults
     )
-    asyncio.run(run(options))
+    run_on_loop(run(options))
     return 0
 
 

@@ -18,6 +18,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from dispatcher.service.loop import run
 from dispatcher.settings import PROJECT
 
 Handler = Callable[[Mapping[str, Any]], Awaitable[Mapping[str, Any]]]
@@ -137,7 +138,7 @@ def _last_words(log: Path) -> str:
 
 def live(work: Coroutine[Any, Any, None]) -> None:
     """Runs a process of the benchmark: the engine's and the bare loops' on the same kind of event loop."""
-    asyncio.run(work)
+    run(work)
 
 
 def now_s() -> float:

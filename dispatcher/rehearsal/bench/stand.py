@@ -22,6 +22,7 @@ from dispatcher.rehearsal.bench import audience, provider
 from dispatcher.rehearsal.bench.bulletin import CONTENT_TYPE, SOURCE, Bulletin
 from dispatcher.rehearsal.bench.orders import BenchFailed, cpu_s, held_mib, live, now_s, obey, peak_mib
 from dispatcher.rehearsal.demo_stage import logging_to
+from dispatcher.service.loop import settle_down
 from dispatcher.service.serving import Serving, serving
 from dispatcher.settings import load
 from dispatcher.store import warnings
@@ -130,6 +131,7 @@ async def _run(roles: frozenset[str]) -> None:
     provider.register()
     settings = load(os.environ)
     async with serving(settings, roles=roles, loopback_only=True) as live:
+        settle_down()
         stand = Stand(live)
         orders = ("begin", "put", "landed", "completed", "memory", "ledger", "audience")
         loop = type(asyncio.get_running_loop()).__module__.partition(".")[0]
