@@ -18,7 +18,7 @@ from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.settle import take_receipts
 from dispatcher.receipts import ReceiptBook
 from dispatcher.sending.live import Desk, Live
-from dispatcher.sending.outlet import Lookup, message_of
+from dispatcher.sending.opened import Lookup, message_of
 from dispatcher.store import deliveries, pushes, warnings
 from dispatcher.store.deliveries import Row
 from dispatcher.store.pushes import Question

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 import structlog
 
-from channels.contract import Accepted, Asks, Blame, Message, NotKnown, Outcome, Refused
+from channels.contract import Accepted, Asked, Asks, Blame, Message, NotKnown, Outcome, Receipt, Refused
 from dispatcher.sending.live import Live
 from dispatcher.sending.outcome import Call, Jitter, found, settle
 from dispatcher.sending.watchdog import Leash
@@ -86,11 +86,17 @@ class Standing:
     """Why it refuses our account, while it does: somebody has to be woken. '' where it does not."""
 
 
+Taken = Callable[[Sequence[tuple[str, str]]], Awaitable[set[tuple[str, str]]]]
+"""(target, provider's reference) → those that another delivery already bears."""
+
+
 class Caller:
     """The providers of one channel: the first, then its reserves."""
 
-    def __init__(self, wires: Sequence[Wire], now: Callable[[], datetime], jitter: Jitter) -> None:
+    def __init__(self, wires: Sequence[Wire], taken: Taken, now: Callable[[], datetime], jitter: Jitter) -> None:
         self._wires = wires
+        self._taken = taken
+        self._found: dict[tuple[str, str], str] = {}
         self._now = now
         self._jitter = jitter
         self._faults: dict[str, str] = {}
@@ -154,15 +160,32 @@ class Caller:
         try:
             async with asyncio.timeout(wire.timeout_s):
                 answers = await wire.way.asks.ask([item.message for item in doubtful], started)
+                receipts = await self._ours(doubtful, answers)
         except Exception:
             log.exception("查询先前那次发送时出错，按没有查到处理", provider=wire.name)
             return {}
-        receipts = {answer.id: answer.receipt for answer in answers if answer.receipt is not None}
         return {
             item.row.name: found(chunk_id, item.row, receipts[item.row.name], (wire.name, started, self._now()))
             for item in doubtful
             if item.row.name in receipts
         }
+
+    async def _ours(self, doubtful: list[Envelope], answers: Sequence[Asked]) -> dict[str, Receipt]:
+        """What was found and is no other delivery's: two warnings of a minute may bear one text to one number, and who looks
+        by number and text finds the one for the other. What was found a moment ago may not be on record yet."""
+        found = {answer.id: answer.receipt for answer in answers if answer.receipt is not None}
+        named = {
+            item.row.name: (item.row.target, found[item.row.name].ref) for item in doubtful if item.row.name in found
+        }
+        taken = await self._taken([one for one in named.values() if one[1]])
+        ours = {}
+        for name, bears in named.items():
+            if bears in taken or self._found.get(bears, name) != name:
+                continue
+            if bears[1]:
+                self._found[bears] = name
+            ours[name] = found[name]
+        return ours
 
     async def _outcomes(self, wire: Wire, messages: list[Message], now: datetime, leash: Leash) -> list[Outcome]:
         try:

@@ -7,6 +7,8 @@ second, so that work another process left behind is found within two.
 from __future__ import annotations
 
 import asyncio
+import math
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,9 +18,11 @@ import structlog
 
 from dispatcher.model import Channel, Lane
 from dispatcher.sending.calling import Wire
+from dispatcher.sending.lease import Lease
 from dispatcher.sending.live import Desk, Live
+from dispatcher.sending.opened import Lookup, OpenChunk
 from dispatcher.sending.outcome import Jitter
-from dispatcher.sending.outlet import BACKLOG, Lookup, OpenChunk, Outlet
+from dispatcher.sending.outlet import BACKLOG, Outlet
 from dispatcher.sending.writer import Writer, patiently
 from dispatcher.states import DeliveryState, WarningState
 from dispatcher.store import chunks, deliveries, events, nodes, warnings
@@ -62,13 +66,21 @@ class Dispatcher:
         self._jitter = jitter
         self._writer = Writer(store, self._holder, now)
         self._outlets: dict[str, Outlet] = {}
+        alone = store.dialect == "sqlite"  # there one process holds the lock file, so nothing can be taken over
+        self.lease = Lease(math.inf if alone else chunks.LEASE_S, time.monotonic)
         self._wakes: list[asyncio.Event] = []
         self._draining = False
 
     def connect(self, wires: Mapping[Channel, Sequence[Wire]], lookup: Lookup) -> None:
         """Gives each channel its providers, the first and its reserves; before `run`."""
         for channel, some in wires.items():
-            self._outlets[channel] = Outlet(some, self._writer, lookup, self._now, self._jitter)
+            self._outlets[channel] = Outlet(
+                some, self._writer, (lookup, self._taken), self.lease, (self._now, self._jitter)
+            )
+
+    async def _taken(self, named: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
+        async with self._store.read() as tx:
+            return await deliveries.taken(tx, named)
 
     @property
     def unsettled(self) -> int:
@@ -101,7 +113,7 @@ class Dispatcher:
             tasks.create_task(self._repeat(self._retry), name="retries")
             tasks.create_task(self._repeat(self._lay_to_rest), name="ended, unsent")
             tasks.create_task(self._repeat(self._take_back), name="sweeper")
-            if self._store.dialect != "sqlite":  # there one process holds the lock file, so nothing can be taken over
+            if self._store.dialect != "sqlite":
                 tasks.create_task(self._renew(), name="leases")
 
     async def drain(self, limit_s: float = 8.0) -> bool:
@@ -245,12 +257,13 @@ class Dispatcher:
             found = await self._writer.within(self._reclaim)
             if found is None:
                 return
-            channel, opened = found
-            if opened is not None:
+            for channel, opened in found:
                 self._outlets[channel].add(opened)
 
-    async def _reclaim(self, tx: Tx) -> tuple[str, OpenChunk | None] | None:
-        """One orphaned chunk becomes ours: its doubtful rows are flagged and sent again before the untouched ones."""
+    async def _reclaim(self, tx: Tx) -> list[tuple[str, OpenChunk]] | None:
+        """One orphaned chunk becomes ours; None where there is none. Its doubtful rows are flagged, and go into a chunk of
+        their own: below this one's mark they would be in doubt once more at the next crash, without having been called.
+        Whoever was surely never told comes before whoever may have been."""
         now = self._now()
         chunk = await chunks.reclaim(tx, self._holder(), list(self._outlets))
         if chunk is None:
@@ -262,13 +275,19 @@ class Dispatcher:
             await self._tell_doubt(tx, chunk, len(doubtful))
         if chunk.state == ChunkState.ENDED:
             await self._settle_ended(tx, chunk, doubtful, now)
-            return chunk.channel, None
+            return []
         live = await self._desk.load(tx, chunk.warning_id)
         if not live.genuine:
             await self._refuse(tx, chunk)
             await self._fail_changed(tx, chunk.id, rows)
-            return chunk.channel, None
-        return chunk.channel, OpenChunk(id=chunk.id, live=live, lane=chunk.lane, rows=rows)
+            return []
+        untouched = [row for row in rows if not row.in_doubt]
+        opened = [OpenChunk(id=chunk.id, live=live, lane=chunk.lane, rows=untouched, retry=chunk.seq < 0)]
+        if doubtful:
+            targets = tuple([(row.target, row.round) for row in doubtful])
+            again = Due(warning_id=chunk.warning_id, channel=chunk.channel, targets=targets)
+            opened.append(await self._regroup(tx, again, live))
+        return [(chunk.channel, one) for one in opened]
 
     async def _tell_doubt(self, tx: Tx, chunk: Chunk, count: int) -> None:
         log.warning("上次中断时有正在发送的行，逐行标记后处理", chunk=chunk.id, rows=count)
@@ -310,7 +329,11 @@ class Dispatcher:
 
     async def _renew(self) -> None:
         while True:
-            await self._writer.within(lambda tx: chunks.renew(tx, self._holder()))
+            asked_at, asked = time.monotonic(), {name: outlet.chunks for name, outlet in self._outlets.items()}
+            held = await self._writer.within(lambda tx: chunks.renew(tx, self._holder()))
+            for name, outlet in self._outlets.items():
+                outlet.keep(asked[name], held)
+            self.lease.renewed(asked_at)
             await asyncio.sleep(RENEW_S)
 
 

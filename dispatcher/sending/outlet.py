@@ -4,8 +4,8 @@ Never more than W rows are opened and unsettled, so that a crash leaves at most 
 takes in a moment. A sender waits for its turn before it takes the most urgent message, so that a correction or a red
 overtakes whatever is opened; lanes below red never fill the window. It must survive a provider that hangs (time limit),
 raises (not known) or is slow, and a warning called off between opening and calling. Nobody is called twice at the same time,
-so that no correction arrives before what it corrects. Where the first provider rests (down,
-throttling, refusing our account) a reserve takes its place, until the first one's probe comes through.
+so that no correction arrives before what it corrects. Where the first provider rests (down, throttling, refusing our
+account) a reserve takes its place, until the first one's probe comes through.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from __future__ import annotations
 import asyncio
 import heapq
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
-from channels.contract import Message
 from dispatcher.model import Lane
-from dispatcher.sending.calling import Caller, Envelope, Standing, Wire
+from dispatcher.sending.calling import Caller, Envelope, Standing, Taken, Wire
+from dispatcher.sending.lease import Lease
 from dispatcher.sending.live import Live
+from dispatcher.sending.opened import Address, Batch, Lookup, OpenChunk, Opened, message_of
 from dispatcher.sending.outcome import Jitter, not_sent, put_back, wait_until
 from dispatcher.sending.watchdog import Watchdog
 from dispatcher.sending.writer import Writer, patiently
@@ -38,64 +38,33 @@ RETRY_EVERY = 5
 given a fifth more to do, not twice as much, and neither kind starves."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Address:
-    """Where a target is reached now: looked up at sending, so that a changed phone does not void an approval."""
-
-    to: str
-    peer: str = ""
-    secrets: tuple[str, ...] = ()
-    told: frozenset[str] = frozenset()
-    """EBMIDs of this chain that a gateway was handed before."""
-
-
-Lookup = Callable[[Sequence[Row]], Awaitable[dict[str, Address]]]
-"""Rows → address by target; a target without one is missing."""
-
-
-@dataclass(slots=True, kw_only=True)
-class OpenChunk:
-    """A chunk in this process's hands. `next` is the first row not opened, `left` the rows without a durable result."""
-
-    id: int
-    live: Live
-    lane: int
-    rows: list[Row]
-    next: int = 0
-    left: int = 0
-    retry: bool = False
-    addresses: dict[str, Address] = field(default_factory=dict)
-    looked_up_to: int = 0
-    looked_up_at: float = 0.0
-
-
-_Opened = tuple[int, int, int, OpenChunk, tuple[Envelope, ...]]
-"""Lane, number, the first row's place (two parts of a batch bear one number), and what is sent in one call."""
-
-
 class Outlet:
     """`add` chunks, `run` it; results go to the writer. `wires`: the first provider, then its reserves."""
 
     def __init__(
-        self, wires: Sequence[Wire], writer: Writer, lookup: Lookup, now: Callable[[], datetime], jitter: Jitter
+        self,
+        wires: Sequence[Wire],
+        writer: Writer,
+        lookups: tuple[Lookup, Taken],
+        lease: Lease,
+        by: tuple[Callable[[], datetime], Jitter],
     ) -> None:
+        now, jitter = by
         self._wires = wires
         self._ahead = wires[0].ahead
         self._writer = writer
-        self._lookup = lookup
+        self._lookup = lookups[0]
+        self._lease = lease
         self._now = now
         self._heap: list[tuple[int, int, OpenChunk]] = []
         self._news = asyncio.Event()
         self._room = asyncio.Event()
         self._under_way = 0
-        self._order = 0
         self._slices = 0
-        self._caller = Caller(wires, now, jitter)
+        self._caller = Caller(wires, lookups[1], now, jitter)
         self._watchdog = Watchdog()
         self._paused = False
-        self._opened: list[_Opened] = []
-        self._called: set[str] = set()
-        self._behind: dict[str, list[_Opened]] = {}
+        self._opened = Opened()
         self._work = asyncio.Event()
         self._turns = asyncio.Lock()
         self.low = asyncio.Event()
@@ -126,6 +95,24 @@ class Outlet:
         """Rows opened whose result has not been handed over."""
         return self._under_way
 
+    @property
+    def chunks(self) -> dict[int, OpenChunk]:
+        """All that is in its hands, calls under way left out, by id."""
+        return {chunk.id: chunk for chunk in [*(entry[-1] for entry in self._heap), *self._opened]}
+
+    def keep(self, asked: Mapping[int, OpenChunk], held: Mapping[int, bool]) -> None:
+        """`held`: of the chunks asked about, what is still ours, and whether its warning still holds. Of the others nothing
+        more leaves this house: another has taken them over."""
+        for chunk in asked.values():
+            self._hold_to(chunk, held)
+
+    def _hold_to(self, chunk: OpenChunk, held: Mapping[int, bool]) -> None:
+        if chunk.id not in held:
+            chunk.lost = True
+            self._drop(chunk)
+        elif not held[chunk.id] and self._over(chunk.live) is None:
+            chunk.live.ended = (DeliveryState.WITHDRAWN, "")
+
     def add(self, chunk: OpenChunk) -> None:
         chunk.left = len(chunk.rows)
         if not chunk.rows:
@@ -141,8 +128,8 @@ class Outlet:
         self._hand_back()
 
     def _hand_back(self) -> None:
-        at, opened, self._opened = self._now(), self._opened, []
-        for *_, chunk, batch in opened:
+        at = self._now()
+        for chunk, batch in self._opened.take_out(lambda *_: True):
             self._results(chunk, [put_back(chunk.id, item.row, at) for item in batch], len(batch))
 
     async def run(self) -> None:
@@ -235,11 +222,7 @@ class Outlet:
             for row in rows
             if row.target in addresses
         ]
-        most = self._wires[0].way.max_batch
-        for start in range(0, len(envelopes), most):
-            self._order += 1
-            batch = tuple(envelopes[start : start + most])
-            heapq.heappush(self._opened, (chunk.lane, self._order, batch[0].row.pos, chunk, batch))
+        self._opened.push(chunk, envelopes, self._wires[0].way.max_batch)
         if self._paused:  # while the mark was being moved
             self._hand_back()
         self._work.set()
@@ -282,22 +265,27 @@ class Outlet:
         leash = self._watchdog.leash()
         while True:
             wire, chunk, batch = await self._next()
+            if not self._lease.holds:
+                await self._lease.wait()
             results = self._last_look(chunk, batch)
-            if not results:
+            if not results and not chunk.lost:
                 results = await self._caller.call(wire, (chunk.id, chunk.live), batch, leash)
             self._results(chunk, results, len(batch))
-            self._let_go(batch)
+            if self._opened.let_go(batch):
+                self._work.set()
+                if self._paused:
+                    self._hand_back()
 
-    async def _next(self) -> tuple[Wire, OpenChunk, tuple[Envelope, ...]]:
+    async def _next(self) -> tuple[Wire, OpenChunk, Batch]:
         """The most urgent batch that is opened, once its provider may be called: the turn comes before the choice."""
         while True:
             wire = self._caller.try_turn() if self._opened and not self._turns.locked() else None
             if wire is None:
                 async with self._turns:
                     wire = await self._await_turn()
-                    found = self._pop(wire)
+                    found = self._opened.pop(wire.way.max_batch)
             else:
-                found = self._pop(wire)
+                found = self._opened.pop(wire.way.max_batch)
             if found is not None:
                 return wire, *found
 
@@ -318,47 +306,10 @@ class Outlet:
                 return wire
 
     def _clear_out(self) -> None:
-        waiting, self._opened = self._opened, []
-        for entry in waiting:
-            *_, chunk, batch = entry
-            results = self._last_look(chunk, batch)
-            if results:
-                self._results(chunk, results, len(batch))
-            else:
-                heapq.heappush(self._opened, entry)
+        for chunk, batch in self._opened.take_out(lambda chunk, batch: bool(self._last_look(chunk, batch))):
+            self._results(chunk, self._last_look(chunk, batch), len(batch))
 
-    def _pop(self, wire: Wire) -> tuple[OpenChunk, tuple[Envelope, ...]] | None:
-        """The most urgent batch of which nobody is being called just now; those wait for that call's end. A reserve that
-        takes fewer at once leaves the rest of a batch in its place."""
-        while self._opened:
-            entry = heapq.heappop(self._opened)
-            lane, order, place, chunk, batch = entry
-            if len(batch) > wire.way.max_batch:
-                batch, rest = batch[: wire.way.max_batch], batch[wire.way.max_batch :]
-                heapq.heappush(self._opened, (lane, order, rest[0].row.pos, chunk, rest))
-                self._work.set()
-                entry = (lane, order, place, chunk, batch)
-            busy = next((item.row.target for item in batch if item.row.target in self._called), None)
-            if busy is None:
-                self._called.update([item.row.target for item in batch])
-                return chunk, batch
-            self._behind.setdefault(busy, []).append(entry)
-        return None
-
-    def _let_go(self, batch: tuple[Envelope, ...]) -> None:
-        for item in batch:
-            self._called.discard(item.row.target)
-            if self._behind:
-                self._put_back(self._behind.pop(item.row.target, []))
-
-    def _put_back(self, entries: list[_Opened]) -> None:
-        for entry in entries:
-            heapq.heappush(self._opened, entry)
-        if entries and self._paused:
-            self._hand_back()
-        self._work.set()
-
-    def _last_look(self, chunk: OpenChunk, batch: tuple[Envelope, ...]) -> list[Settled]:
+    def _last_look(self, chunk: OpenChunk, batch: Batch) -> list[Settled]:
         """Just before the call: what may not be sent any more, or not now."""
         at, over = self._now(), self._over(chunk.live)
         if over is not None:
@@ -374,20 +325,6 @@ class Outlet:
         if self._roomy():
             self._room.set()
         self._writer.settle(results, [chunk.id] if chunk.left == 0 else [])
-
-
-def message_of(live: Live, row: Row, address: Address) -> Message:
-    return Message(
-        id=row.name,
-        to=address.to,
-        text=live.texts[row.text_no].body,
-        bulletin=live.bulletin,
-        peer=address.peer,
-        areas=tuple(row.areas.split(",")) if row.areas else (),
-        serial=row.serial,
-        secrets=address.secrets,
-        told=tuple([one for one in live.bulletin.earlier if one in address.told]) if address.told else (),
-    )
 
 
 def _unless_in_doubt(row: Row, state: DeliveryState) -> DeliveryState:

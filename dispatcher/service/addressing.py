@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dispatcher.model import TargetKind
-from dispatcher.sending.outlet import Address
+from dispatcher.sending.opened import Address
 from dispatcher.store import deliveries
 from dispatcher.store.deliveries import Row
 from dispatcher.store.engine import Store

@@ -238,8 +238,9 @@ async def fence(tx: Tx, holder: Holder, marks: Mapping[int, int]) -> dict[int, b
     return ours
 
 
-async def renew(tx: Tx, holder: Holder) -> None:
-    await tx.execute(
+async def renew(tx: Tx, holder: Holder) -> dict[int, bool]:
+    """What is still the holder's, for another LEASE_S; False for a chunk whose warning was called off meanwhile."""
+    held = await tx.execute(
         update(chunks)
         .where(
             chunks.c.owner == holder.node,
@@ -247,7 +248,9 @@ async def renew(tx: Tx, holder: Holder) -> None:
             chunks.c.state.in_([ChunkState.OPEN, ChunkState.ENDED]),
         )
         .values(lease_until=_LeaseEnd())
+        .returning(chunks.c.id, chunks.c.state)
     )
+    return {row.id: row.state == ChunkState.OPEN for row in held}
 
 
 async def orphaned(tx: Tx, for_: timedelta) -> int:

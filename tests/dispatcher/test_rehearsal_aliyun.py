@@ -27,7 +27,7 @@ from dispatcher.rehearsal.server import City, Options, playing
 from dispatcher.sending.calling import Wire
 from dispatcher.sending.dispatch import Dispatcher, Identity
 from dispatcher.sending.live import Desk
-from dispatcher.sending.outlet import Address
+from dispatcher.sending.opened import Address
 from dispatcher.service.assembly import event_code_of
 from dispatcher.states import DeliveryState
 from dispatcher.store import ledger, nodes

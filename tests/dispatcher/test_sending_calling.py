@@ -302,3 +302,32 @@ async def test_retries_get_every_fifth_slice_while_first_tries_of_their_lane_wai
         await until(all_in(store, fresh.id, {DeliveryState.SENT: 400}))
     again = [one.bulletin.warning_id == limping.id for one in only.got[:100]]
     assert 10 <= sum(again) <= 25, "a fifth, or the four that stood open before"
+
+
+async def test_a_look_up_does_not_take_another_warnings_message_for_ours(store: Store) -> None:
+    """Two warnings bear one text to one number; the first arrived, the second's try did not. Whoever looks by number and
+    text finds the first for the second."""
+
+    class Confused(Knowing):
+        async def ask(self, batch: Sequence[Message], now: datetime) -> list[Asked]:
+            self.asked += [one.id for one in batch]
+            return [
+                Asked(id=one.id, receipt=Receipt(state=ReceiptState.DELIVERED, id=one.id, ref="SM1")) for one in batch
+            ]
+
+    clock = Clock()
+    answers: list[Outcome] = [
+        Accepted(ref="SM2"), NotKnown(code="timeout", reason="没有应答"), Accepted(ref="SM1")
+    ]  # fmt: skip
+    provider = Confused(answer=lambda _: answers.pop())
+    first = await released(store, red(), people(1), 1)
+    async with sending(store, clock, provider) as (dispatcher, _):
+        await until(all_in(store, first.id, {DeliveryState.SENT: 1}))
+        second = await released(store, red(), people(1), 2)
+        dispatcher.wake()
+        await until(lambda: _true(len(provider.got) == 2))
+        clock.pass_(seconds=5)
+        dispatcher.wake()
+        await until(all_in(store, second.id, {DeliveryState.SENT: 1}))
+    assert len(provider.asked) == 1
+    assert [message.bulletin.warning_id for message in provider.got] == [first.id, second.id, second.id]

@@ -20,7 +20,7 @@ from dispatcher.pipeline.withdraw import end, told
 from dispatcher.sending.calling import Wire
 from dispatcher.sending.dispatch import Dispatcher, Identity
 from dispatcher.sending.live import Desk
-from dispatcher.sending.outlet import Address, Lookup
+from dispatcher.sending.opened import Address, Lookup
 from dispatcher.sending.writer import Writer
 from dispatcher.service.assembly import event_code_of
 from dispatcher.states import DeliveryState, WarningState
@@ -412,3 +412,47 @@ async def test_nobody_hears_the_correction_before_what_it_corrects(store: Store)
         await until(all_in(store, second.id, {DeliveryState.SENT: 2}))
     heard = [message.bulletin.warning_id for message in sms.got if ".officer-JA00000." in message.id]
     assert heard == [first.id, second.id]
+
+
+async def test_a_second_crash_doubts_nobody_who_was_not_called_again(store: Store) -> None:
+    """What the first crash left in doubt waits in a chunk of its own, and is opened again before it is called again."""
+    first, second, third = Provider(hold=asyncio.Event()), Provider(hold=asyncio.Event()), Provider()
+    warning = await released(store, red(), people(60))
+    async with dispatching(store, Clock(), window=16, sms=first):
+        await until(lambda: _true(first.under_way == 8))
+    async with dispatching(store, Clock(), window=16, sms=second) as (dispatcher, _):
+        await until(lambda: _true(second.under_way == 8))
+        assert dispatcher.unsettled <= 16
+    async with dispatching(store, Clock(), window=16, sms=third):
+        await until(all_in(store, warning.id, {DeliveryState.SENT: 60}))
+    async with store.read() as tx:
+        rows = (
+            await tx.execute(
+                text("SELECT target, count(*) AS n FROM attempts WHERE outcome = 'in_doubt' GROUP BY target")
+            )
+        ).all()
+    twice = [row.target for row in rows if row.n > 1]
+    called_twice = {m.id.split(".")[1] for m in first.got} & {m.id.split(".")[1] for m in second.got}
+    assert set(twice) <= called_twice, "doubted twice, and not called in between"
+    assert len(rows) <= 32
+
+
+async def test_a_process_that_stood_still_past_its_lease_sends_nothing_that_another_has_taken(
+    postgres_store: Store,
+) -> None:
+    """The clock jumps over the lease while calls are opened; meanwhile another node took the chunk and heard a cancel."""
+    sleepy, heir = Provider(hold=asyncio.Event()), Holder(node="heir", epoch=1)
+    warning = await released(postgres_store, red(), people(60))
+    async with dispatching(postgres_store, Clock(), window=32, sms=sleepy) as (dispatcher, _):
+        await until(lambda: _true(sleepy.under_way == 8))
+        dispatcher.lease.renewed(-1000.0)
+        async with postgres_store.begin() as tx:
+            await tx.execute(text("UPDATE chunks SET lease_until = now() - interval '1 second'"))
+            assert await chunks.reclaim(tx, heir, ["sms"]) is not None
+        assert sleepy.hold is not None
+        sleepy.hold.set()
+        await until(lambda: _true(sleepy.under_way == 0))
+        await until(lambda: _true(dispatcher.lease.holds))
+        await until(lambda: _true(dispatcher.unsettled == 0))
+    assert len(sleepy.got) == 8, "the calls under way, and not one more"
+    assert (await counts(postgres_store, warning.id)) == {DeliveryState.PLANNED: 60}

@@ -16,6 +16,7 @@ from dispatcher.store.deliveries.queue import (
     plan,
     reached,
     regroup,
+    taken,
     told_before,
     withdraw,
 )
@@ -41,6 +42,7 @@ __all__ = [
     "reached",
     "regroup",
     "settle",
+    "taken",
     "told_before",
     "withdraw",
 ]

@@ -13,7 +13,7 @@ from dispatcher.store.deliveries.rows import Due, Row, row_of
 from dispatcher.store.engine import Tx
 from dispatcher.store.many import Inserted
 from dispatcher.store.packing import FrozenRow
-from dispatcher.store.tables import chunks, deliveries, warnings
+from dispatcher.store.tables import attempts, chunks, deliveries, warnings
 
 _UNTOUCHED = (DeliveryState.PLANNED, "")
 
@@ -255,6 +255,19 @@ async def told_before(tx: Tx, rows: Sequence[Row]) -> dict[str, frozenset[str]]:
     for target, broadcast_id in found:
         told.setdefault(target, set()).add(broadcast_id)
     return {target: frozenset(ids) for target, ids in told.items()}
+
+
+async def taken(tx: Tx, named: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
+    """`named`: (target, provider's reference). Those that stand on record for a try."""
+    if not named:
+        return set()
+    found = await tx.execute(
+        select(attempts.c.target, attempts.c.provider_ref).where(
+            attempts.c.target.in_({target for target, _ in named}),
+            attempts.c.provider_ref.in_({ref for _, ref in named}),
+        )
+    )
+    return {(row.target, row.provider_ref) for row in found} & set(named)
 
 
 async def awaiting_receipt(tx: Tx, warning_id: str, channel: str, after: str = "", limit: int = 1000) -> list[Row]:
