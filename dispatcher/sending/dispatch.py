@@ -151,7 +151,7 @@ class Dispatcher:
         outlet = self._outlets[channel]
         while not self._draining:
             above = outlet.lane if outlet.backlog >= BACKLOG else None
-            opened = await self._writer.within(partial(self._plan, channel, above))
+            opened = await self._writer.beside(partial(self._plan, channel, above))
             if opened is None:
                 return
             outlet.add(opened)

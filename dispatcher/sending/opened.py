@@ -4,7 +4,9 @@ correction arrives before what it corrects.
 
 from __future__ import annotations
 
+import asyncio
 import heapq
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -60,6 +62,22 @@ class Opened:
         self._called: set[str] = set()
         self._behind: dict[str, list[_Entry]] = {}
         self._order = 0
+        self._idle: deque[asyncio.Future[None]] = deque()
+
+    async def some(self) -> None:
+        """Waits until something is opened. What comes wakes as many as it is, not everybody."""
+        while not self._heap:
+            idle: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._idle.append(idle)
+            await idle
+
+    def _put(self, entry: _Entry) -> None:
+        heapq.heappush(self._heap, entry)
+        while self._idle:
+            idle = self._idle.popleft()
+            if not idle.done():
+                idle.set_result(None)
+                break
 
     def __bool__(self) -> bool:
         """Whether anything waits that is not behind a call under way."""
@@ -77,7 +95,7 @@ class Opened:
         for start in range(0, len(slice_), most):
             self._order += 1
             batch = tuple(slice_[start : start + most])
-            heapq.heappush(self._heap, (chunk.lane, self._order, batch[0].row.pos, chunk, batch))
+            self._put((chunk.lane, self._order, batch[0].row.pos, chunk, batch))
 
     def pop(self, most: int) -> tuple[OpenChunk, Batch] | None:
         """The most urgent batch of which nobody is being called just now; those wait for that call's end. A provider that
@@ -87,7 +105,7 @@ class Opened:
             lane, order, place, chunk, batch = entry
             if len(batch) > most:
                 batch, rest = batch[:most], batch[most:]
-                heapq.heappush(self._heap, (lane, order, rest[0].row.pos, chunk, rest))
+                self._put((lane, order, rest[0].row.pos, chunk, rest))
                 entry = (lane, order, place, chunk, batch)
             busy = next((item.row.target for item in batch if item.row.target in self._called), None)
             if busy is None:
@@ -103,7 +121,7 @@ class Opened:
             self._called.discard(item.row.target)
             if self._behind:
                 for entry in self._behind.pop(item.row.target, ()):
-                    heapq.heappush(self._heap, entry)
+                    self._put(entry)
                     freed = True
         return freed
 

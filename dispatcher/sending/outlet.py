@@ -65,7 +65,9 @@ class Outlet:
         self._watchdog = Watchdog()
         self._paused = False
         self._opened = Opened()
-        self._work = asyncio.Event()
+        self._asked: asyncio.Queue[tuple[OpenChunk, list[Row], dict[str, Address], asyncio.Future[bool]]] = (
+            asyncio.Queue()
+        )
         self._turns = asyncio.Lock()
         self.low = asyncio.Event()
         """Set when a chunk has been opened to its end and few rows wait in memory: the next is to be planned."""
@@ -137,6 +139,7 @@ class Outlet:
         name = self._wires[0].name
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._open_slices(), name=f"{name}: opens slices")
+            tasks.create_task(self._hand_over_slices(), name=f"{name}: hands slices over")
             tasks.create_task(self._watchdog.run(), name=f"{name}: watchdog")
             for number in range(self._wires[0].in_flight):
                 tasks.create_task(self._send_batches(), name=f"{name}: sender {number}")
@@ -192,15 +195,22 @@ class Outlet:
             return
         addresses = await self._addresses(chunk, len(rows))
         self._under_way += len(rows)
-        if not await self._writer.open(chunk.id, rows[-1].pos + 1):
-            self._under_way -= len(rows)
-            self._room.set()
-            self._lost(chunk)
-            return
         chunk.next += len(rows)
         if chunk.next >= len(chunk.rows):
             self._drop(chunk)
-        self._hand_over(chunk, rows, addresses)
+        self._asked.put_nowait((chunk, rows, addresses, self._writer.open(chunk.id, rows[-1].pos + 1)))
+
+    async def _hand_over_slices(self) -> None:
+        """As their marks become durable, in the order they were asked for; the next is asked for meanwhile, so that the
+        window does not run empty while a commit is on its way."""
+        while True:
+            chunk, rows, addresses, opened = await self._asked.get()
+            if await opened:
+                self._hand_over(chunk, rows, addresses)
+                continue
+            self._under_way -= len(rows)
+            self._room.set()
+            self._lost(chunk, len(rows))
 
     async def _addresses(self, chunk: OpenChunk, count: int) -> dict[str, Address]:
         """Of the next rows; looked up for a window at a time, and anew where it was long ago: phones change."""
@@ -225,7 +235,6 @@ class Outlet:
         self._opened.push(chunk, envelopes, self._wires[0].way.max_batch)
         if self._paused:  # while the mark was being moved
             self._hand_back()
-        self._work.set()
 
     def _drop(self, chunk: OpenChunk) -> None:
         self._heap = [entry for entry in self._heap if entry[2] is not chunk]
@@ -233,10 +242,10 @@ class Outlet:
         if self.backlog < BACKLOG:
             self.low.set()
 
-    def _lost(self, chunk: OpenChunk) -> None:
+    def _lost(self, chunk: OpenChunk, asked: int) -> None:
         """The mark could not be moved: the warning was called off (its rows are withdrawn), or another node has it."""
         self._drop(chunk)
-        chunk.left -= len(chunk.rows) - chunk.next
+        chunk.left -= asked + len(chunk.rows) - chunk.next
         del chunk.rows[chunk.next :]
         if chunk.left == 0:
             self._writer.settle([], [chunk.id])
@@ -271,30 +280,26 @@ class Outlet:
             if not results and not chunk.lost:
                 results = await self._caller.call(wire, (chunk.id, chunk.live), batch, leash)
             self._results(chunk, results, len(batch))
-            if self._opened.let_go(batch):
-                self._work.set()
-                if self._paused:
-                    self._hand_back()
+            if self._opened.let_go(batch) and self._paused:
+                self._hand_back()
 
     async def _next(self) -> tuple[Wire, OpenChunk, Batch]:
         """The most urgent batch that is opened, once its provider may be called: the turn comes before the choice."""
         while True:
-            wire = self._caller.try_turn() if self._opened and not self._turns.locked() else None
+            if not self._opened:
+                await self._opened.some()
+            wire = self._caller.try_turn()
             if wire is None:
                 async with self._turns:
                     wire = await self._await_turn()
-                    found = self._opened.pop(wire.way.max_batch)
-            else:
-                found = self._opened.pop(wire.way.max_batch)
-            if found is not None:
+            found = self._opened.pop(wire.way.max_batch) if wire else None
+            if wire is not None and found is not None:
                 return wire, *found
 
-    async def _await_turn(self) -> Wire:
-        """Also while the provider rests for a minute: what runs out or is called off meanwhile is settled."""
-        while True:
-            while not self._opened:
-                self._work.clear()
-                await self._work.wait()
+    async def _await_turn(self) -> Wire | None:
+        """Also while the provider rests for a minute: what runs out or is called off meanwhile is settled. None where nothing
+        is left to send."""
+        while self._opened:
             wire = self._caller.choice()
             try:
                 async with asyncio.timeout(LOOK_S):
@@ -302,8 +307,8 @@ class Outlet:
             except TimeoutError:
                 self._clear_out()
                 continue
-            if self._opened:
-                return wire
+            return wire
+        return None
 
     def _clear_out(self) -> None:
         for chunk, batch in self._opened.take_out(lambda chunk, batch: bool(self._last_look(chunk, batch))):

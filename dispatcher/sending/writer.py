@@ -70,12 +70,12 @@ class Writer:
         self._waiting.closed += closed
         self._wake.set()
 
-    async def open(self, chunk_id: int, position: int) -> bool:
+    def open(self, chunk_id: int, position: int) -> asyncio.Future[bool]:
         """Durably moves a chunk's mark; False where it is no longer ours or its warning was called off."""
         done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._waiting.marks.append(_Mark(chunk_id=chunk_id, position=position, done=done))
         self._wake.set()
-        return await done
+        return done
 
     async def within(self, work: Callable[[Tx], Awaitable[T]]) -> T:
         """Runs `work` in a transaction of its own, after the results that came before it. It may run more than once."""
@@ -83,6 +83,11 @@ class Writer:
         self._work.append(_Work(run=work, done=done))
         self._wake.set()
         return await done
+
+    async def beside(self, work: Callable[[Tx], Awaitable[T]]) -> T:
+        """Runs `work` in a transaction of its own, beside the results and not between them: planning a thousand rows takes
+        as long as sending two hundred, and the window must not run empty meanwhile. SQLite has one writer anyway."""
+        return await self._persist(work)
 
     @property
     def unwritten(self) -> int:
@@ -118,11 +123,11 @@ class Writer:
     async def _persist_batch(self, batch: _Batch) -> dict[int, bool]:
         """A value that no column takes must not stop the city: then the results are written without anybody's words."""
         try:
-            return await self._persist(lambda tx: self._write(tx, batch))
+            return await patiently(lambda: self._commit(batch))
         except Exception:
             log.exception("发送结果里有数据库不收的内容，去掉对方的原话再写", results=len(batch.results))
             batch.results = [_bare(result) for result in batch.results]
-            return await self._persist(lambda tx: self._write(tx, batch))
+            return await patiently(lambda: self._commit(batch))
 
     async def _company(self) -> None:
         """Waits a moment for more results; a mark or a plan ends the wait."""
@@ -135,13 +140,14 @@ class Writer:
         except TimeoutError:
             return
 
-    async def _write(self, tx: Tx, batch: _Batch) -> dict[int, bool]:
+    async def _commit(self, batch: _Batch) -> dict[int, bool]:
         marks = dict.fromkeys([*(result.chunk_id for result in batch.results), *batch.closed], 0)
         for mark in batch.marks:
             marks[mark.chunk_id] = max(mark.position, marks.get(mark.chunk_id, 0))
-        ours = await chunks.fence(tx, self._holder(), marks)
-        await deliveries.settle(tx, [result for result in batch.results if result.chunk_id in ours])
-        await chunks.close(tx, [chunk_id for chunk_id in batch.closed if chunk_id in ours])
+        ours = await deliveries.group_commit(self._store, self._holder(), marks, batch.results)
+        if closed := [chunk_id for chunk_id in batch.closed if chunk_id in ours]:
+            async with self._store.begin() as tx:
+                await chunks.close(tx, closed)
         return ours
 
     async def _do(self, item: _Work) -> None:

@@ -142,7 +142,7 @@ async def take(tx: Tx, channel: str, holder: Holder, above_lane: int | None = No
 
 async def take_ended(tx: Tx, sent_here: Sequence[str], holder: Holder) -> Chunk | None:
     """A released chunk of a channel not sent here, whose warning may no longer be sent by anybody."""
-    return await _seize(tx, and_(chunks.c.channel.not_in(sent_here), ~_IN_FORCE), holder)
+    return await _seize(tx, and_(chunks.c.channel.not_in(sent_here), ~IN_FORCE), holder)
 
 
 async def reclaim(tx: Tx, holder: Holder, channels: Sequence[str]) -> Chunk | None:
@@ -205,15 +205,15 @@ async def gather(tx: Tx, new: NewChunk, warning_id: str, holder: Holder) -> int:
 _OURS = and_(  # an epoch is its node's own: two nodes may both be in their first
     chunks.c.owner == bindparam("b_owner"), chunks.c.epoch == bindparam("b_epoch")
 )
-_IN_FORCE = (
+IN_FORCE = (
     select(warnings.c.id)
-    .where(warnings.c.id == chunks.c.warning_id, warnings.c.state.in_([state.value for state in SENDING]))
+    .where(warnings.c.id == chunks.c.warning_id, or_(*[warnings.c.state == state.value for state in SENDING]))
     .exists()
 )
 _FURTHER = and_(
     chunks.c.opened_to < bindparam("b_position"),
     chunks.c.state == ChunkState.OPEN,
-    _IN_FORCE,
+    IN_FORCE,
 )
 _FENCE = (
     update(chunks)

@@ -64,6 +64,14 @@ class Store:
             yield tx
 
     @asynccontextmanager
+    async def at_once(self) -> AsyncIterator[Tx]:
+        """For one statement that is a transaction of its own, on PostgreSQL: no word before it and none after it."""
+        assert self._one_writer is None
+        async with self._engine.connect() as tx:
+            await tx.execution_options(isolation_level="AUTOCOMMIT")
+            yield tx
+
+    @asynccontextmanager
     async def read(self) -> AsyncIterator[Tx]:
         """A reading connection with a consistent view; writes through it are a bug and are rolled back."""
         async with self._engine.connect() as tx:

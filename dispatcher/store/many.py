@@ -59,8 +59,7 @@ class Many:
     def unnested(self, rows: Sequence[tuple[object, ...]]) -> tuple[str, tuple[object, ...]]:
         """PostgreSQL's SQL for these rows, and its values."""
         columns = dict(zip(self._columns, zip(*rows, strict=True), strict=True))
-        # What is the same in every row is given once: an array costs its elements, here and at the server.
-        varied = tuple([name for name, column in columns.items() if column.count(column[0]) < len(column)])
+        varied = varied_in(columns)
         sql, names, constants = self._compiled(varied)
         given = {name: columns[name] if name in varied else columns[name][0] for name in columns}
         return sql, tuple([given[one] if one in given else constants[one] for one in names])
@@ -68,19 +67,12 @@ class Many:
     def _compiled(self, varied: tuple[str, ...]) -> tuple[str, list[str], dict[str, object]]:
         """The SQL with numbers for its values, their names in that order, and those that stand in the statement."""
         if varied not in self._made:
-            statement = self._make_unnested(self._sources(varied))
+            statement = self._make_unnested(sources(self._columns, varied))
             assert isinstance(statement, ClauseElement)
             compiled = statement.compile(dialect=asyncpg.dialect())  # type: ignore[no-untyped-call]
             assert isinstance(compiled, SQLCompiler)
             self._made[varied] = str(compiled), list(compiled.positiontup or ()), compiled.params
         return self._made[varied]
-
-    def _sources(self, varied: tuple[str, ...]) -> dict[str, ColumnElement[Any]]:
-        every = {name: bindparam(name, type_=_boundless(kind)) for name, kind in self._columns.items()}
-        if not varied:
-            return dict(every)
-        rows = unnested({name: self._columns[name] for name in varied}).c
-        return {name: rows[name] if name in varied else value for name, value in every.items()}
 
     def _make_unnested(self, sources: Mapping[str, ColumnElement[Any]]) -> Executable:
         return self._build(sources.__getitem__)
@@ -124,11 +116,29 @@ class Inserted(Many):
         return statement.on_conflict_do_nothing() if self._ignoring else statement
 
 
-def unnested(columns: Mapping[str, TypeEngine[Any]]) -> FromClause:
+def varied_in(columns: Mapping[str, tuple[object, ...]]) -> tuple[str, ...]:
+    """What is the same in every row is given once: an array costs its elements, here and at the server."""
+    return tuple([name for name, column in columns.items() if column.count(column[0]) < len(column)])
+
+
+def sources(
+    columns: Mapping[str, TypeEngine[Any]], varied: tuple[str, ...], name: str = "given"
+) -> dict[str, ColumnElement[Any]]:
+    """The value of each column in a row: out of its array, or the one that all rows share. Bound by the column's name."""
+    every: dict[str, ColumnElement[Any]] = {
+        one: bindparam(one, type_=_boundless(kind)) for one, kind in columns.items() if one not in varied
+    }
+    if not varied:
+        return every
+    rows = unnested({one: columns[one] for one in varied}, name).c
+    return {one: rows[one] if one in varied else every[one] for one in columns}
+
+
+def unnested(columns: Mapping[str, TypeEngine[Any]], called: str = "given") -> FromClause:
     """Rows made of arrays, one a column, bound by the column's name."""
     arrays = [bindparam(name, type_=ARRAY(_boundless(kind))) for name, kind in columns.items()]
     names = [column(name, kind) for name, kind in columns.items()]
-    return func.unnest(*arrays).table_valued(*names).render_derived(name="given")
+    return func.unnest(*arrays).table_valued(*names).render_derived(name=called)
 
 
 def _boundless(kind: TypeEngine[Any]) -> TypeEngine[Any]:

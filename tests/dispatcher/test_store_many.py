@@ -82,7 +82,7 @@ async def test_a_group_of_results_is_found_by_its_chunk_and_not_by_walking_the_w
 
 
 async def _explained(tx: Any, results: list[Settled]) -> str:
-    sql, values = _STATEMENTS[DeliveryState.SENT].unnested([deliveries.results._settled_values(one) for one in results])
+    sql, values = _STATEMENTS[DeliveryState.SENT].unnested([deliveries.results.settled_values(one) for one in results])
     found = await tx.exec_driver_sql(f"EXPLAIN {sql}", values)
     return "\n".join(row[0] for row in found)
 

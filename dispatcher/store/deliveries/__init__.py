@@ -5,6 +5,7 @@ ended, or waiting for a receipt, or due again (`due_at`). So in a chunk, planned
 doubt, and those above were never touched.
 """
 
+from dispatcher.store.deliveries.commit import group_commit
 from dispatcher.store.deliveries.queue import (
     awaiting_receipt,
     due,
@@ -34,6 +35,7 @@ __all__ = [
     "due",
     "due_warnings",
     "give_up_waiting",
+    "group_commit",
     "in_chunk",
     "mark_doubt",
     "next_due",

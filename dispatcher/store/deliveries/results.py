@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import ColumnElement, Update, bindparam, case, func, insert, or_, update
 
@@ -23,7 +24,7 @@ def _stands_in(*states: DeliveryState) -> ColumnElement[bool]:
 
 
 _C = deliveries.c
-_SETTLED = {
+SETTLED = {
     "k_chunk": _C.chunk_id.type,
     "k_pos": _C.pos.type,
     "k_target": _C.target.type,
@@ -39,13 +40,36 @@ _SETTLED = {
 }
 
 
+def may_be(state: DeliveryState) -> ColumnElement[bool]:
+    """Whether the row may become that, or is it already."""
+    return _stands_in(*_GUARDS[state], state)
+
+
+def settled(
+    given: Source, state: int | ColumnElement[int], allowed: ColumnElement[bool]
+) -> dict[str, ColumnElement[Any] | None]:
+    """What a result makes of its row: a receipt that overtook the answer keeps what it proved."""
+    return {
+        "chunk_id": None,
+        "calls": given("v_calls"),
+        "tries": given("v_tries"),
+        "provider": given("v_provider"),
+        "provider_ref": given("v_ref"),
+        "possible_duplicate": given("v_duplicate"),
+        "sent_at": func.coalesce(_C.sent_at, given("v_sent")),
+        "state": case((allowed, state), else_=_C.state),
+        "state_code": case((allowed, given("v_code")), else_=_C.state_code),
+        "due_at": case((allowed, given("v_due")), else_=None),
+        "ended_at": case((allowed, given("v_ended")), else_=_C.ended_at),
+    }
+
+
 def _settle_to(state: DeliveryState) -> Many:
-    """One statement a state: a receipt that overtook the answer keeps what it proved.
+    """One statement a state.
 
     A row is found by its place in its chunk. By its key, PostgreSQL may walk through all rows of the warning for each
     group of results: at ten thousand rows that was nine tenths of all the time.
     """
-    allowed = _stands_in(*_GUARDS[state], state)
 
     def build(given: Source) -> Update:
         return (
@@ -55,22 +79,10 @@ def _settle_to(state: DeliveryState) -> Many:
                 _C.pos == given("k_pos"),
                 _C.target == given("k_target"),
             )
-            .values(
-                chunk_id=None,
-                calls=given("v_calls"),
-                tries=given("v_tries"),
-                provider=given("v_provider"),
-                provider_ref=given("v_ref"),
-                possible_duplicate=given("v_duplicate"),
-                sent_at=func.coalesce(_C.sent_at, given("v_sent")),
-                state=case((allowed, int(state)), else_=_C.state),
-                state_code=case((allowed, given("v_code")), else_=_C.state_code),
-                due_at=case((allowed, given("v_due")), else_=None),
-                ended_at=case((allowed, given("v_ended")), else_=_C.ended_at),
-            )
+            .values(settled(given, int(state), may_be(state)))
         )
 
-    return Many(_SETTLED, build)
+    return Many(SETTLED, build)
 
 
 _STATEMENTS = {state: _settle_to(state) for state in DeliveryState}
@@ -81,16 +93,16 @@ async def settle(tx: Tx, results: Sequence[Settled]) -> None:
     by_state: dict[DeliveryState, list[tuple[object, ...]]] = {}
     tries: list[tuple[object, ...]] = []
     for result in results:
-        by_state.setdefault(result.state, []).append(_settled_values(result))
+        by_state.setdefault(result.state, []).append(settled_values(result))
         if result.attempt:
-            tries.append(_attempt_values(result.row, result.attempt))
+            tries.append(attempt_values(result.row, result.attempt))
     for state, values in by_state.items():
         await _STATEMENTS[state].run(tx, values)
     await _APPEND.run(tx, tries)
 
 
-def _settled_values(result: Settled) -> tuple[object, ...]:
-    """In the order of `_SETTLED`."""
+def settled_values(result: Settled) -> tuple[object, ...]:
+    """In the order of `SETTLED`."""
     row, attempt = result.row, result.attempt
     return (
         result.chunk_id,
@@ -129,7 +141,7 @@ async def mark_doubt(tx: Tx, chunk: Chunk, rows: Sequence[Row], now: datetime) -
     await _APPEND.run(
         tx,
         [
-            _attempt_values(
+            attempt_values(
                 row,
                 Attempt(no=row.calls, provider="", started_at=now, ended_at=now, outcome="in_doubt", reason=doubt),
             )
@@ -138,7 +150,7 @@ async def mark_doubt(tx: Tx, chunk: Chunk, rows: Sequence[Row], now: datetime) -
     )
 
 
-_ATTEMPT = (
+ATTEMPT = (
     "warning_id",
     "channel",
     "target",
@@ -154,12 +166,12 @@ _ATTEMPT = (
     "possible_duplicate",
     "trace",
 )
-_APPEND = Inserted(attempts, _ATTEMPT, ignoring=True)
+_APPEND = Inserted(attempts, ATTEMPT, ignoring=True)
 """A batch whose commit was answered by silence is written again; each attempt stands once."""
 
 
-def _attempt_values(row: Row, attempt: Attempt) -> tuple[object, ...]:
-    """In the order of `_ATTEMPT`."""
+def attempt_values(row: Row, attempt: Attempt) -> tuple[object, ...]:
+    """In the order of `ATTEMPT`."""
     return (
         row.warning_id,
         row.channel,

@@ -1,0 +1,124 @@
+"""A group commit: who still owns what, what came of the calls, and how far the next ones may go; all of it or nothing.
+
+On PostgreSQL it is one statement, a transaction of its own. As five it was five times through an event loop that is busy
+sending: ten milliseconds, in which the window ran empty. On SQLite there is no way to anybody, and the statements stay apart.
+
+It must survive a zombie (what it no longer owns is passed over), and being written again after a commit whose answer was lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
+
+from sqlalchemy import ColumnElement, Integer, Select, SmallInteger, and_, bindparam, case, or_, select, update
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects.postgresql import asyncpg
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.types import TypeEngine
+
+from dispatcher.states import DeliveryState
+from dispatcher.store import chunks as chunk_store
+from dispatcher.store.chunks import ChunkState, Holder
+from dispatcher.store.deliveries import results as settling
+from dispatcher.store.deliveries.rows import Settled
+from dispatcher.store.engine import Store
+from dispatcher.store.many import sources, unnested, varied_in
+from dispatcher.store.tables import attempts, chunks, deliveries
+
+Rows = Sequence[tuple[object, ...]]
+
+
+async def group_commit(
+    store: Store, holder: Holder, marks: Mapping[int, int], results: Sequence[Settled]
+) -> dict[int, bool]:
+    """`marks`: chunk → how far it is to be opened, 0 where that is not asked for; every chunk of `results` is among them.
+    Returns the chunks still ours; False for one whose mark could not be moved, because its warning was called off."""
+    if not marks:
+        return {}
+    if store.dialect == "sqlite":
+        async with store.begin() as tx:
+            ours = await chunk_store.fence(tx, holder, marks)
+            await settling.settle(tx, [result for result in results if result.chunk_id in ours])
+            return ours
+    sql, values = _filled(holder, marks, results)
+    async with store.at_once() as tx:
+        found = (await tx.exec_driver_sql(sql, values)).all()
+    return {row.id: row.state == ChunkState.OPEN and row.opened_to >= marks[row.id] for row in found}
+
+
+_RESULT: dict[str, TypeEngine[Any]] = {**settling.SETTLED, "v_state": SmallInteger()}
+_TRY: dict[str, TypeEngine[Any]] = {"t_chunk": chunks.c.id.type} | {
+    f"t_{name}": attempts.c[name].type for name in settling.ATTEMPT
+}
+
+
+def _filled(holder: Holder, marks: Mapping[int, int], results: Sequence[Settled]) -> tuple[str, tuple[object, ...]]:
+    """The statement for these very rows, and its values."""
+    made: Rows = [(*settling.settled_values(one), int(one.state)) for one in results]
+    tries: Rows = [
+        (one.chunk_id, *settling.attempt_values(one.row, one.attempt)) for one in results if one.attempt is not None
+    ]
+    given: dict[str, object] = {"m_id": list(marks), "m_position": list(marks.values())}
+    given |= {"b_owner": holder.node, "b_epoch": holder.epoch}
+    shapes = []
+    for columns, rows in ((_RESULT, made), (_TRY, tries)):
+        by_name = dict(zip(columns, zip(*rows, strict=True), strict=True)) if rows else {}
+        varied = varied_in(by_name)
+        shapes.append((bool(rows), varied))
+        given |= {name: column if name in varied else column[0] for name, column in by_name.items()}
+    sql, names, constants = _statement(*shapes)
+    return sql, tuple([given[one] if one in given else constants[one] for one in names])
+
+
+@cache
+def _statement(
+    results: tuple[bool, tuple[str, ...]], tries: tuple[bool, tuple[str, ...]]
+) -> tuple[str, list[str], dict[str, Any]]:
+    """SQL, the names of its values in order, and those that stand in it. Each: whether there are rows, and which of their
+    columns vary."""
+    marks = unnested({"m_id": chunks.c.id.type, "m_position": Integer()}, "marks").c
+    further = and_(chunks.c.opened_to < marks.m_position, chunks.c.state == ChunkState.OPEN, chunk_store.IN_FORCE)
+    fenced = (
+        update(chunks)
+        .where(
+            chunks.c.id == marks.m_id,
+            chunks.c.owner == bindparam("b_owner"),
+            chunks.c.epoch == bindparam("b_epoch"),
+        )
+        .values(opened_to=case((further, marks.m_position), else_=chunks.c.opened_to))
+        .returning(chunks.c.id, chunks.c.state, chunks.c.opened_to)
+        .cte("fenced")
+    )
+    ours = select(fenced.c.id)
+    whole: Select[Any] = select(fenced)
+    if results[0]:
+        whole = whole.add_cte(_settling(results[1], ours).cte("settled"))
+    if tries[0]:
+        whole = whole.add_cte(_recording(tries[1], ours).cte("recorded"))
+    compiled = whole.compile(dialect=asyncpg.dialect())  # type: ignore[no-untyped-call]
+    assert isinstance(compiled, SQLCompiler)
+    return str(compiled), list(compiled.positiontup or ()), compiled.params
+
+
+def _settling(varied: tuple[str, ...], ours: Select[Any]) -> Any:
+    given = sources(_RESULT, varied, "made")
+    state = given["v_state"]
+    allowed: ColumnElement[bool] = or_(*[and_(state == int(one), settling.may_be(one)) for one in DeliveryState])
+    return (
+        update(deliveries)
+        .where(
+            deliveries.c.chunk_id == given["k_chunk"],
+            deliveries.c.pos == given["k_pos"],
+            deliveries.c.target == given["k_target"],
+            given["k_chunk"].in_(ours),
+        )
+        .values(settling.settled(given.__getitem__, state, allowed))
+    )
+
+
+def _recording(varied: tuple[str, ...], ours: Select[Any]) -> Any:
+    given = sources(_TRY, varied, "tried")
+    rows = select(*[given[f"t_{name}"] for name in settling.ATTEMPT]).where(given["t_chunk"].in_(ours))
+    return postgresql.insert(attempts).from_select(list(settling.ATTEMPT), rows).on_conflict_do_nothing()
