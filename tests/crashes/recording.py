@@ -134,7 +134,7 @@ async def plan_of(store: Store, seal: Seal, rows: list[WarningRow]) -> tuple[Pla
 
 async def _addresses(tx: Tx, seal: Seal, targets: list[str]) -> dict[str, str]:
     parsed = [Target.parse(target) for target in targets]
-    found = await opening.phones_of(tx, seal, parsed)
+    found = await opening.phones_of(tx, seal, map(str, parsed))
     gateways = [target.id for target in parsed if target.kind is TargetKind.GATEWAY]
     for number, gateway in (await opening.gateway_addresses(tx, gateways)).items():
         found[f"{TargetKind.GATEWAY}-{number}"] = gateway.ebrid

@@ -12,7 +12,7 @@ from sqlalchemy import insert, select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from dispatcher.sending.dispatch import LEASE
+from dispatcher.store.chunks import LEASE_S
 from dispatcher.store.engine import AlreadyThere, Store, Tx, database_is_away, open_store, unique, upsert
 from dispatcher.store.tables import facts, nodes, sequences
 
@@ -281,4 +281,4 @@ async def test_whoever_freezes_in_a_transaction_keeps_its_locks_no_longer_than_a
     """Stranded rows are found within 15 s; locked ones can be taken over by nobody."""
     async with postgres_store.read() as tx:
         setting = "SELECT extract(epoch FROM current_setting('idle_in_transaction_session_timeout')::interval)"
-        assert 0 < await tx.scalar(text(setting)) <= 15 - LEASE.total_seconds()
+        assert 0 < await tx.scalar(text(setting)) <= 15 - LEASE_S

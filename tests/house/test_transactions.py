@@ -16,6 +16,7 @@ BEGINS = {
     "dispatcher.registry.importing": "a register is replaced whole",
     "dispatcher.service": "start: the node's epoch, the key's proof",
     "dispatcher.store.migrating": "a migration is one transaction",
+    "dispatcher.store.deliveries.commit": "a group commit: one statement on PostgreSQL, a transaction on SQLite",
     "dispatcher.rehearsal.bench.ledgers": "the store's own speed, on a database of the benchmark's",
 }
 OUTSIDE = {"send", "ask", "publish", "post", "get_json", "request", "relay", "canary", "sleep", "consume"}
@@ -36,7 +37,7 @@ def _begun(module: Module) -> Iterator[ast.AsyncWith]:
         if isinstance(node, ast.AsyncWith):
             for item in node.items:
                 call = item.context_expr
-                if isinstance(call, ast.Call) and dotted(call.func).endswith("store.begin"):
+                if isinstance(call, ast.Call) and dotted(call.func).endswith(("store.begin", "store.at_once")):
                     yield node
 
 
