@@ -34,7 +34,7 @@ check: install-dev ## 静态检查：ruff、mypy --strict、导入约定、无�
 	@$(PY) -c 'import sys; from importlinter.cli import lint_imports_command; sys.exit(lint_imports_command())'
 	@$(PY) -m deptry .
 
-bench: install-dev ## 性能基准 P1–P13，约 20 分钟（ARGS='--only P1,P4 --json' 等）
+bench: install-dev ## 性能基准 P1–P13，约 20–30 分钟（ARGS='--only P1,P4 --json' 等）
 	@MINGLUO_SERVICES_DURABLE=1 $(PY) -m tests.services dispatcher bench $(ARGS)
 
 chaos: ## 混沌演练：随发送引擎的下一部分提供
