@@ -188,6 +188,18 @@ async def test_the_bare_ledger_writes_what_the_store_writes(postgres_store: Stor
         await bare.close()
 
 
+async def test_a_comparison_that_time_cut_short_is_said(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dispatcher.rehearsal.bench.yard.WHOLE_S", 0.0)
+    monkeypatch.setattr("dispatcher.rehearsal.bench.yard.SHORTEST_S", 0.0)
+
+    async def side() -> float:
+        return 1.0
+
+    found = await yard.in_turn(5, {"a": side, "b": side})
+    assert len(found["a"]) == 3
+    assert yard.short == ["时间到了，只量了 3 轮，不是 5 轮"]
+
+
 # ── what is shown and what is refused ───────────────────────────────────────────────────────────────────────────────
 
 

@@ -14,7 +14,7 @@ from dispatcher.rehearsal.bench.orders import BenchFailed, Hand, hired
 from dispatcher.rehearsal.bench.yard import ROUNDS, TOWN, Yard
 
 OF_BARE: Final = 0.5
-CONNECTIONS: Final = 100
+CONNECTIONS: Final = 256
 A_VOLLEY: Final = 3_000
 WARM: Final = 300
 LATER: Final = {"MINGLUO_POLICY__LEVELS__RED__RECEIPT_DEADLINE_S": "3600"}

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -93,8 +93,10 @@ def _plot(found: Sequence[Measured], described: Mapping[str, Any], path: Path) -
 async def _measured(yard: Yard, goal: str) -> Measured:
     if goal not in MEASURES:
         return not_measured(goal, "这一项还没有做")
+    yard.short.clear()
     try:
-        return await MEASURES[goal](yard)
+        measured = await MEASURES[goal](yard)
+        return replace(measured, missing=(*measured.missing, *dict.fromkeys(yard.short)))
     except* (BenchFailed, TimeoutError, OSError, AssertionError) as errors:
         first = errors.exceptions[0]
         while isinstance(first, BaseExceptionGroup):

@@ -34,7 +34,10 @@ class BenchScreen:
             if database["fsync"] != "on":
                 self._screen.line("  这个 PostgreSQL 不落盘（fsync 关闭）：落库的代价被低估", style="bold yellow")
         if missing:
-            self._screen.line(f"  {missing}：需要它的目标只量内置的一半，或标为“没有量”", style="bold yellow")
+            self._screen.line(
+                f"  {missing}：需要它的目标只量内置的一半，或标为“没有量”（make bench 会先找到或启动它们）",
+                style="bold yellow",
+            )
 
     def tell(self, what: str, done: int, total: int) -> None:
         if self._tell is not None:

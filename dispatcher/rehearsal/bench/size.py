@@ -13,7 +13,7 @@ from dispatcher.rehearsal.bench.engine import Engine, Run, Wish, environment_of
 from dispatcher.rehearsal.bench.goals import Check, Measured, at_most
 from dispatcher.rehearsal.bench.ground import People
 from dispatcher.rehearsal.bench.orders import START_LIMIT_S, BenchFailed, held_mib
-from dispatcher.rehearsal.bench.yard import CITY, FEW, NIGHT, Yard
+from dispatcher.rehearsal.bench.yard import CITY, FEW, NIGHT, ROUNDS, Yard
 from dispatcher.rehearsal.demo_stage import outside_environment
 from dispatcher.settings import PROJECT
 
@@ -98,8 +98,8 @@ async def idle(yard: Yard) -> Measured:
     for kind in yard.kinds:
         people = People(residents=0)
         held: list[float] = []
-        for number in range(FEW):
-            yard.tell(kind, number, FEW)
+        for number in range(ROUNDS):
+            yard.tell(kind, number, ROUNDS)
             held.append(await _idle(yard, kind, people))
         detail[kind] = {"held_mib": paired.spread(held), "officers": people.officers}
         checks.append(at_most(f"{kind} 空载", paired.middle(held), IDLE_MIB, "MiB"))

@@ -44,6 +44,8 @@ class Yard:
         self.folder = folder
         self.servers = given
         self.tell = tell
+        self.short: list[str] = []
+        """Comparisons of the goal under way that time cut short: its median is of fewer rounds than promised."""
         self.failed = False
         """Something was not measured: the logs say why, and stay."""
         self._stack = stack
@@ -77,7 +79,11 @@ class Yard:
 
     async def in_turn(self, rounds: int, sides: Mapping[str, Callable[[], Awaitable[T]]]) -> dict[str, list[T]]:
         """Both or all sides of a comparison, round by round."""
-        return await paired.in_turn(rounds, sides, self.tell, self.patience_s)
+        found = await paired.in_turn(rounds, sides, self.tell, self.patience_s)
+        made = min(len(some) for some in found.values())
+        if made < rounds:
+            self.short.append(f"时间到了，只量了 {made} 轮，不是 {rounds} 轮")
+        return found
 
     def log(self, name: str) -> Path:
         self._number += 1
