@@ -2,12 +2,15 @@
 
     dispatch.py   takes chunks, plans their rows, gathers what is due again, takes back what a crash left
     outlet.py     one channel: the heap of open chunks, the window, the long-lived sender loops
+    opened.py     what is opened and waits for its call; nobody is called twice at once
     calling.py    one call: which provider, what it already has, what it answers
     watchdog.py   the last limit of a call
-    writer.py     its one writer: results, then marks, then plans, in group commits
+    lease.py      how long what was taken may be believed our own
+    writer.py     its one writer: results and marks in group commits, then whatever else waits
     outcome.py    what a provider's answer means for a delivery (pure)
     live.py       a warning being sent: its bulletin, its texts, and whether it is still in force
 
 What it must survive: kill -9 at any instant (rows below `opened_to` without a result are exactly the doubtful ones), a
-database that goes away (results wait in memory), a provider that hangs or lies, a warning called off in the middle.
+database that goes away (results wait in memory), a provider that hangs or lies, a process that stood still past its lease, a
+warning called off in the middle.
 """

@@ -1,4 +1,4 @@
-"""The sender's one writer: results first, then the marks that let the next slice go, then new plans, in group commits.
+"""The sender's one writer: results, and with them the marks that let the next slice go, in group commits; new plans beside it.
 
 It must survive a database that goes away: results wait in memory and are written when it is back; a commit that was answered
 by silence is written again (guarded updates and natural keys make that harmless). Results of a chunk that is no longer ours

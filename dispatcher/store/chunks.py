@@ -215,7 +215,7 @@ _FURTHER = and_(
     chunks.c.state == ChunkState.OPEN,
     IN_FORCE,
 )
-_FENCE = (
+FENCE = (
     update(chunks)
     .where(chunks.c.id == bindparam("b_id"), _OURS)
     .values(opened_to=case((_FURTHER, bindparam("b_position")), else_=chunks.c.opened_to))
@@ -232,7 +232,7 @@ async def fence(tx: Tx, holder: Holder, marks: Mapping[int, int]) -> dict[int, b
     ours = {}
     for chunk_id, position in sorted(marks.items()):
         given = {"b_id": chunk_id, "b_owner": holder.node, "b_epoch": holder.epoch, "b_position": position}
-        row = (await tx.execute(_FENCE, given)).one_or_none()
+        row = (await tx.execute(FENCE, given)).one_or_none()
         if row is not None:
             ours[chunk_id] = row.state == ChunkState.OPEN and row.opened_to >= position
     return ours

@@ -10,10 +10,11 @@ import asyncio
 import sqlite3
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import URL, Table, event, make_url
 from sqlalchemy.dialects import postgresql, sqlite
@@ -22,6 +23,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
+T = TypeVar("T")
 Tx = AsyncConnection
 """A connection inside a transaction begun by `Store.begin()`, or a reading one of `Store.read()`."""
 
@@ -42,6 +44,9 @@ class Store:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
         self._one_writer = asyncio.Lock() if engine.dialect.name == "sqlite" else None
+        self._thread = ThreadPoolExecutor(1, "sqlite-writer")
+        """Started with the first work it is given."""
+        self._writing: sqlite3.Connection | None = None
 
     @property
     def dialect(self) -> str:
@@ -63,6 +68,32 @@ class Store:
         async with self._one_writer, self._engine.begin() as tx:
             yield tx
 
+    async def whole(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """On SQLite: `work` as one write transaction, run whole in a thread. Statement by statement each goes there and back
+        through a loop that is busy sending, and five of them took longer than what they wrote."""
+        assert self._one_writer is not None
+        async with self._one_writer:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, self._in_thread, work)
+
+    def _in_thread(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        if self._writing is None:
+            path = self._engine.url.database
+            self._writing = sqlite3.connect(str(path), timeout=SQLITE_BUSY_MS / 1000, isolation_level=None)
+            _set_pragmas(self._writing)
+        self._writing.execute("BEGIN IMMEDIATE")
+        try:
+            result = work(self._writing)
+        except BaseException:
+            self._writing.execute("ROLLBACK")
+            raise
+        self._writing.execute("COMMIT")
+        return result
+
+    def _end_thread(self) -> None:
+        if self._writing is not None:
+            self._writing.close()
+            self._writing = None
+
     @asynccontextmanager
     async def at_once(self) -> AsyncIterator[Tx]:
         """For one statement that is a transaction of its own, on PostgreSQL: no word before it and none after it."""
@@ -81,6 +112,9 @@ class Store:
             await tx.rollback()
 
     async def close(self) -> None:
+        if self._one_writer is not None:
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._end_thread)
+        self._thread.shutdown(wait=False)
         await self._engine.dispose()
 
 
@@ -113,16 +147,7 @@ def _sqlite(url: URL) -> AsyncEngine:
     @event.listens_for(engine.sync_engine, "connect")
     def connect(connection: Any, _record: object) -> None:
         connection.isolation_level = None
-        cursor = connection.cursor()
-        for pragma in (
-            "journal_mode=WAL",
-            "synchronous=FULL",
-            f"busy_timeout={SQLITE_BUSY_MS}",
-            "foreign_keys=ON",
-            "recursive_triggers=ON",
-        ):
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
+        _set_pragmas(connection)
 
     @event.listens_for(engine.sync_engine, "begin")
     def begin(connection: Any) -> None:
@@ -130,6 +155,19 @@ def _sqlite(url: URL) -> AsyncEngine:
         connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
 
     return engine
+
+
+def _set_pragmas(connection: Any) -> None:
+    cursor = connection.cursor()
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        f"busy_timeout={SQLITE_BUSY_MS}",
+        "foreign_keys=ON",
+        "recursive_triggers=ON",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
 
 
 def _postgresql(url: URL) -> AsyncEngine:
@@ -180,6 +218,9 @@ def database_is_away(error: Exception) -> bool:
     value that no column takes: whoever waited for those would wait for ever."""
     if isinstance(error, IntegrityError | ProgrammingError | DataError):
         return False
+    if isinstance(error, sqlite3.Error):  # from the thread that writes a transaction whole
+        wrong = isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError | sqlite3.DataError)
+        return not wrong and getattr(error, "sqlite_errorcode", None) != sqlite3.SQLITE_ERROR
     if isinstance(error, DBAPIError):
         said = getattr(error.orig, "sqlstate", None)  # asyncpg's class 22 reaches us as a bare DBAPIError
         if said is not None:

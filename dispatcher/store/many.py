@@ -53,8 +53,7 @@ class Many:
         if tx.dialect.name == "postgresql":
             await tx.exec_driver_sql(*self.unnested(rows))
             return
-        sql, places = self._positional
-        await tx.exec_driver_sql(sql, [tuple([take(row) for take in places]) for row in rows])
+        await tx.exec_driver_sql(*self.positional(rows))
 
     def unnested(self, rows: Sequence[tuple[object, ...]]) -> tuple[str, tuple[object, ...]]:
         """PostgreSQL's SQL for these rows, and its values."""
@@ -63,6 +62,11 @@ class Many:
         sql, names, constants = self._compiled(varied)
         given = {name: columns[name] if name in varied else columns[name][0] for name in columns}
         return sql, tuple([given[one] if one in given else constants[one] for one in names])
+
+    def positional(self, rows: Sequence[tuple[object, ...]]) -> tuple[str, list[tuple[object, ...]]]:
+        """SQLite's SQL, and for each row the values of its question marks."""
+        sql, places = self._positional
+        return sql, [tuple([take(row) for take in places]) for row in rows]
 
     def _compiled(self, varied: tuple[str, ...]) -> tuple[str, list[str], dict[str, object]]:
         """The SQL with numbers for its values, their names in that order, and those that stand in the statement."""

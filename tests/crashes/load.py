@@ -66,6 +66,7 @@ class Load:
         self._ground = ground
         self._number = 0
         self._open = 0
+        self._sent = self._hostile = 0
         self._enough = asyncio.Event()
         self._townships = _codes("township")
         self._counties = _codes("county")
@@ -103,7 +104,8 @@ class Load:
     async def _small(self) -> None:
         """A small warning, and what follows upon it; every tenth message is hostile."""
         chance = self._chance
-        if chance.random() < HOSTILE_SHARE:
+        if self._hostile <= HOSTILE_SHARE * self._sent:
+            self._hostile += 1
             await self._send(letters.hostile(self._notice("红", chance.choice(self._townships)), chance))
         area = chance.choice(self._counties) if chance.random() < 0.06 else chance.choice(self._townships)
         notice = self._notice(chance.choice("红红橙橙黄蓝"), area)
@@ -133,6 +135,7 @@ class Load:
 
     async def _send(self, letter: Letter) -> None:
         """Through either door, until it is answered."""
+        self._sent += 1
         over_http = self._chance.random() < 0.5
         self.said.append(await (self._post(letter) if over_http else self._publish(letter)))
 

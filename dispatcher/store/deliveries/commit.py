@@ -1,19 +1,20 @@
 """A group commit: who still owns what, what came of the calls, and how far the next ones may go; all of it or nothing.
 
 On PostgreSQL it is one statement, a transaction of its own. As five it was five times through an event loop that is busy
-sending: ten milliseconds, in which the window ran empty. On SQLite there is no way to anybody, and the statements stay apart.
+sending: ten milliseconds, in which the window ran empty. On SQLite the statements stay apart, and run in one go in a thread.
 
 It must survive a zombie (what it no longer owns is passed over), and being written again after a commit whose answer was lost.
 """
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from sqlalchemy import ColumnElement, Integer, Select, SmallInteger, and_, bindparam, case, or_, select, update
-from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import asyncpg
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.types import TypeEngine
@@ -38,14 +39,34 @@ async def group_commit(
     if not marks:
         return {}
     if store.dialect == "sqlite":
-        async with store.begin() as tx:
-            ours = await chunk_store.fence(tx, holder, marks)
-            await settling.settle(tx, [result for result in results if result.chunk_id in ours])
-            return ours
+        return await store.whole(partial(_in_thread, holder, marks, results))
     sql, values = _filled(holder, marks, results)
     async with store.at_once() as tx:
         found = (await tx.exec_driver_sql(sql, values)).all()
     return {row.id: row.state == ChunkState.OPEN and row.opened_to >= marks[row.id] for row in found}
+
+
+def _in_thread(
+    holder: Holder, marks: Mapping[int, int], results: Sequence[Settled], connection: sqlite3.Connection
+) -> dict[int, bool]:
+    """The same on SQLite: the fence of each chunk, then the statements of `settle`."""
+    sql, names, constants = _fence()
+    ours = {}
+    for chunk_id, position in sorted(marks.items()):
+        given = {"b_id": chunk_id, "b_position": position, "b_owner": holder.node, "b_epoch": holder.epoch}
+        row = connection.execute(sql, [{**constants, **given}[name] for name in names]).fetchone()
+        if row is not None:
+            ours[chunk_id] = row[0] == ChunkState.OPEN and row[1] >= position
+    for many, rows in settling.grouped([result for result in results if result.chunk_id in ours]):
+        connection.executemany(*many.positional(rows))
+    return ours
+
+
+@cache
+def _fence() -> tuple[str, list[str], dict[str, Any]]:
+    compiled = chunk_store.FENCE.compile(dialect=sqlite.dialect(paramstyle="qmark"))
+    assert isinstance(compiled, SQLCompiler)
+    return str(compiled), list(compiled.positiontup or ()), dict(compiled.construct_params(_check=False))
 
 
 _RESULT: dict[str, TypeEngine[Any]] = {**settling.SETTLED, "v_state": SmallInteger()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -90,6 +90,12 @@ _STATEMENTS = {state: _settle_to(state) for state in DeliveryState}
 
 async def settle(tx: Tx, results: Sequence[Settled]) -> None:
     """Writes results set-wise, a statement a state, and appends their attempts."""
+    for many, rows in grouped(results):
+        await many.run(tx, rows)
+
+
+def grouped(results: Sequence[Settled]) -> Iterator[tuple[Many, list[tuple[object, ...]]]]:
+    """The statements, and the rows of each."""
     by_state: dict[DeliveryState, list[tuple[object, ...]]] = {}
     tries: list[tuple[object, ...]] = []
     for result in results:
@@ -97,8 +103,9 @@ async def settle(tx: Tx, results: Sequence[Settled]) -> None:
         if result.attempt:
             tries.append(attempt_values(result.row, result.attempt))
     for state, values in by_state.items():
-        await _STATEMENTS[state].run(tx, values)
-    await _APPEND.run(tx, tries)
+        yield _STATEMENTS[state], values
+    if tries:
+        yield _APPEND, tries
 
 
 def settled_values(result: Settled) -> tuple[object, ...]:
