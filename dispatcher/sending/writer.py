@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import structlog
 
-from dispatcher.store import chunks, deliveries
+from dispatcher.store import deliveries
 from dispatcher.store.chunks import Holder
 from dispatcher.store.deliveries import Settled
 from dispatcher.store.engine import Store, Tx, database_is_away
@@ -144,11 +144,7 @@ class Writer:
         marks = dict.fromkeys([*(result.chunk_id for result in batch.results), *batch.closed], 0)
         for mark in batch.marks:
             marks[mark.chunk_id] = max(mark.position, marks.get(mark.chunk_id, 0))
-        ours = await deliveries.group_commit(self._store, self._holder(), marks, batch.results)
-        if closed := [chunk_id for chunk_id in batch.closed if chunk_id in ours]:
-            async with self._store.begin() as tx:
-                await chunks.close(tx, closed)
-        return ours
+        return await deliveries.group_commit(self._store, self._holder(), marks, batch.results, batch.closed)
 
     async def _do(self, item: _Work) -> None:
         if item.done.done():

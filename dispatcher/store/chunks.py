@@ -263,10 +263,10 @@ async def orphaned(tx: Tx, for_: timedelta) -> int:
     return int(found.scalar_one())
 
 
-_CLOSE = (
+CLOSE = (
     update(chunks)
     .where(
-        chunks.c.id.in_(bindparam("b_ids", expanding=True)),
+        chunks.c.id == bindparam("b_id"),
         ~select(deliveries.c.pos)
         .where(deliveries.c.chunk_id == chunks.c.id, deliveries.c.state == DeliveryState.PLANNED)
         .exists(),
@@ -277,8 +277,8 @@ _CLOSE = (
 
 async def close(tx: Tx, ids: Sequence[int]) -> None:
     """Whoever miscounts cannot lose a row: a chunk with one left to send stays as it is, and is taken back."""
-    if ids:
-        await tx.execute(_CLOSE, {"b_ids": list(ids)})
+    for chunk_id in sorted(ids):
+        await tx.execute(CLOSE, {"b_id": chunk_id})
 
 
 async def hold(tx: Tx, warning_id: str) -> None:

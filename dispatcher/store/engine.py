@@ -44,8 +44,7 @@ class Store:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
         self._one_writer = asyncio.Lock() if engine.dialect.name == "sqlite" else None
-        self._thread = ThreadPoolExecutor(1, "sqlite-writer")
-        """Started with the first work it is given."""
+        self._thread: ThreadPoolExecutor | None = None
         self._writing: sqlite3.Connection | None = None
 
     @property
@@ -73,6 +72,7 @@ class Store:
         through a loop that is busy sending, and five of them took longer than what they wrote."""
         assert self._one_writer is not None
         async with self._one_writer:
+            self._thread = self._thread or ThreadPoolExecutor(1, "sqlite-writer")
             return await asyncio.get_running_loop().run_in_executor(self._thread, self._in_thread, work)
 
     def _in_thread(self, work: Callable[[sqlite3.Connection], T]) -> T:
@@ -112,9 +112,10 @@ class Store:
             await tx.rollback()
 
     async def close(self) -> None:
-        if self._one_writer is not None:
+        if self._thread is not None:
             await asyncio.get_running_loop().run_in_executor(self._thread, self._end_thread)
-        self._thread.shutdown(wait=False)
+            self._thread.shutdown(wait=False)
+            self._thread = None
         await self._engine.dispose()
 
 

@@ -32,39 +32,55 @@ Rows = Sequence[tuple[object, ...]]
 
 
 async def group_commit(
-    store: Store, holder: Holder, marks: Mapping[int, int], results: Sequence[Settled]
+    store: Store, holder: Holder, marks: Mapping[int, int], results: Sequence[Settled], closed: Sequence[int] = ()
 ) -> dict[int, bool]:
-    """`marks`: chunk → how far it is to be opened, 0 where that is not asked for; every chunk of `results` is among them.
+    """`marks`: chunk → how far it is to be opened, 0 where that is not asked for; every chunk of `results` and of `closed`,
+    those that end with them, is among them.
     Returns the chunks still ours; False for one whose mark could not be moved, because its warning was called off."""
     if not marks:
         return {}
     if store.dialect == "sqlite":
-        return await store.whole(partial(_in_thread, holder, marks, results))
+        return await store.whole(partial(_in_thread, holder, marks, (results, closed)))
     sql, values = _filled(holder, marks, results)
-    async with store.at_once() as tx:
+    # What ends a chunk looks at what this one has written: then it takes a transaction.
+    async with store.begin() if closed else store.at_once() as tx:
         found = (await tx.exec_driver_sql(sql, values)).all()
+        await chunk_store.close(tx, [row.id for row in found if row.id in closed])
     return {row.id: row.state == ChunkState.OPEN and row.opened_to >= marks[row.id] for row in found}
 
 
 def _in_thread(
-    holder: Holder, marks: Mapping[int, int], results: Sequence[Settled], connection: sqlite3.Connection
+    holder: Holder,
+    marks: Mapping[int, int],
+    of: tuple[Sequence[Settled], Sequence[int]],
+    connection: sqlite3.Connection,
 ) -> dict[int, bool]:
-    """The same on SQLite: the fence of each chunk, then the statements of `settle`."""
-    sql, names, constants = _fence()
+    """The same on SQLite: the fence of each chunk, then the statements of `settle` and `close`."""
+    results, closed = of
     ours = {}
     for chunk_id, position in sorted(marks.items()):
         given = {"b_id": chunk_id, "b_position": position, "b_owner": holder.node, "b_epoch": holder.epoch}
-        row = connection.execute(sql, [{**constants, **given}[name] for name in names]).fetchone()
+        row = connection.execute(*_on_sqlite("fence", given)).fetchone()
         if row is not None:
             ours[chunk_id] = row[0] == ChunkState.OPEN and row[1] >= position
     for many, rows in settling.grouped([result for result in results if result.chunk_id in ours]):
         connection.executemany(*many.positional(rows))
+    for chunk_id in closed:
+        if chunk_id in ours:
+            connection.execute(*_on_sqlite("close", {"b_id": chunk_id}))
     return ours
 
 
+def _on_sqlite(name: str, given: Mapping[str, object]) -> tuple[str, list[object]]:
+    sql, names, constants = _plain(name)
+    return sql, [given[one] if one in given else constants[one] for one in names]
+
+
 @cache
-def _fence() -> tuple[str, list[str], dict[str, Any]]:
-    compiled = chunk_store.FENCE.compile(dialect=sqlite.dialect(paramstyle="qmark"))
+def _plain(name: str) -> tuple[str, list[str], dict[str, Any]]:
+    compiled = {"fence": chunk_store.FENCE, "close": chunk_store.CLOSE}[name].compile(
+        dialect=sqlite.dialect(paramstyle="qmark")
+    )
     assert isinstance(compiled, SQLCompiler)
     return str(compiled), list(compiled.positiontup or ()), dict(compiled.construct_params(_check=False))
 
