@@ -24,7 +24,7 @@ from dispatcher.store import chunks as chunk_store
 from dispatcher.store.chunks import ChunkState, Holder
 from dispatcher.store.deliveries import results as settling
 from dispatcher.store.deliveries.rows import Settled
-from dispatcher.store.engine import Store
+from dispatcher.store.engine import Store, Tx
 from dispatcher.store.many import sources, unnested, varied_in
 from dispatcher.store.tables import attempts, chunks, deliveries
 
@@ -42,11 +42,20 @@ async def group_commit(
     if store.dialect == "sqlite":
         return await store.whole(partial(_in_thread, holder, marks, (results, closed)))
     sql, values = _filled(holder, marks, results)
-    # What ends a chunk looks at what this one has written: then it takes a transaction.
-    async with store.begin() if closed else store.at_once() as tx:
-        found = (await tx.exec_driver_sql(sql, values)).all()
-        await chunk_store.close(tx, [row.id for row in found if row.id in closed])
-    return {row.id: row.state == ChunkState.OPEN and row.opened_to >= marks[row.id] for row in found}
+    if closed:  # what ends a chunk looks at what the statement has written: that takes a transaction
+        async with store.begin() as tx:
+            found = await _written(tx, sql, values)
+            await chunk_store.close(tx, [number for number in closed if number in found])
+    else:
+        async with store.at_once() as tx:
+            found = await _written(tx, sql, values)
+    return {number: is_open and opened_to >= marks[number] for number, (is_open, opened_to) in found.items()}
+
+
+async def _written(tx: Tx, sql: str, values: tuple[object, ...]) -> dict[int, tuple[bool, int]]:
+    """What is still ours → whether it is open, and how far."""
+    found = await tx.exec_driver_sql(sql, values)
+    return {row.id: (row.state == ChunkState.OPEN, row.opened_to) for row in found}
 
 
 def _in_thread(
