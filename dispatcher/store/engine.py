@@ -83,10 +83,11 @@ class Store:
         self._writing.execute("BEGIN IMMEDIATE")
         try:
             result = work(self._writing)
+            self._writing.execute("COMMIT")
         except BaseException:
-            self._writing.execute("ROLLBACK")
+            if self._writing.in_transaction:  # a full disk may have ended it already
+                self._writing.execute("ROLLBACK")
             raise
-        self._writing.execute("COMMIT")
         return result
 
     def _end_thread(self) -> None:

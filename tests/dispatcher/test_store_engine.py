@@ -282,3 +282,15 @@ async def test_whoever_freezes_in_a_transaction_keeps_its_locks_no_longer_than_a
     async with postgres_store.read() as tx:
         setting = "SELECT extract(epoch FROM current_setting('idle_in_transaction_session_timeout')::interval)"
         assert 0 < await tx.scalar(text(setting)) <= 15 - LEASE_S
+
+
+async def test_a_transaction_that_cannot_be_committed_leaves_the_next_one_free(sqlite_store: Store) -> None:
+    def refused_at_commit(connection: sqlite3.Connection) -> None:
+        connection.execute("PRAGMA defer_foreign_keys = ON")
+        connection.execute("CREATE TABLE parents (id INTEGER PRIMARY KEY)")
+        connection.execute("CREATE TABLE children (parent INTEGER REFERENCES parents (id))")
+        connection.execute("INSERT INTO children VALUES (1)")
+
+    with pytest.raises(sqlite3.IntegrityError):
+        await sqlite_store.whole(refused_at_commit)
+    assert await sqlite_store.whole(lambda connection: connection.execute("SELECT 1").fetchone()) == (1,)

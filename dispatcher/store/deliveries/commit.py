@@ -106,7 +106,7 @@ def _filled(holder: Holder, marks: Mapping[int, int], results: Sequence[Settled]
     tries: Rows = [
         (one.chunk_id, *settling.attempt_values(one.row, one.attempt)) for one in results if one.attempt is not None
     ]
-    given: dict[str, object] = {"m_id": list(marks), "m_position": list(marks.values())}
+    given: dict[str, object] = {"m_id": sorted(marks), "m_position": [marks[one] for one in sorted(marks)]}
     given |= {"b_owner": holder.node, "b_epoch": holder.epoch}
     shapes = []
     for columns, rows in ((_RESULT, made), (_TRY, tries)):
