@@ -64,7 +64,7 @@ class Plans:
         event.remove(self._engine, "before_cursor_execute", self._explain)
 
     def _explain(self, connection: Any, _cursor: object, statement: str, values: object, *_: object) -> None:
-        if statement.lstrip().upper().startswith(("SELECT", "UPDATE")):
+        if statement.lstrip().upper().startswith(("SELECT", "UPDATE", "WITH")):
             explaining = connection.connection.cursor()
             explaining.execute(f"EXPLAIN {statement}", values)
             self.found.append((statement, "\n".join(row[0] for row in explaining.fetchall())))
@@ -97,11 +97,9 @@ async def test_claiming_settling_retrying_and_withdrawing_go_by_their_indexes(fu
             assert await deliveries.in_chunk(tx, chunk.id, 0) == []
     number, rows = await _planned(full)
     with Plans(full) as again:
-        async with full.begin() as tx:
-            await chunks.fence(tx, ME, {number: 64})
-            await deliveries.settle(tx, outcomes(number, rows[:32], DeliveryState.SENT))
-            await deliveries.settle(tx, outcomes(number, rows[32:64], DeliveryState.PLANNED))
-            await chunks.close(tx, [number])
+        await deliveries.group_commit(full, ME, {number: 64}, outcomes(number, rows[:32], DeliveryState.SENT))
+        again_due = outcomes(number, rows[32:64], DeliveryState.PLANNED)
+        await deliveries.group_commit(full, ME, {number: 64}, again_due, [number])
         async with full.begin() as tx:
             now = NOW + timedelta(seconds=1)
             under = await deliveries.due_warnings(tx, now, ["sms"])

@@ -110,8 +110,7 @@ async def _open(city: City, node: Node, much: int) -> None:
     ahead = [row.pos for row in node.rows if row.pos >= node.opened_to][:much]
     if not ahead:
         return
-    async with city.store.begin() as tx:
-        ours = await chunks.fence(tx, node.holder, {node.chunk: ahead[-1] + 1})
+    ours = await deliveries.group_commit(city.store, node.holder, {node.chunk: ahead[-1] + 1}, [])
     true_owner = node is city.owner
     assert (node.chunk in ours) == true_owner, "the fence lets in the owner alone"
     moved = ours.get(node.chunk, False)
@@ -137,9 +136,7 @@ async def _write(city: City, node: Node, much: int, state: DeliveryState) -> Non
         return
     due = NOW + timedelta(days=365) if state is DeliveryState.PLANNED else None
     results = [Settled(chunk_id=node.chunk, row=row, state=state, at=NOW, due_at=due) for row in done]
-    async with city.store.begin() as tx:
-        ours = await chunks.fence(tx, node.holder, {node.chunk: 0})
-        await deliveries.settle(tx, [result for result in results if result.chunk_id in ours])
+    ours = await deliveries.group_commit(city.store, node.holder, {node.chunk: 0}, results)
     assert (node.chunk in ours) == (node is city.owner)
     if node is city.owner:
         node.rows = [row for row in node.rows if row not in done]
