@@ -1,6 +1,6 @@
 """Chunks: up to 1,000 ordered rows of one warning on one channel, with an owner, an epoch and a lease.
 
-The protocol that makes a crash harmless (DESIGN 3.1, 6.10): before a slice goes out, `fence` durably moves past it, so
+The protocol that makes a crash harmless (DESIGN 3.1, 6.10): before a slice goes out, `opened_to` durably moves past it, so
 that after a crash the rows below `opened_to` without a result are exactly the doubtful ones. Every write names the owner's
 epoch: whoever was taken for dead cannot write any more.
 
@@ -10,7 +10,7 @@ there is no lease, and only what its own earlier life left is taken back.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum
@@ -221,21 +221,7 @@ FENCE = (
     .values(opened_to=case((_FURTHER, bindparam("b_position")), else_=chunks.c.opened_to))
     .returning(chunks.c.state, chunks.c.opened_to)
 )
-
-
-async def fence(tx: Tx, holder: Holder, marks: Mapping[int, int]) -> dict[int, bool]:
-    """Keeps zombies out: of these chunks, those we still own, locked until this transaction ends.
-
-    `marks`: chunk → how far it is to be opened, 0 where that is not asked for. The mark moves past the rows about to be
-    sent; False where it could not, because the warning was called off.
-    """
-    ours = {}
-    for chunk_id, position in sorted(marks.items()):
-        given = {"b_id": chunk_id, "b_owner": holder.node, "b_epoch": holder.epoch, "b_position": position}
-        row = (await tx.execute(FENCE, given)).one_or_none()
-        if row is not None:
-            ours[chunk_id] = row.state == ChunkState.OPEN and row.opened_to >= position
-    return ours
+"""Keeps zombies out: matches a chunk only while it is the holder's, and moves its mark where its warning still holds."""
 
 
 async def renew(tx: Tx, holder: Holder) -> dict[int, bool]:

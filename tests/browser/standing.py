@@ -171,8 +171,8 @@ async def take_in_hand(house: House, channel: str, fate: Fate) -> int:
         chunk = await chunks.take(tx, channel, holder)
         assert chunk is not None
         rows = await deliveries.plan(tx, chunk, unpack(chunk.packed), 1, None)
-        await chunks.fence(tx, holder, {chunk.id: chunk.size})
-        await deliveries.settle(tx, [_settled(chunk.id, number, row, fate, now) for number, row in enumerate(rows)])
+    results = [_settled(chunk.id, number, row, fate, now) for number, row in enumerate(rows)]
+    await deliveries.group_commit(house.context.store, holder, {chunk.id: chunk.size}, results)
     return len(rows)
 
 

@@ -85,7 +85,7 @@ async def test_a_cancel_is_previewed_to_whoever_may_have_heard(jian: Context) ->
         chunk = await chunks.take(tx, "broadcast", holder)
         assert chunk is not None
         rows = await deliveries.plan(tx, chunk, unpack(chunk.packed), 1, None)
-        await chunks.fence(tx, holder, {chunk.id: chunk.size})
+    await deliveries.group_commit(jian.store, holder, {chunk.id: chunk.size}, [])
     cancel = cap("C1", NOW + timedelta(minutes=1), kind="Cancel", references=named("36080041600000_20260403023900"))
     seen = await preview(jian, cancel, "application/cap+xml", jian.settings.sources["city-weather"])
     assert seen.channels["broadcast"]["targets"] == seen.gateways == len(rows) > 0
