@@ -161,8 +161,8 @@ def _sqlite(url: URL) -> AsyncEngine:
 
 def _set_pragmas(connection: Any) -> None:
     cursor = connection.cursor()
+    _write_ahead(cursor)
     for pragma in (
-        "journal_mode=WAL",
         "synchronous=FULL",
         f"busy_timeout={SQLITE_BUSY_MS}",
         "foreign_keys=ON",
@@ -170,6 +170,19 @@ def _set_pragmas(connection: Any) -> None:
     ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _write_ahead(cursor: Any) -> None:
+    """Turns a new file to WAL. SQLite does not wait for others there, whatever its busy timeout: two who open it at once."""
+    until = time.monotonic() + SQLITE_BUSY_MS / 1000
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(0.01)
 
 
 def _postgresql(url: URL) -> AsyncEngine:

@@ -186,6 +186,21 @@ async def test_sqlite_survives_a_power_cut_and_keeps_its_keys(sqlite_store: Stor
     assert told == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 5000}
 
 
+async def test_those_who_open_a_new_sqlite_file_at_once_all_get_in(tmp_path: Path) -> None:
+    for number in range(30):
+        stores = [open_store(f"sqlite+aiosqlite:///{tmp_path}/{number}.db") for _ in range(4)]
+        async with asyncio.TaskGroup() as tasks:
+            modes = [tasks.create_task(_journal_mode(store)) for store in stores]
+        assert [mode.result() for mode in modes] == ["wal"] * 4
+        for store in stores:
+            await store.close()
+
+
+async def _journal_mode(store: Store) -> str:
+    async with store.begin() as tx:
+        return str((await tx.execute(text("PRAGMA journal_mode"))).scalar())
+
+
 async def test_sqlite_takes_the_write_lock_at_the_beginning(sqlite_url: str) -> None:
     """A transaction that reads first and writes later would fail then, when it is too late to begin again."""
     store = open_store(sqlite_url)
