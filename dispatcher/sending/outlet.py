@@ -31,6 +31,8 @@ BACKLOG = 2000
 """Rows in memory before only more urgent lanes are taken."""
 FRESH_S = 2.0
 """How long an address that was looked up ahead is good for."""
+LOOK_AHEAD = 1000
+"""Addresses looked up in one go, behind a chunk's first: a fast provider is through with them while they are fresh."""
 LOOK_S = 0.5
 """How often what waits for a resting provider is looked over."""
 RETRY_EVERY = 5
@@ -116,6 +118,12 @@ class Outlet:
             chunk.live.ended = (DeliveryState.WITHDRAWN, "")
 
     def add(self, chunk: OpenChunk) -> None:
+        """What this process may still hold of that very chunk, from before another had it, is no longer good: its rows were
+        looked through anew."""
+        earlier = self.chunks.get(chunk.id)
+        if earlier is not None:
+            earlier.lost = True
+            self._drop(earlier)
         chunk.left = len(chunk.rows)
         if not chunk.rows:
             self._writer.settle([], [chunk.id])
@@ -213,10 +221,10 @@ class Outlet:
             self._lost(chunk, len(rows))
 
     async def _addresses(self, chunk: OpenChunk, count: int) -> dict[str, Address]:
-        """Of the next rows; looked up for a window at a time, and anew where it was long ago: phones change."""
+        """Of the next rows; looked up many at a time, and anew where it was long ago: phones change."""
         clock = asyncio.get_running_loop().time
         if chunk.looked_up_to < chunk.next + count or clock() - chunk.looked_up_at > FRESH_S:
-            some = chunk.rows[chunk.next : chunk.next + max(count, self._ahead)]
+            some = chunk.rows[chunk.next : chunk.next + max(count, LOOK_AHEAD if chunk.next else self._ahead)]
             chunk.addresses = await patiently(lambda: self._lookup(some))
             chunk.looked_up_to, chunk.looked_up_at = chunk.next + len(some), clock()
         return chunk.addresses

@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import func, select, text
 
 from channels.contract import Accepted, Blame, NotKnown, Refused, TryAgain
 from dispatcher.model import Channel, Kind, Level
@@ -30,6 +30,7 @@ from dispatcher.store.deliveries import Attempt, Row, Settled
 from dispatcher.store.engine import Store
 from dispatcher.store.packing import unpack
 from dispatcher.store.sealed import Seal
+from dispatcher.store.tables import deliveries as deliveries_table
 from tests.city import NOW, Clock, Provider, both, gateways, people, red, released, settings
 
 SEAL = Seal(bytes(32))
@@ -456,3 +457,30 @@ async def test_a_process_that_stood_still_past_its_lease_sends_nothing_that_anot
         await until(lambda: _true(dispatcher.unsettled == 0))
     assert len(sleepy.got) == 8, "the calls under way, and not one more"
     assert (await counts(postgres_store, warning.id)) == {DeliveryState.PLANNED: 60}
+
+
+async def test_a_process_that_takes_back_what_another_had_meanwhile_forgets_what_it_held_of_it(
+    postgres_store: Store,
+) -> None:
+    """Two stood still in turn: the first one's calls and opened rows belong to a claim that is over."""
+    sleepy, heir = Provider(hold=asyncio.Event()), Holder(node="heir", epoch=1)
+    warning = await released(postgres_store, red(), people(60))
+    async with dispatching(postgres_store, Clock(), window=32, sms=sleepy) as (dispatcher, _):
+        await until(lambda: _true(sleepy.under_way == 8))
+        async with postgres_store.begin() as tx:
+            await tx.execute(text("UPDATE chunks SET lease_until = now() - interval '1 second'"))
+            assert await chunks.reclaim(tx, heir, ["sms"]) is not None
+            await tx.execute(text("UPDATE chunks SET lease_until = now() - interval '1 second'"))
+        await until(lambda: _has_doubt(postgres_store))
+        assert sleepy.hold is not None
+        sleepy.hold.set()
+        await until(all_in(postgres_store, warning.id, {DeliveryState.SENT: 60}))
+        await until(lambda: _true(dispatcher.unsettled == 0))
+    calls = Counter(message.id for message in sleepy.got)
+    assert len(calls) == 60
+    assert sum(calls.values()) <= 60 + 8, "once more only those whose call was under way"
+
+
+async def _has_doubt(store: Store) -> bool:
+    async with store.read() as tx:
+        return bool((await tx.execute(select(func.count()).where(deliveries_table.c.possible_duplicate))).scalar_one())

@@ -189,6 +189,8 @@ async def _reclaim(city: City, node: Node) -> None:
             )
             await chunks.close(tx, [chunk.id])
     city.flagged |= {row.target for row in doubtful}
+    # what the same life still held of it goes when it takes it back (`Outlet.add`)
+    city.ghosts = [ghost for ghost in city.ghosts if ghost.holder != node.holder]
     city.ghosts += [replace(other) for other in city.nodes.values() if other is city.owner and other is not node]
     if chunk.state == ChunkState.ENDED:
         city.owner, rows, city.opened = None, [], set()
