@@ -27,7 +27,7 @@ class AddressBook:
         targets = [row.target for row in rows]
         gateways = _ids(targets, TargetKind.GATEWAY)
         endpoints = _ids(targets, TargetKind.ENDPOINT)
-        async with self._store.read() as tx:
+        async with self._store.at_once() as tx:
             phones = await opening.phones_of(tx, self._seal, targets)
             commands = await opening.gateway_addresses(tx, gateways) if gateways else {}
             platforms = await opening.endpoint_addresses(tx, self._seal, endpoints) if endpoints else {}

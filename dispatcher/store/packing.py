@@ -9,7 +9,7 @@ import hashlib
 import json
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 
 
@@ -74,7 +74,8 @@ SAID = ("sender", "identifier", "event", "headline")
 
 def header_hash(header: Header) -> str:
     """SHA-256 over the header as canonical JSON."""
-    text = json.dumps(asdict(header), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    plain = {field.name: getattr(header, field.name) for field in fields(header)}  # `asdict` copies every text
+    text = json.dumps(plain, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 

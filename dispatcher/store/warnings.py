@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Final
 
@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Select, Table, and_, func, insert, or_, se
 from dispatcher.model import Reference
 from dispatcher.states import ENDED, SENDING, WarningState, warning_may_become
 from dispatcher.store.engine import Tx, upsert
+from dispatcher.store.many import Inserted
 from dispatcher.store.tables import facts, texts, warning_references, warnings
 
 _CHAINS: Final = 3608
@@ -71,7 +72,7 @@ class TextRow:
 
 async def keep(tx: Tx, row: WarningRow, references: Sequence[Reference]) -> None:
     """Inserts a warning; IntegrityError where its identity is already there."""
-    values = asdict(row)
+    values = {field.name: getattr(row, field.name) for field in fields(row)}
     values["message"], values["area"], values["plan"] = dict(row.message), dict(row.area), dict(row.plan)
     values["findings"] = list(row.findings)
     await tx.execute(insert(warnings).values(**values))
@@ -86,8 +87,11 @@ async def keep(tx: Tx, row: WarningRow, references: Sequence[Reference]) -> None
 
 
 async def keep_texts(tx: Tx, warning_id: str, rows: Sequence[TextRow]) -> None:
-    if rows:
-        await tx.execute(insert(texts), [{"warning_id": warning_id, **asdict(row)} for row in rows])
+    """A city's warning has a thousand and more: one for each place and each kind of officer."""
+    await _TEXTS.run(tx, [(warning_id, row.no, row.channel, row.body, row.segments) for row in rows])
+
+
+_TEXTS = Inserted(texts, ("warning_id", "no", "channel", "body", "segments"))
 
 
 async def texts_of(tx: Tx, warning_id: str) -> dict[int, TextRow]:

@@ -73,7 +73,7 @@ def _in_thread(
         if row is not None:
             ours[chunk_id] = row[0] == ChunkState.OPEN and row[1] >= position
     for many, rows in settling.grouped([result for result in results if result.chunk_id in ours]):
-        connection.executemany(*many.positional(rows))
+        connection.execute(*many.in_json(rows))
     for chunk_id in closed:
         if chunk_id in ours:
             connection.execute(*_on_sqlite("close", {"b_id": chunk_id}))

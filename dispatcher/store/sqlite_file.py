@@ -1,0 +1,149 @@
+"""SQLite's side of the database: many who read, and one connection that writes.
+
+All writing goes over one connection, so that its pages stay in memory: with two, each commit of the one made the other read
+everything anew, and half of a message's CPU went there. It must survive others who open the same file (another process that
+migrates, a backup), and whoever gives up in the middle of a transaction.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from sqlalchemy import URL, event
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+T = TypeVar("T")
+
+BUSY_MS: Final = 5_000
+WRITERS_PAGES_KIB: Final = 32 * 1024
+"""What the writing connection keeps of the file: the hot ends of all tables and indexes of a city's warning."""
+SWITCH_INTERVAL_S: Final = 0.0005
+
+
+class OneWriter:
+    """The connection that writes, one transaction at a time: statement by statement, or whole in a thread."""
+
+    def __init__(self, url: URL) -> None:
+        shared = {"check_same_thread": False, "factory": self._made}  # by its thread and by ours, one after the other
+        self._engine = _engine(url, "BEGIN IMMEDIATE", shared, pool_size=1, max_overflow=0)
+        self._turn = asyncio.Lock()
+        self._thread = ThreadPoolExecutor(1, "sqlite-writer")
+        self._raw: sqlite3.Connection | None = None
+        event.listen(self._engine.sync_engine, "close", self._gone)
+        event.listen(self._engine.sync_engine, "close_detached", self._gone)
+
+    def _made(self, *given: Any, **more: Any) -> sqlite3.Connection:
+        self._raw = sqlite3.Connection(*given, **more)
+        self._raw.execute(f"PRAGMA cache_size=-{WRITERS_PAGES_KIB}")
+        return self._raw
+
+    def _gone(self, *_: object) -> None:
+        self._raw = None
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[AsyncConnection]:
+        async with self._turn, self._engine.begin() as tx:
+            yield tx
+
+    async def whole(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Statement by statement each goes to a thread and back through a loop that is busy sending, and five of them took
+        longer than what they wrote. Whoever gives up waiting leaves the transaction to its end, and the next one waits."""
+        await self._turn.acquire()
+        try:
+            if self._raw is None:
+                async with self._engine.connect():
+                    pass
+            assert self._raw is not None
+            done = asyncio.get_running_loop().run_in_executor(self._thread, _transaction, self._raw, work)
+        except BaseException:
+            self._turn.release()
+            raise
+        done.add_done_callback(lambda _: self._turn.release())
+        return await asyncio.shield(done)
+
+    async def close(self) -> None:
+        async with self._turn:
+            await self._engine.dispose()
+        self._thread.shutdown(wait=False)
+
+
+def opened(url: URL) -> tuple[AsyncEngine, OneWriter]:
+    """Who reads, and who writes."""
+    if url.database:
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    # SQLite runs in threads: each statement hands over four times, and each time a busy event loop would keep the
+    # interpreter for its whole switch interval. Measured: a group commit of 64 rows took 200 ms at the default 5 ms.
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    reading = _engine(url, "BEGIN", {}, pool_size=8, max_overflow=8)
+    return reading, OneWriter(url)
+
+
+def _engine(url: URL, how: str, given: Mapping[str, Any], **pool: int) -> AsyncEngine:
+    """`how` a transaction begins; `given`: for the driver."""
+    engine = create_async_engine(
+        url,
+        connect_args={"timeout": BUSY_MS / 1000, **given},
+        hide_parameters=True,  # an error message must not carry a row's content into a log
+        **pool,
+    )
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def connect(connection: Any, _record: object) -> None:
+        connection.isolation_level = None
+        _set_pragmas(connection)
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def begin(connection: Any) -> None:
+        connection.exec_driver_sql(how)
+
+    return engine
+
+
+def _transaction(connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], T]) -> T:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        result = work(connection)
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:  # a full disk may have ended it already
+            connection.execute("ROLLBACK")
+        raise
+    return result
+
+
+def _set_pragmas(connection: Any) -> None:
+    cursor = connection.cursor()
+    _write_ahead(cursor)
+    for pragma in (
+        "synchronous=FULL",
+        f"busy_timeout={BUSY_MS}",
+        "foreign_keys=ON",
+        "recursive_triggers=ON",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _write_ahead(cursor: Any) -> None:
+    """Turns a new file to WAL. SQLite does not wait for others there, whatever its busy timeout: two who open it at once."""
+    until = time.monotonic() + BUSY_MS / 1000
+    while not _turned(cursor, time.monotonic() > until):
+        time.sleep(0.01)
+
+
+def _turned(cursor: Any, last: bool) -> bool:
+    try:
+        cursor.execute("PRAGMA journal_mode=WAL")
+    except sqlite3.OperationalError as error:
+        if last or error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+            raise
+        return False
+    return True
