@@ -23,7 +23,7 @@ _JOINERS: Final = frozenset("\u200d\ufe0e\ufe0f")
 
 def units(text: str) -> int:
     """UTF-16 code units: a character outside the basic plane (some surnames, emoji) counts twice."""
-    return len(text) + sum(1 for char in text if ord(char) > 0xFFFF)
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def segments(text: str) -> int:

@@ -26,14 +26,13 @@ from aiohttp import (
 
 from channels.addresses import Forbidden, Guard, Network, Resolver
 from channels.contract import Blame, NotKnown, Refused, TryAgain
-from channels.exchange import Answer as Answer
 from channels.exchange import Exchange, NotBegun
+from channels.http1 import Answer as Answer
 
 Failure = TryAgain | NotKnown | Refused
 
 TRACE_LIMIT: Final = 8 * 1024
 LONGEST_WAIT_S: Final = 3600.0
-KEEP_ALIVE_S: Final = 15.0
 """Shorter than servers use, so that we seldom write into a connection its owner is just closing."""
 
 MOST_CHECKED: Final = 4096
@@ -92,13 +91,12 @@ class Line:
     def _open(self) -> Exchange:
         """Made at the first request, because connections belong to the loop that runs."""
         connector = TCPConnector(
-            limit=self._in_flight,
+            limit=0,  # the exchange counts
             resolver=Resolver(self._guard),
             ttl_dns_cache=30,
-            keepalive_timeout=KEEP_ALIVE_S,
             ssl=self._tls or True,
         )
-        self._exchange = Exchange(connector, self._tls, self._timeout_s)
+        self._exchange = Exchange(connector, self._tls, in_flight=self._in_flight, timeout_s=self._timeout_s)
         return self._exchange
 
 

@@ -82,14 +82,17 @@ class Wordsmith:
                 return Text(body=self._marked(fill(self._template.party, fields)), segments=0)
 
     def _sms(self, template: str, fields: Mapping[str, str]) -> Text:
-        body = fill(template, fields)
+        body, most = fill(template, fields), self._wording.max_segments
         whole = self._marked(sms.signed(body, self._wording.signature))
-        room = sms.capacity(self._wording.max_segments) - (sms.units(whole) - sms.units(body))
-        while sms.segments(whole) > self._wording.max_segments:
+        parts = sms.segments(whole)
+        if parts > most:
+            room = sms.capacity(most) - (sms.units(whole) - sms.units(body))
+        while parts > most:
             body = sms.cut(body, room)
             whole = self._marked(sms.signed(body, self._wording.signature))
+            parts = sms.segments(whole)
             room -= 1  # a text with rare characters wastes a unit at the end of a part
-        return Text(body=whole, segments=sms.segments(whole))
+        return Text(body=whole, segments=parts)
 
     def _marked(self, body: str) -> str:
         match self._message.status:

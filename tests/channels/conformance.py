@@ -30,7 +30,7 @@ from channels.contract import (
     Refused,
     TryAgain,
 )
-from channels.exchange import BODY_LIMIT
+from channels.http1 import BODY_LIMIT
 from channels.pacing import Paced
 from channels.transport import Transport
 

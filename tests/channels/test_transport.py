@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from channels.contract import Blame, Refused, TryAgain
-from channels.exchange import BODY_LIMIT
+from channels.http1 import BODY_LIMIT
 from channels.transport import TRACE_LIMIT, Answer, Transport, judge, located, retry_after, trace
 from tests.channels.conformance import NOW, answer
 

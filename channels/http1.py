@@ -1,0 +1,143 @@
+"""One HTTP/1.1 connection with a peer: a request out in one piece, the answer in, one at a time.
+
+The bytes are read by llhttp (httptools), straight into the answer. It must survive peers that hang, trickle, cut the line,
+answer without end or without being asked, and is not used again unless the answer was read to its end and nothing after it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from aiohttp import ClientOSError, ClientPayloadError, ServerDisconnectedError
+from aiohttp.connector import Connection
+from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
+from multidict import CIMultiDict
+
+HEAD_LIMIT: Final = 64 * 1024
+BODY_LIMIT: Final = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the peer said. `whole` is False where its body was cut, too slow or too long: the state is known anyway."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    whole: bool = True
+
+    @property
+    def text(self) -> str:
+        return self.body.decode("utf-8", "replace")
+
+
+class Http1(asyncio.Protocol):
+    """Takes a connection over from aiohttp, which made it: `ask`, as long as it is `usable`; `close` it in the end."""
+
+    def __init__(self, connection: Connection) -> None:
+        transport, made_by = connection.transport, connection.protocol
+        assert transport is not None
+        assert made_by is not None
+        self._connection, self._transport, self._made_by = connection, transport, made_by
+        self._loop = asyncio.get_running_loop()
+        self._parser = HttpResponseParser(self)
+        self._waiter: asyncio.Future[Answer] | None = None
+        self._status, self._heard = 0, 0
+        self._head: list[tuple[str, str]] = []
+        self._body = b""
+        self._usable = True
+        self.used_at = self._loop.time()
+        transport.set_protocol(self)
+
+    @property
+    def usable(self) -> bool:
+        """Whether another request may go out."""
+        return self._usable and not self._transport.is_closing()
+
+    async def ask(self, request: bytes, ends: float) -> Answer:
+        """The answer whatever its state. Raises ClientError or OSError, TimeoutError (`ends` is past) among them, where there
+        is none. Whoever gives up waiting closes it."""
+        self._status, self._heard = 0, 0
+        waiter: asyncio.Future[Answer] = self._loop.create_future()
+        self._waiter = waiter
+        timer = self._loop.call_at(ends, self._end, TimeoutError())
+        try:
+            self._transport.write(request)
+            return await waiter
+        finally:
+            self._waiter = None
+            timer.cancel()
+            self.used_at = self._loop.time()
+
+    def close(self) -> None:
+        self._usable = False
+        self._transport.abort()
+        self._connection.close()
+
+    # ── called by the transport ─────────────────────────────────────────────────────────────────────────────────────
+
+    def data_received(self, data: bytes) -> None:
+        if self._waiter is None:
+            self.close()  # nobody asked
+            return
+        self._heard += len(data)
+        try:
+            self._parser.feed_data(data)
+        except (HttpParserError, HttpParserUpgrade) as error:
+            self._end(ClientPayloadError(str(error)))
+        if not self._status and self._heard > HEAD_LIMIT:
+            self._end(ClientPayloadError("endless head"))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._made_by.connection_lost(exc)
+        if self._status and exc is None and self._until_the_end:
+            self._answered(whole=True)
+        self._end(ClientOSError(str(exc)) if exc else ServerDisconnectedError())
+
+    # ── called by the parser ────────────────────────────────────────────────────────────────────────────────────────
+
+    def on_message_begin(self) -> None:
+        if self._waiter is None or self._waiter.done():
+            self._usable = False  # more than was asked for
+        self._head, self._body = [], b""
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._head.append((name.decode("latin-1"), value.decode("latin-1")))
+
+    def on_headers_complete(self) -> None:
+        status = self._parser.get_status_code()
+        self._status = status if status >= 200 else 0
+
+    def on_body(self, body: bytes) -> None:
+        self._body = self._body + body if self._body else body
+        if len(self._body) > BODY_LIMIT:
+            self._body = self._body[:BODY_LIMIT]
+            self._end(ClientPayloadError("endless body"))
+
+    def on_message_complete(self) -> None:
+        if self._status:
+            self._usable = self._usable and self._parser.should_keep_alive()
+            self._answered(whole=True)
+
+    # ── the end of an exchange ──────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def _until_the_end(self) -> bool:
+        """Whether the body ends where the connection does."""
+        names = {name.lower() for name, _ in self._head}
+        return not names & {"content-length", "transfer-encoding"}
+
+    def _answered(self, *, whole: bool) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(Answer(self._status, CIMultiDict(self._head), self._body, whole))
+
+    def _end(self, error: Exception) -> None:
+        """Nothing more comes. A body that is cut, trickles or never ends does not undo the state that came before it."""
+        if self._status:
+            self._answered(whole=False)
+        elif self._waiter is not None and not self._waiter.done():
+            self._waiter.set_exception(error)
+        self.close()

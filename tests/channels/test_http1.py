@@ -1,0 +1,103 @@
+"""One connection: any lawful answer is read, and whatever else a peer does ends it without a hang."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from aiohttp import ClientError
+
+from channels.http1 import BODY_LIMIT, HEAD_LIMIT
+from tests.channels.exchanging import OK, exchanging, says
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\no\r\n", b"1\r\nk\r\n0\r\n\r\n"),
+        (b"HTTP/1.1 100 Continue\r\n\r\n", OK),
+        (b"HTTP/1.1 200 OK\r\nContent-Len", b"gth: 2\r\n\r\no", b"k"),
+        (b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" + OK,),
+    ],
+)
+async def test_an_answer_in_any_lawful_shape_is_read(reply: tuple[bytes, ...]) -> None:
+    async with exchanging(says(*reply)) as (exchange, url, heard):
+        for _ in range(2):
+            answer = await exchange.request("GET", url, None, {})
+            assert (answer.status, answer.body, answer.whole) == (200, b"ok", True)
+    assert heard == [2]
+
+
+async def test_a_connection_whose_answer_was_not_read_to_its_end_is_not_used_again() -> None:
+    cut = b"HTTP/1.1 503 Busy\r\nContent-Length: 100\r\n\r\nhalf"
+    async with exchanging(says(cut), timeout_s=0.3) as (exchange, url, heard):
+        for _ in range(2):
+            answer = await exchange.request("POST", url, b"", {})
+            assert (answer.status, answer.whole) == (503, False)
+    assert heard == [1, 1]
+
+
+async def test_a_body_without_a_length_ends_with_its_connection() -> None:
+    async def serve(_request: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\nok")
+        writer.close()
+
+    async with exchanging(serve) as (exchange, url, heard):
+        for _ in range(2):
+            answer = await exchange.request("GET", url, None, {})
+            assert (answer.status, answer.body, answer.whole) == (200, b"ok", True)
+    assert heard == [1, 1]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        OK.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"),
+        OK + OK,
+        OK + b"rubbish",
+    ],
+)
+async def test_a_connection_that_says_it_ends_or_says_more_than_was_asked_is_not_used_again(more: bytes) -> None:
+    async with exchanging(says(more)) as (exchange, url, heard):
+        for _ in range(2):
+            answer = await exchange.request("GET", url, None, {})
+            assert (answer.status, answer.body) == (200, b"ok")
+    assert heard == [1, 1]
+
+
+async def test_whoever_speaks_without_being_asked_is_hung_up_on() -> None:
+    told = asyncio.Event()
+
+    async def serve(_request: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(OK)
+        await writer.drain()
+        await told.wait()
+        writer.write(OK)
+
+    async with exchanging(serve) as (exchange, url, heard):
+        assert (await exchange.request("GET", url, None, {})).body == b"ok"
+        told.set()
+        while len(heard) < 2:  # until what nobody asked for has come in
+            assert (await exchange.request("GET", url, None, {})).body == b"ok"
+    assert heard[1] == 1
+
+
+@pytest.mark.parametrize("garbage", [b"SMTP hello\r\n\r\n", b"HTTP/1.1 200 OK\r\nX: " + b"y" * (HEAD_LIMIT + 1)])
+async def test_what_is_no_answer_is_an_error_and_no_hang(garbage: bytes) -> None:
+    async with exchanging(says(garbage), timeout_s=30) as (exchange, url, heard):
+        for _ in range(2):
+            with pytest.raises(ClientError):
+                await exchange.request("GET", url, None, {})
+    assert heard == [1, 1]
+
+
+async def test_an_endless_body_is_cut_and_its_state_is_known() -> None:
+    async def serve(_request: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 500 Oops\r\n\r\n")
+        while not writer.is_closing():
+            writer.write(b"x" * 65536)
+            await writer.drain()
+
+    async with exchanging(serve, timeout_s=30) as (exchange, url, _):
+        answer = await exchange.request("GET", url, None, {})
+    assert (answer.status, answer.whole, len(answer.body)) == (500, False, BODY_LIMIT)
