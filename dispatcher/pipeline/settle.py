@@ -17,7 +17,7 @@ from dispatcher.store.engine import Tx, storable
 from dispatcher.store.events import Event
 from dispatcher.store.ledger import Place
 from dispatcher.store.registry import opening
-from dispatcher.store.warnings import WarningRow
+from dispatcher.store.warnings import Underway
 
 
 async def take_receipts(context: Context, book: ReceiptBook, channel: Channel, receipts: Sequence[Receipt]) -> int:
@@ -110,31 +110,32 @@ class _Step:
     completed: bool
 
 
-async def _next_step(context: Context, tx: Tx, row: WarningRow) -> _Step | None:
+async def _next_step(context: Context, tx: Tx, row: Underway) -> _Step | None:
     """Looked up without the write lock: most looks find nothing to do, and the sender must not wait for them."""
     unopened, unclosed = await chunks.unfinished(tx, row.id)
     step = _Step(
-        give_up=any(
-            [
-                await ledger.waiting_since(tx, row.id, channel, context.now() - _deadline(context, row, channel))
-                for channel in row.plan["channels"]
-            ]
-        ),
+        give_up=any([await _waits_too_long(context, tx, row, channel) for channel in row.channels]),
         dispatched=not unopened and row.state in (WarningState.APPROVED, WarningState.DISPATCHING),
         completed=not unopened and not unclosed and not await ledger.open_rows(tx, row.id),
     )
     return step if step.give_up or step.dispatched or step.completed else None
 
 
-def _deadline(context: Context, row: WarningRow, channel: str) -> timedelta:
+async def _waits_too_long(context: Context, tx: Tx, row: Underway, channel: str) -> bool:
+    before = context.now() - _deadline(context, row, channel)
+    # nobody was told before it came: while a fan-out runs, its rows need not be walked through twice a second
+    return before > row.received_at and await ledger.waiting_since(tx, row.id, channel, before)
+
+
+def _deadline(context: Context, row: Underway, channel: str) -> timedelta:
     level = context.settings.policy.levels[Level(row.level or Level.RED)]
     return timedelta(seconds=level.of(Channel(channel)).receipt_deadline_s)
 
 
-async def _take(context: Context, tx: Tx, row: WarningRow, step: _Step) -> None:
+async def _take(context: Context, tx: Tx, row: Underway, step: _Step) -> None:
     now = context.now()
     if step.give_up:
-        for channel in row.plan["channels"]:
+        for channel in row.channels:
             await deliveries.give_up_waiting(tx, row.id, channel, now - _deadline(context, row, channel), now)
     unopened, unclosed = await chunks.unfinished(tx, row.id)
     if unopened:
@@ -151,7 +152,7 @@ async def _take(context: Context, tx: Tx, row: WarningRow, step: _Step) -> None:
         await warnings.note_finished(tx, row.id, now)
 
 
-async def _say(context: Context, tx: Tx, row: WarningRow, kind: str) -> None:
+async def _say(context: Context, tx: Tx, row: Underway, kind: str) -> None:
     counted = await ledger.counts(tx, row.id)
     detail = {f"{count.channel}.{count.state.label}": count.rows for count in counted}
     await events.record(

@@ -135,19 +135,15 @@ class Caller:
         outcomes = await self._outcomes(wire, [item.message for item in to_send], started, leash)
         ended = self._now()
         self._note(wire, outcomes)
-        calls = [
-            Call(
-                chunk_id=chunk_id,
-                row=item.row,
-                live=live,
-                provider=wire.name,
-                started_at=started,
-                ended_at=ended,
-                reserve=len(self._wires) > 1,
-            )
-            for item in to_send
-        ]
-        sent = [settle(call, outcome, self._jitter) for call, outcome in zip(calls, outcomes, strict=True)]
+        call = Call(
+            chunk_id=chunk_id,
+            live=live,
+            provider=wire.name,
+            started_at=started,
+            ended_at=ended,
+            reserve=len(self._wires) > 1,
+        )
+        sent = [settle(call, item.row, outcome, self._jitter) for item, outcome in zip(to_send, outcomes, strict=True)]
         return [*known.values(), *sent] if known else sent
 
     async def _looked_up(self, wire: Wire, chunk_id: int, batch: tuple[Envelope, ...]) -> dict[str, Settled]:

@@ -32,10 +32,9 @@ Jitter = Callable[[], float]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """One call that was made for a row."""
+    """One call that was made, for one row or a batch."""
 
     chunk_id: int
-    row: Row
     live: Live
     provider: str
     started_at: datetime
@@ -44,34 +43,36 @@ class Call:
     """Whether another provider stands ready where this one refuses our account."""
 
 
-def settle(call: Call, outcome: Outcome, jitter: Jitter) -> Settled:
+def settle(call: Call, row: Row, outcome: Outcome, jitter: Jitter) -> Settled:
     """Counts the call on the row and says in which state it leaves it."""
-    row = call.row
     row.calls += 1
     match outcome:
         case Accepted():
             row.tries += 1
             state = DeliveryState.DELIVERED if outcome.delivered else DeliveryState.SENT
-            return _settled(call, state, _attempt(call, "accepted", outcome))
+            return _settled(call, row, state, _attempt(call, row, "accepted", outcome))
         case TryAgain():
             row.tries += 0 if outcome.throttled else 1
-            attempt = _attempt(call, "try_again", outcome)
-            return _again(call, attempt, jitter, outcome.after_s, outcome.throttled)
+            attempt = _attempt(call, row, "try_again", outcome)
+            return _again(
+                call, row, attempt, next_delay(call, row, jitter, outcome.after_s, throttled=outcome.throttled)
+            )
         case NotKnown():
             row.tries += 1
             row.possible_duplicate = True
-            attempt = _attempt(call, "not_known", outcome)
+            attempt = _attempt(call, row, "not_known", outcome)
             if call.live.policy.resend_unknown:
-                return _again(call, attempt, jitter, None, False)
-            return _settled(call, DeliveryState.UNKNOWN, attempt)
+                return _again(call, row, attempt, next_delay(call, row, jitter, None, throttled=False))
+            return _settled(call, row, DeliveryState.UNKNOWN, attempt)
         case Refused(blame=Blame.ACCOUNT):
             # Our account is at fault, not this number: nobody is given up for it while somebody can still mend it.
             after_s = THROTTLED_S if call.reserve else ACCOUNT_S
-            return _again(call, _attempt(call, "refused", outcome), jitter, after_s, True)
+            attempt = _attempt(call, row, "refused", outcome)
+            return _again(call, row, attempt, next_delay(call, row, jitter, after_s, throttled=True))
         case Refused():
             row.tries += 1
-            attempt = _attempt(call, "refused", outcome)
-            return _settled(call, DeliveryState.FAILED, attempt)
+            attempt = _attempt(call, row, "refused", outcome)
+            return _settled(call, row, DeliveryState.FAILED, attempt)
         case _:
             assert_never(outcome)
 
@@ -119,21 +120,20 @@ def wait_until(chunk_id: int, row: Row, live: Live, at: datetime, until: datetim
     return Settled(chunk_id=chunk_id, row=row, state=DeliveryState.PLANNED, code=QUIET_HOURS, due_at=until, at=at)
 
 
-def _again(call: Call, attempt: Attempt, jitter: Jitter, after_s: float | None, throttled: bool) -> Settled:
-    delay = next_delay(call, jitter, after_s, throttled)
+def _again(call: Call, row: Row, attempt: Attempt, delay: float | None) -> Settled:
     if delay is None:
-        state = DeliveryState.UNKNOWN if call.row.possible_duplicate else DeliveryState.FAILED
-        return _settled(call, state, attempt)
+        state = DeliveryState.UNKNOWN if row.possible_duplicate else DeliveryState.FAILED
+        return _settled(call, row, state, attempt)
     if call.live.ended is not None:
-        state = DeliveryState.UNKNOWN if call.row.possible_duplicate else call.live.ended[0]
-        return _settled(call, state, attempt)
+        state = DeliveryState.UNKNOWN if row.possible_duplicate else call.live.ended[0]
+        return _settled(call, row, state, attempt)
     due = call.ended_at + timedelta(seconds=delay)
     if due >= call.live.expires:
-        state = DeliveryState.UNKNOWN if call.row.possible_duplicate else DeliveryState.EXPIRED
-        return _settled(call, state, attempt)
+        state = DeliveryState.UNKNOWN if row.possible_duplicate else DeliveryState.EXPIRED
+        return _settled(call, row, state, attempt)
     return Settled(
         chunk_id=call.chunk_id,
-        row=call.row,
+        row=row,
         state=DeliveryState.PLANNED,
         code=attempt.code,
         due_at=due,
@@ -142,9 +142,9 @@ def _again(call: Call, attempt: Attempt, jitter: Jitter, after_s: float | None, 
     )
 
 
-def next_delay(call: Call, jitter: Jitter, after_s: float | None, throttled: bool) -> float | None:
+def next_delay(call: Call, row: Row, jitter: Jitter, after_s: float | None, *, throttled: bool) -> float | None:
     """Seconds until the next try, ±50 %; None where the plan has no more. Retry-After is a floor, never shortened."""
-    policy, tries = call.live.policy.of(Channel(call.row.channel)), call.row.tries
+    policy, tries = call.live.policy.of(Channel(row.channel)), row.tries
     if throttled:
         return max(after_s or 0.0, THROTTLED_S) * (1 + jitter() / 2)
     planned = policy.retry_s[tries] if tries < len(policy.retry_s) else policy.then_every_s
@@ -153,13 +153,11 @@ def next_delay(call: Call, jitter: Jitter, after_s: float | None, throttled: boo
     return max(planned * (0.5 + jitter()), after_s or 0.0)
 
 
-def _settled(call: Call, state: DeliveryState, attempt: Attempt) -> Settled:
-    return Settled(
-        chunk_id=call.chunk_id, row=call.row, state=state, code=attempt.code, at=call.ended_at, attempt=attempt
-    )
+def _settled(call: Call, row: Row, state: DeliveryState, attempt: Attempt) -> Settled:
+    return Settled(chunk_id=call.chunk_id, row=row, state=state, code=attempt.code, at=call.ended_at, attempt=attempt)
 
 
-def _attempt(call: Call, name: str, outcome: Outcome) -> Attempt:
+def _attempt(call: Call, row: Row, name: str, outcome: Outcome) -> Attempt:
     match outcome:
         case Accepted():
             code, reason, ref = "", "", storable(outcome.ref)
@@ -168,7 +166,7 @@ def _attempt(call: Call, name: str, outcome: Outcome) -> Attempt:
         case _:
             assert_never(outcome)
     return Attempt(
-        no=call.row.calls,
+        no=row.calls,
         provider=call.provider,
         started_at=call.started_at,
         ended_at=call.ended_at,

@@ -175,20 +175,36 @@ async def move(tx: Tx, warning_id: str, state: WarningState, **values: object) -
     return result.rowcount == 1
 
 
-async def unfinished(tx: Tx) -> list[WarningRow]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Underway:
+    """What is looked at twice a second of a warning whose rows are not all over: without its bytes, area and texts."""
+
+    id: str
+    state: str
+    level: str | None
+    received_at: datetime
+    channels: tuple[str, ...]
+
+
+async def unfinished(tx: Tx) -> list[Underway]:
     """Under way, or ended with rows that may still wait for a receipt."""
     sending, ended = [state.value for state in SENDING], [state.value for state in ENDED]
+    c = warnings.c
     rows = await tx.execute(
-        select(warnings)
-        .where(
-            or_(
-                warnings.c.state.in_(sending),
-                and_(warnings.c.state.in_(ended), warnings.c.completed_at.is_(None)),
-            )
-        )
-        .order_by(warnings.c.received_at)
+        select(c.id, c.state, c.level, c.received_at, c.plan["channels"].label("channels"))
+        .where(or_(c.state.in_(sending), and_(c.state.in_(ended), c.completed_at.is_(None))))
+        .order_by(c.received_at)
     )
-    return [WarningRow(**row) for row in rows.mappings()]
+    return [
+        Underway(
+            id=row.id,
+            state=row.state,
+            level=row.level,
+            received_at=row.received_at,
+            channels=tuple(row.channels or ()),
+        )
+        for row in rows
+    ]
 
 
 async def note_finished(tx: Tx, warning_id: str, now: datetime) -> None:

@@ -81,8 +81,9 @@ def live(level: Level = Level.RED, *, expires: datetime = EXPIRES, ended: Delive
     )
 
 
-def call(of: Row | None = None, by: Live | None = None, ended_at: datetime = LATER) -> Call:
-    return Call(chunk_id=1, row=of or row(), live=by or live(), provider="twilio", started_at=NOW, ended_at=ended_at)
+def call(of: Row | None = None, by: Live | None = None, ended_at: datetime = LATER) -> tuple[Call, Row]:
+    made = Call(chunk_id=1, live=by or live(), provider="twilio", started_at=NOW, ended_at=ended_at)
+    return made, of or row()
 
 
 def waits(settled: Settled) -> float:
@@ -108,7 +109,7 @@ def waits(settled: Settled) -> float:
 def test_an_answer_means_the_same_on_every_level(
     level: Level, outcome: Outcome, state: DeliveryState, name: str
 ) -> None:
-    settled = settle(call(by=live(level)), outcome, middle)
+    settled = settle(*call(by=live(level)), outcome, middle)
     assert settled.state is state
     assert settled.attempt is not None
     assert settled.attempt.outcome == name
@@ -120,7 +121,7 @@ def test_no_answer_is_tried_again_where_a_duplicate_is_better_than_silence_and_l
     level: Level,
 ) -> None:
     one = row()
-    settled = settle(call(one, live(level)), DOUBT, middle)
+    settled = settle(*call(one, live(level)), DOUBT, middle)
     assert one.possible_duplicate, "whoever gets a second one must find it flagged"
     assert settled.state is (DeliveryState.PLANNED if level in (Level.RED, Level.ORANGE) else DeliveryState.UNKNOWN)
 
@@ -128,7 +129,7 @@ def test_no_answer_is_tried_again_where_a_duplicate_is_better_than_silence_and_l
 @pytest.mark.parametrize("outcome", [Accepted(), AGAIN, THROTTLED, DOUBT, REFUSED])
 def test_every_call_is_counted_and_recorded_with_its_times(outcome: Outcome) -> None:
     one = row(calls=4)
-    attempt = settle(call(one), outcome, middle).attempt
+    attempt = settle(*call(one), outcome, middle).attempt
     assert one.calls == 5
     assert attempt is not None
     assert (attempt.no, attempt.provider, attempt.started_at, attempt.ended_at) == (5, "twilio", NOW, LATER)
@@ -138,13 +139,13 @@ def test_only_a_throttled_call_costs_no_try() -> None:
     counted = []
     for outcome in (Accepted(), AGAIN, THROTTLED, DOUBT, REFUSED):
         one = row()
-        settle(call(one), outcome, middle)
+        settle(*call(one), outcome, middle)
         counted.append(one.tries)
     assert counted == [1, 1, 0, 1, 1]
 
 
 def test_a_code_too_long_for_the_ledger_is_cut_and_not_lost() -> None:
-    settled = settle(call(), TryAgain(code="x" * 99, reason="长"), middle)
+    settled = settle(*call(), TryAgain(code="x" * 99, reason="长"), middle)
     assert settled.code == "x" * 32
 
 
@@ -156,7 +157,7 @@ def _run(level: Level, outcome: Outcome, most: int = 40) -> tuple[list[float], D
     found: list[float] = []
     one, at = row(), NOW
     while len(found) < most:
-        settled = settle(call(one, live(level), ended_at=at), outcome, middle)
+        settled = settle(*call(one, live(level), ended_at=at), outcome, middle)
         if settled.state is not DeliveryState.PLANNED:
             return found, settled.state
         found.append(waits(settled))
@@ -193,7 +194,7 @@ def test_a_red_whose_every_try_stays_unanswered_ends_unknown_and_flagged() -> No
 @given(st.floats(0, 1, exclude_max=True), st.integers(1, 8))
 def test_waits_are_spread_by_half_so_that_ten_thousand_do_not_knock_at_once(drawn: float, tries: int) -> None:
     plain = POLICY.levels[Level.RED].retry_s[tries] if tries < 5 else 60
-    found = waits(settle(call(row(tries=tries - 1)), AGAIN, lambda: drawn))
+    found = waits(settle(*call(row(tries=tries - 1)), AGAIN, lambda: drawn))
     assert plain * 0.5 <= found + 1e-6
     assert found <= plain * 1.5
 
@@ -205,19 +206,19 @@ def test_waits_are_spread_by_half_so_that_ten_thousand_do_not_knock_at_once(draw
 def test_a_provider_that_says_when_is_never_asked_sooner(drawn: float, after_s: float) -> None:
     for throttled in (True, False):
         outcome = TryAgain(code="429", reason="慢些", after_s=after_s, throttled=throttled)
-        assert waits(settle(call(), outcome, lambda: drawn)) >= after_s - 1e-6
+        assert waits(settle(*call(), outcome, lambda: drawn)) >= after_s - 1e-6
 
 
 def test_a_provider_that_throttles_for_hours_uses_up_no_try() -> None:
     one = row()
     for _ in range(500):
-        assert settle(call(one), THROTTLED, middle).state is DeliveryState.PLANNED
+        assert settle(*call(one), THROTTLED, middle).state is DeliveryState.PLANNED
     assert (one.tries, one.calls) == (0, 500)
 
 
 def test_a_provider_that_says_to_come_after_the_expiry_is_not_asked_again() -> None:
     outcome = TryAgain(code="429", reason="慢些", after_s=7 * 3600, throttled=True)
-    assert settle(call(), outcome, middle).state is DeliveryState.EXPIRED
+    assert settle(*call(), outcome, middle).state is DeliveryState.EXPIRED
 
 
 # ── the end of a warning ────────────────────────────────────────────────────────────────────────────────────────────
@@ -227,7 +228,7 @@ def test_a_provider_that_says_to_come_after_the_expiry_is_not_asked_again() -> N
 @pytest.mark.parametrize("outcome", [AGAIN, THROTTLED])
 @pytest.mark.parametrize("ended", [DeliveryState.WITHDRAWN, DeliveryState.EXPIRED])
 def test_of_a_warning_that_ended_nothing_is_tried_again(level: Level, outcome: Outcome, ended: DeliveryState) -> None:
-    settled = settle(call(by=live(level, ended=ended)), outcome, middle)
+    settled = settle(*call(by=live(level, ended=ended)), outcome, middle)
     assert settled.state is ended
     assert settled.due_at is None
 
@@ -235,15 +236,15 @@ def test_of_a_warning_that_ended_nothing_is_tried_again(level: Level, outcome: O
 @pytest.mark.parametrize("outcome", [AGAIN, THROTTLED, DOUBT])
 def test_a_row_that_may_have_arrived_ends_unknown_and_never_as_if_unsent(outcome: Outcome) -> None:
     doubtful = row(possible_duplicate=True)
-    assert settle(call(doubtful, live(ended=DeliveryState.WITHDRAWN)), outcome, middle).state is DeliveryState.UNKNOWN
+    assert settle(*call(doubtful, live(ended=DeliveryState.WITHDRAWN)), outcome, middle).state is DeliveryState.UNKNOWN
     last = row(possible_duplicate=True)
-    assert settle(call(last, live(expires=LATER)), outcome, middle).state is DeliveryState.UNKNOWN
+    assert settle(*call(last, live(expires=LATER)), outcome, middle).state is DeliveryState.UNKNOWN
 
 
 @pytest.mark.parametrize("outcome", [Accepted(), Accepted(delivered=True), REFUSED])
 def test_what_the_provider_has_said_stands_even_if_the_warning_ended_meanwhile(outcome: Outcome) -> None:
-    ended = settle(call(by=live(ended=DeliveryState.WITHDRAWN)), outcome, middle)
-    assert ended.state is settle(call(), outcome, middle).state
+    ended = settle(*call(by=live(ended=DeliveryState.WITHDRAWN)), outcome, middle)
+    assert ended.state is settle(*call(), outcome, middle).state
 
 
 def test_a_row_never_handed_over_has_no_attempt() -> None:
@@ -274,7 +275,7 @@ def test_whatever_a_provider_answers_a_row_ends_in_a_state_or_waits_for_a_time_b
 ) -> None:
     one, at, doubted = row(), NOW, False
     for answer in answers:
-        settled = settle(call(one, live(level), ended_at=at), answer, lambda: drawn)
+        settled = settle(*call(one, live(level), ended_at=at), answer, lambda: drawn)
         doubted = doubted or isinstance(answer, NotKnown)
         assert one.possible_duplicate == doubted
         if settled.state is not DeliveryState.PLANNED:
