@@ -54,6 +54,8 @@ class Outlet:
         now, jitter = by
         self._wires = wires
         self._ahead = wires[0].ahead
+        # Half of what the calls under way leave of the window, so that they find something while a commit is on its way.
+        self._worth = max(1, self._ahead // 4, (self._ahead - wires[0].in_flight) // 2)
         self._writer = writer
         self._lookup = lookups[0]
         self._lease = lease
@@ -114,7 +116,7 @@ class Outlet:
         if chunk.id not in held:
             chunk.lost = True
             self._drop(chunk)
-        elif not held[chunk.id] and self._over(chunk.live) is None:
+        elif not held[chunk.id] and self._over(chunk.live, self._now()) is None:
             chunk.live.ended = (DeliveryState.WITHDRAWN, "")
 
     def add(self, chunk: OpenChunk) -> None:
@@ -176,22 +178,23 @@ class Outlet:
         return first if first.retry == (self._slices % RETRY_EVERY == 0) else other
 
     async def _space(self) -> int:
-        """Waits until a quarter of the window is free, so that slices stay worth their commit, and takes all that is
-        free; what is less urgent than a red leaves the last quarter to what may come."""
+        """Waits until enough of the window is free, so that slices are worth their commit, and takes all that is free; what
+        is less urgent than a red leaves the last quarter to what may come."""
         while not self._roomy():
             self._room.clear()
             await self._room.wait()
-        return self._most() - self._under_way
+        free, call = self._most() - self._under_way, self._wires[0].way.max_batch
+        return free if free < call else free - free % call  # a call's worth each, not two and a handful
 
     def _roomy(self) -> bool:
-        return self._most() - self._under_way >= max(1, self._ahead // 4)
+        return self._most() - self._under_way >= self._worth
 
     def _most(self) -> int:
         urgent = not self._heap or self._heap[0][0] <= Lane.RED
         return self._ahead if urgent or self._ahead < 4 else self._ahead - self._ahead // 4
 
     async def _open(self, chunk: OpenChunk, rows: list[Row]) -> None:
-        over = self._over(chunk.live)
+        over = self._over(chunk.live, self._now())
         if over is not None:
             self._drop(chunk)
             self._settle_unsent(chunk, chunk.rows[chunk.next :], *over)
@@ -258,10 +261,10 @@ class Outlet:
         if chunk.left == 0:
             self._writer.settle([], [chunk.id])
 
-    def _over(self, live: Live) -> tuple[DeliveryState, str] | None:
+    def _over(self, live: Live, at: datetime) -> tuple[DeliveryState, str] | None:
         if live.ended is not None:
             return live.ended
-        if self._now() >= live.expires:
+        if at >= live.expires:
             return DeliveryState.EXPIRED, ""
         return None
 
@@ -324,7 +327,8 @@ class Outlet:
 
     def _last_look(self, chunk: OpenChunk, batch: Batch) -> list[Settled]:
         """Just before the call: what may not be sent any more, or not now."""
-        at, over = self._now(), self._over(chunk.live)
+        at = self._now()
+        over = self._over(chunk.live, at)
         if over is not None:
             return [not_sent(chunk.id, item.row, _unless_in_doubt(item.row, over[0]), at, over[1]) for item in batch]
         quiet = chunk.live.quiet_until(batch[0].row.channel, at)
