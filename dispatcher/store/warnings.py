@@ -95,11 +95,9 @@ _TEXTS = Inserted(texts, ("warning_id", "no", "channel", "body", "segments"))
 
 
 async def texts_of(tx: Tx, warning_id: str) -> dict[int, TextRow]:
-    rows = await tx.execute(select(texts).where(texts.c.warning_id == warning_id).order_by(texts.c.no))
-    return {
-        row["no"]: TextRow(no=row["no"], channel=row["channel"], body=row["body"], segments=row["segments"])
-        for row in rows.mappings()
-    }
+    wanted = select(texts.c.no, texts.c.channel, texts.c.body, texts.c.segments)
+    rows = await tx.execute(wanted.where(texts.c.warning_id == warning_id).order_by(texts.c.no))
+    return {no: TextRow(no=no, channel=channel, body=body, segments=segments) for no, channel, body, segments in rows}
 
 
 async def hold_chains(tx: Tx, *, joins: bool) -> None:
