@@ -14,7 +14,6 @@ from typing import Final
 import numpy as np
 import shapely
 from numpy.typing import NDArray
-from shapely.geometry import shape as geometry_of
 from shapely.geometry.base import BaseGeometry
 
 from dispatcher.geofence.names import Named, Names, below, stem
@@ -190,7 +189,7 @@ def _cell(area: AdminArea) -> BaseGeometry:
     """The village's ground; its reference point where no boundary is known."""
     if area.boundary is None:
         return shapely.Point(area.point.lon, area.point.lat)
-    ground: BaseGeometry = shapely.make_valid(geometry_of(area.boundary))
+    ground: BaseGeometry = shapely.make_valid(shapely.from_geojson(area.boundary))
     return ground
 
 
