@@ -64,6 +64,11 @@ async def version(tx: Tx) -> int:
     return int(found or 0)
 
 
+async def any_area(tx: Tx) -> bool:
+    """Does it say where anything is? Without areas nobody can be told."""
+    return bool((await tx.execute(select(exists().where(t.areas.c.code != "")))).scalar())
+
+
 async def any_synthetic(tx: Tx) -> bool:
     """Is any area, person or device invented?"""
     marked = (t.areas, t.officers, t.residents, t.offices, t.gateways, t.terminals, t.endpoints)
