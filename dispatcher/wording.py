@@ -84,12 +84,15 @@ class Wordsmith:
     def _sms(self, template: str, fields: Mapping[str, str]) -> Text:
         body = fill(template, fields)
         whole = self._marked(sms.signed(body, self._wording.signature))
-        room = sms.capacity(self._wording.max_segments) - (sms.units(whole) - sms.units(body))
-        while sms.segments(whole) > self._wording.max_segments:
-            body = sms.cut(body, room)
-            whole = self._marked(sms.signed(body, self._wording.signature))
-            room -= 1  # a text with rare characters wastes a unit at the end of a part
-        return Text(body=whole, segments=sms.segments(whole))
+        segments, most = sms.segments(whole), self._wording.max_segments
+        if segments > most:
+            room = sms.capacity(most) - (sms.units(whole) - sms.units(body))
+            while segments > most:
+                body = sms.cut(body, room)
+                whole = self._marked(sms.signed(body, self._wording.signature))
+                segments = sms.segments(whole)
+                room -= 1  # a text with rare characters wastes a unit at the end of a part
+        return Text(body=whole, segments=segments)
 
     def _marked(self, body: str) -> str:
         match self._message.status:
