@@ -82,17 +82,17 @@ class Wordsmith:
                 return Text(body=self._marked(fill(self._template.party, fields)), segments=0)
 
     def _sms(self, template: str, fields: Mapping[str, str]) -> Text:
-        body, most = fill(template, fields), self._wording.max_segments
+        body = fill(template, fields)
         whole = self._marked(sms.signed(body, self._wording.signature))
-        parts = sms.segments(whole)
-        if parts > most:
+        segments, most = sms.segments(whole), self._wording.max_segments
+        if segments > most:
             room = sms.capacity(most) - (sms.units(whole) - sms.units(body))
-        while parts > most:
-            body = sms.cut(body, room)
-            whole = self._marked(sms.signed(body, self._wording.signature))
-            parts = sms.segments(whole)
-            room -= 1  # a text with rare characters wastes a unit at the end of a part
-        return Text(body=whole, segments=parts)
+            while segments > most:
+                body = sms.cut(body, room)
+                whole = self._marked(sms.signed(body, self._wording.signature))
+                segments = sms.segments(whole)
+                room -= 1  # a text with rare characters wastes a unit at the end of a part
+        return Text(body=whole, segments=segments)
 
     def _marked(self, body: str) -> str:
         match self._message.status:

@@ -6,6 +6,7 @@ are townships: 360827100 in the south, 360827101 above it, 360826100 (the other 
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -58,7 +59,7 @@ def jian() -> tuple[AdminArea, ...]:
             parent=row.parent,
             point=Point(row.lat, row.lon),
             population=row.population,
-            boundary=row.boundary,
+            boundary=row.boundary and json.dumps(row.boundary),
             synthetic=row.synthetic,
         )
         for row in rows
@@ -110,7 +111,7 @@ def square(row: int, column: int) -> AdminArea:
         parent=ROWS[row],
         point=point(row, column),
         population=100,
-        boundary={"type": "Polygon", "coordinates": [ring]},
+        boundary=json.dumps({"type": "Polygon", "coordinates": [ring]}),
         synthetic=True,
     )
 

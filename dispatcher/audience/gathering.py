@@ -6,12 +6,11 @@ It must be the same for the same register, area and message, so that an approved
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
 
 import numpy as np
 
 from dispatcher.audience import machines
-from dispatcher.audience.listing import ground, in_turn, members, officers, residents
+from dispatcher.audience.listing import NO_RESIDENTS, ground, in_turn, members, officers, residents
 from dispatcher.audience.roll import POST_RANK, Mask, Roll, roll_of
 from dispatcher.geofence import Resolved
 from dispatcher.model import (
@@ -37,19 +36,18 @@ def gather(register: Register, resolved: Resolved, message: WarningMessage) -> A
     roll = roll_of(register)
     over = ground(roll, resolved, message.areas)
     told = officers(roll, over, message.narrowing)
-    phones = roll.phone[told.rows].tolist()
-    offices = machines.offices(roll, over, message, phones)
+    offices = machines.offices(roll, over, message, told.rows)
     people = members(roll, told)
-    first = [*(one for one in people if one.order == 0), *offices]
-    others = [one for one in people if one.order]
+    answering = int(told.first[told.rows].sum())
+    first, others = [*people[:answering], *offices], people[answering:]
     if message.scope is not Scope.PUBLIC:
         return Audience(
             members=(*first, *others),
-            residents=_NO_RESIDENTS,
+            residents=NO_RESIDENTS,
             left_out=told.left_out,
             unreachable=machines.unreachable(roll, over, told.posted, public=False),
         )
-    phones += [register.offices[office.target.id].phone_index for office in offices]
+    phones = [*roll.phone[told.rows].tolist(), *(register.offices[one.target.id].phone_index for one in offices)]
     homes = residents(roll, over, message.narrowing, phones)
     return Audience(
         members=(*machines.gateways(roll, over), *machines.endpoints(roll, over), *first, *others),
@@ -109,6 +107,3 @@ def _residents(homes: list[tuple[int, str]]) -> ResidentHits:
     return ResidentHits(
         id=np.array([number for number, _ in homes], np.int64)[turn], township=township[turn], townships=townships
     )
-
-
-_NO_RESIDENTS: Final = _residents([])

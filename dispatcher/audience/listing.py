@@ -10,8 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dispatcher.audience.roll import KNOWN_PHONE, POST_RANK, TWIN, Indices, Mask, Numbers, Roll
 from dispatcher.geofence import Resolved
@@ -31,8 +33,12 @@ from dispatcher.model import (
 )
 
 _DEGREE = 10_000_000
+_SMALL = 2**15
 _NOBODY = np.iinfo(np.int64).max
 _FIRST, _DUTY, _HOME = POST_RANK[Post.A], POST_RANK[Post.DUTY], 15
+
+
+NO_RESIDENTS: Final = ResidentHits(id=np.empty(0, np.int64), township=np.empty(0, np.int32), townships=())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +91,8 @@ def ground(roll: Roll, resolved: Resolved, areas: tuple[Area, ...]) -> Ground:
     homes = whole[residents.village]
     if shaped:
         officers |= fence.inside(areas, roll.home_lat, roll.home_lon)
-        homes |= fence.inside(areas, residents.lat / _DEGREE, residents.lon / _DEGREE)
+        if len(homes):
+            homes |= fence.inside(areas, residents.lat / _DEGREE, residents.lon / _DEGREE)
     told = np.flatnonzero(homes)
     beside[roll.home_village[officers]] = True
     beside[residents.village[told]] = True
@@ -103,7 +110,9 @@ def officers(roll: Roll, over: Ground, narrowing: Narrowing) -> Told:
     posts = np.flatnonzero(reasons)
     place, rank, officer = roll.post_place[posts], roll.post_rank[posts], roll.post_officer[posts]
     best = np.full(len(roll.officers), _NOBODY)
-    np.minimum.at(best, officer, (reasons[posts] << 40) | (rank << 32) | place)
+    if len(roll.holders):
+        weighed = np.where(reasons > 0, (reasons << 40) | roll.post_key, _NOBODY)[roll.by_officer]
+        best[roll.holders] = np.minimum.reduceat(weighed, roll.first_post)
     home = over.officers_home
     best[home] = np.minimum(best[home], (int(Why.HOME_INSIDE) << 40) | (_HOME << 32) | roll.home_place[home])
     named = best != _NOBODY
@@ -124,18 +133,25 @@ def officers(roll: Roll, over: Ground, narrowing: Narrowing) -> Told:
 
 
 def members(roll: Roll, told: Told) -> list[Member]:
-    """As the plan wants them; made once for each officer, reason, unit and order, then kept."""
-    best = told.best[told.rows]
+    """As the plan wants them; whoever was on the list before for the same reason is not made again."""
+    rows = told.rows
+    best = told.best[rows]
     label = roll.label[best & 0xFFFFFFFF] - roll.villages
-    keys = (told.rows << 32) | (label << 8) | ((best >> 40) << 1) | ~told.first[told.rows]
-    known = roll.members
-    return [known.get(key) or _member(roll, key) for key in keys.tolist()]
+    keys = (label << 8) | ((best >> 40) << 1) | ~told.first[rows]
+    new = np.flatnonzero(roll.member_key[rows] != keys)
+    for row, key in zip(rows[new].tolist(), keys[new].tolist(), strict=True):
+        roll.member[row] = _member(roll, row, key)
+    roll.member_key[rows] = keys
+    listed: list[Member] = roll.member[rows].tolist()
+    return listed
 
 
 def residents(roll: Roll, over: Ground, narrowing: Narrowing, phones_told: Sequence[int]) -> Homes:
     """By home; one message a phone."""
     register = roll.register.residents
     kept = over.residents_home
+    if not len(kept):
+        return Homes(hits=NO_RESIDENTS, posted=np.zeros(roll.villages, bool), left_out=0)
     if narrowing.groups or narrowing.risk_tags:
         groups, tags = _bits(GROUPS, narrowing.groups), _bits(RISK_TAGS, narrowing.risk_tags)
         kept = kept[(register.groups[kept] & groups != 0) | (register.risk_tags[kept] & tags != 0)]
@@ -160,12 +176,19 @@ def residents(roll: Roll, over: Ground, narrowing: Narrowing, phones_told: Seque
 
 def in_turn(later: Mask, group: Indices) -> Indices:
     """The order in which every group gets its first before any gets its second; `later` ones after all others."""
-    by_group = np.lexsort((group, later))
-    new = np.diff(group[by_group], prepend=-1) != 0
-    new |= np.diff(later[by_group], prepend=False)
+    by_group = _sorted(later, group)
+    later = later[by_group]
+    new = _begins(group[by_group]) | _begins(later)
     numbers = np.arange(len(group))
     turn = numbers - np.maximum.accumulate(np.where(new, numbers, 0)) if len(group) else numbers
-    return by_group[np.lexsort((turn, later[by_group]))]
+    return by_group[_sorted(later, turn)]
+
+
+def _sorted(later: Mask, number: Indices) -> Indices:
+    """By `later`, then by number, else as they stand."""
+    if len(number) and number.max() < _SMALL:
+        return np.argsort((number + later * _SMALL).astype(np.uint16), kind="stable")  # sorts ten times as fast
+    return np.lexsort((number, later))
 
 
 def _reasons(roll: Roll, over: Ground) -> Numbers:
@@ -196,8 +219,15 @@ def _bits(every: Sequence[str], some: Sequence[str]) -> int:
 
 def _leads(place: Numbers, officer: Numbers) -> Numbers:
     """The first answerer of each village: posts stand sorted by place and rank, so it is A where there is one."""
-    lead: Numbers = officer[np.diff(place, prepend=-1) != 0]
+    lead: Numbers = officer[_begins(place)]
     return lead
+
+
+def _begins(numbers: NDArray[np.generic]) -> Mask:
+    """Where another number begins than the one before."""
+    begins = np.ones(len(numbers), bool)
+    np.not_equal(numbers[1:], numbers[:-1], out=begins[1:])
+    return begins
 
 
 def _merge_phones(roll: Roll, wanted: Mask, best: Numbers, first: Mask) -> None:
@@ -220,14 +250,13 @@ def _one_a_phone(roll: Roll, hits: Indices, phones_told: Sequence[int]) -> Indic
     return np.delete(hits, np.searchsorted(hits, dropped)) if len(dropped) else hits
 
 
-def _member(roll: Roll, key: int) -> Member:
-    officer = roll.officers[key >> 32]
-    made = roll.members[key] = Member(
+def _member(roll: Roll, row: int, key: int) -> Member:
+    officer = roll.officers[row]
+    return Member(
         target=Target(kind=TargetKind.OFFICER, id=officer.id),
         channel=Channel.SMS,
         why=Why(key >> 1 & 0x7F),
-        township=roll.labels[key >> 8 & 0xFFFFFF],
+        township=roll.labels[key >> 8],
         roles=officer.roles,
         order=key & 1,
     )
-    return made

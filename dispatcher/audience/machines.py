@@ -6,17 +6,15 @@ An office hears exactly what it subscribed to.
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 import numpy as np
+from numpy.typing import NDArray
 
 from dispatcher.audience.listing import Ground
-from dispatcher.audience.roll import Mask, Roll
+from dispatcher.audience.roll import Indices, Mask, Roll
 from dispatcher.model import (
     Channel,
     Level,
     Member,
-    Office,
     Subscription,
     Target,
     TargetKind,
@@ -41,7 +39,7 @@ def gateways(roll: Roll, over: Ground) -> list[Member]:
     villages = villages[np.argsort(roll.serving[villages], kind="stable")]
     serving = roll.serving[villages]
     starts = np.flatnonzero(np.diff(serving, prepend=-1))
-    codes = [roll.fence.village_codes[village] for village in villages.tolist()]
+    codes = roll.village_codes[villages].tolist()
     only_standing_in = np.logical_and.reduceat(roll.stands_in[villages], starts) if len(starts) else starts
     bounds = [*starts.tolist(), len(codes)]
     return [
@@ -61,8 +59,8 @@ def endpoints(roll: Roll, over: Ground) -> list[Member]:
     found = []
     for endpoint in roll.register.endpoints.values():
         branches = roll.branches[endpoint.id]
-        inside = branches[over.hit[branches]].tolist()
-        if inside:
+        inside = branches[over.hit[branches]]
+        if len(inside):
             found.append(
                 Member(
                     target=Target(kind=TargetKind.ENDPOINT, id=endpoint.id),
@@ -70,34 +68,52 @@ def endpoints(roll: Roll, over: Ground) -> list[Member]:
                     why=Why.BRANCHES_INSIDE,
                     township=unit_of(endpoint.area_code),
                     order=0,
-                    areas=tuple([roll.fence.village_codes[village] for village in inside]),
+                    areas=tuple(roll.village_codes[inside].tolist()),
                 )
             )
     return found
 
 
-def offices(roll: Roll, over: Ground, message: WarningMessage, phones_told: Collection[int]) -> list[Member]:
-    """Offices with a subscription that matches, unless their phone is told already."""
+def offices(roll: Roll, over: Ground, message: WarningMessage, told: Indices) -> list[Member]:
+    """Offices with a subscription that matches, unless their phone is told already (`told`: rows of officers)."""
     found: dict[str, Member] = {}
-    said: set[int] = set(phones_told)
+    heard = np.zeros(len(roll.officers), bool)
+    heard[told] = True
+    said: set[int] = set()
     before = np.concatenate([[0], np.cumsum(over.hit)])
-    met = before[roll.to_village] > before[roll.from_village]
-    for number in dict.fromkeys(roll.subscribed[met].tolist()):
-        subscription = roll.register.subscriptions[number]
-        office = roll.register.offices.get(subscription.office_id)
-        if office is None or office.id in found or (office.phone_index and office.phone_index in said):
+    met = np.flatnonzero(before[roll.to_village] > before[roll.from_village])
+    own = before[roll.own_to[met]] > before[roll.own_from[met]]
+    matching: dict[tuple[tuple[str, ...], Level, tuple[Channel, ...]], bool] = {}
+    for number, at_home in zip(roll.subscribed[met].tolist(), own.tolist(), strict=True):
+        one = roll.register.subscriptions[number]
+        office = roll.register.offices.get(one.office_id)
+        if office is None or office.id in found:
             continue
-        if mismatch(subscription, message):
+        asked = (one.hazards, one.least_level, one.channels)
+        if asked not in matching:
+            matching[asked] = not mismatch(one, message)
+        phone = office.phone_index
+        if not matching[asked] or phone in said or any(heard[row] for row in roll.officers_of_phone.get(phone, ())):
             continue
-        said.add(office.phone_index)
-        found[office.id] = Member(
-            target=Target(kind=TargetKind.OFFICE, id=office.id),
+        if phone:
+            said.add(phone)
+        place = unit_of(office.area_code) if at_home else _first_hit(roll, over, one)
+        found[office.id] = _office_member(roll, office.id, place)
+    return list(found.values())
+
+
+def _office_member(roll: Roll, office_id: str, place: str) -> Member:
+    known = roll.office_members
+    made = known.get((office_id, place))
+    if made is None:
+        made = known[office_id, place] = Member(
+            target=Target(kind=TargetKind.OFFICE, id=office_id),
             channel=Channel.SMS,
             why=Why.SUBSCRIPTION,
-            township=_place_of(roll, over, office, subscription),
+            township=place,
             order=0,
         )
-    return list(found.values())
+    return made
 
 
 def mismatch(subscription: Subscription, message: WarningMessage) -> str:
@@ -114,16 +130,26 @@ def mismatch(subscription: Subscription, message: WarningMessage) -> str:
 def unreachable(roll: Roll, over: Ground, person: Mask, *, public: bool) -> tuple[Unreachable, ...]:
     """Villages in the area that have nobody on the list (`person`), or no loudspeaker that answers."""
     speaker = (roll.serving >= 0) | (not public)
-    found = []
-    for village in np.flatnonzero(over.hit & ~(person & speaker)).tolist():
-        if speaker[village]:
-            why = _NO_ONE if public else _NO_ONE_AT_ALL
-        elif not person[village]:
-            why = _NO_ONE_NO_SPEAKER
-        else:
-            why = _SPEAKER_LOST if roll.covered[village] else _NO_SPEAKER
-        found.append(Unreachable(area=roll.fence.village_codes[village], why=why))
-    return tuple(found)
+    mute = over.hit & ~speaker
+    every = np.empty(roll.villages, object)
+    for why, where in (
+        (_NO_ONE if public else _NO_ONE_AT_ALL, over.hit & speaker & ~person),
+        (_NO_ONE_NO_SPEAKER, mute & ~person),
+        (_SPEAKER_LOST, mute & person & roll.covered),
+        (_NO_SPEAKER, mute & person & ~roll.covered),
+    ):
+        if where.any():
+            every[where] = _said_of(roll, why)[where]
+    return tuple(every[over.hit & ~(person & speaker)].tolist())
+
+
+def _said_of(roll: Roll, why: str) -> NDArray[np.object_]:
+    """One sentence about each village, made when the first of them needs it."""
+    if why not in roll.unreachable:
+        said = np.empty(roll.villages, object)
+        said[:] = [Unreachable(area=code, why=why) for code in roll.fence.village_codes]
+        roll.unreachable[why] = said
+    return roll.unreachable[why]
 
 
 def span_of(roll: Roll, code: str) -> slice:
@@ -141,9 +167,7 @@ def _at_or_above(level: Level, least: Level) -> bool:
     return level.rank <= least.rank
 
 
-def _place_of(roll: Roll, over: Ground, office: Office, subscription: Subscription) -> str:
-    """The office's own unit where it is hit, else the first township hit that it asked about: the text names it."""
-    if over.hit[roll.office_span[office.id]].any():
-        return unit_of(office.area_code)
+def _first_hit(roll: Roll, over: Ground, subscription: Subscription) -> str:
+    """The first township hit that an office asked about, where its own is not: the text names it."""
     hit = (np.flatnonzero(over.hit[span]) + span.start for span in (span_of(roll, c) for c in subscription.area_codes))
     return township_of(roll.fence.village_codes[next(int(villages[0]) for villages in hit if len(villages))])

@@ -1,6 +1,7 @@
 """One register as arrays: who has which post where, who lives where, which gateway serves a village.
 
-Made once a register and kept while it is the newest. It must stay small: a byte per resident beside the register's own.
+Made once a register and kept while it is the newest, with what was made for the lists of before: somebody who drags a
+polygon asks for nearly the same list again. It must stay small: a byte per resident beside the register's own.
 """
 
 from __future__ import annotations
@@ -35,12 +36,13 @@ class Roll:
     def __init__(self, register: Register) -> None:
         self.register = register
         self.fence: Geofence = register.geofence
-        self.members: dict[int, Member] = {}
         self._places()
         self._officers()
         self._posts()
         self._phones()
         self._offices()
+        self.unreachable: dict[str, NDArray[np.object_]] = {}
+        self.village_codes = np.array(self.fence.village_codes, object)
         self.covered, self.serving, self.stands_in = _serving(register)
         self.branches = {
             endpoint.id: self.fence.indices(sorted(endpoint.branches)) for endpoint in register.endpoints.values()
@@ -77,6 +79,9 @@ class Roll:
                 self.home_village[number] = village[0]
         units = np.array([self._unit_place(officer.home_code) for officer in every], np.intp)
         self.home_place = np.where(self.home_village >= 0, self.home_village, units)
+        self.member = np.empty(len(every), object)
+        self.member_key = np.full(len(every), -1, np.int64)
+        """Whom the list of before had: reason, unit and order in one number, and what stood on the list."""
 
     def _unit_place(self, code: str) -> int:
         short = short_code(code)
@@ -93,6 +98,11 @@ class Roll:
                 held.append((place, POST_RANK[post.post], self.row[post.officer_id]))
         table = np.array(sorted(held), np.int64).reshape(-1, 3)
         self.post_place, self.post_rank, self.post_officer = (np.ascontiguousarray(column) for column in table.T)
+        self.post_key = (self.post_rank << 32) | self.post_place
+        self.by_officer = np.argsort(self.post_officer, kind="stable")
+        holders = self.post_officer[self.by_officer]
+        self.first_post = np.flatnonzero(np.diff(holders, prepend=-1))
+        self.holders = holders[self.first_post]
 
     def _place(self, code: str) -> int:
         """-1 for an area that has no village, and so cannot be hit."""
@@ -121,14 +131,18 @@ class Roll:
     def _offices(self) -> None:
         """One row per area of each subscription: the range of villages it covers."""
         own = {office.id: self.fence.under(office.area_code) for office in self.register.offices.values()}
-        self.office_span = {office_id: slice(under.start, under.stop) for office_id, under in own.items()}
-        rows = [
-            (number, found.start, found.stop)
-            for number, subscription in enumerate(self.register.subscriptions)
-            for found in map(self.fence.under, subscription.area_codes)
-        ]
-        table = np.array(rows, np.int64).reshape(-1, 3)
-        self.subscribed, self.from_village, self.to_village = (np.ascontiguousarray(column) for column in table.T)
+        rows = []
+        for number, subscription in enumerate(self.register.subscriptions):
+            mine = own.get(subscription.office_id, range(0))
+            rows += [
+                (number, found.start, found.stop, mine.start, mine.stop)
+                for found in map(self.fence.under, subscription.area_codes)
+            ]
+        table = np.array(rows, np.int64).reshape(-1, 5)
+        self.subscribed, self.from_village, self.to_village, self.own_from, self.own_to = (
+            np.ascontiguousarray(column) for column in table.T
+        )
+        self.office_members: dict[tuple[str, str], Member] = {}
 
 
 _ROLLS: dict[str, Roll] = {}

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from dispatcher.commands.telling import emit, finish
+from dispatcher.registry.sample import CannotMake
 from dispatcher.rehearsal.demo import Wish, run
 from dispatcher.rehearsal.demo_screen import Screen
 from dispatcher.rehearsal.demo_stage import StageFailed
@@ -29,7 +30,7 @@ def demo(
     发送对象是本机另一个进程里的真实 HTTP 服务；不连外网，不理会环境里的 MINGLUO_*。没有丢失时退出码为 0。
     """
     wish = Wish(officers=officers, residents=residents, warning=warning, serve=serve)
-    told = finish(run(wish, Screen(sys.stderr if json else sys.stdout)), StageFailed)
+    told = finish(run(wish, Screen(sys.stderr if json else sys.stdout)), StageFailed, CannotMake)
     if json:
         emit(told.facts)
     raise typer.Exit(0 if told.ok else 1)

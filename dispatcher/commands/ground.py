@@ -1,22 +1,21 @@
-"""What most commands stand on: settings, a database that fits, a register; and the sample that a newcomer gets."""
+"""What most commands stand on: settings, a database that fits, a register that is not empty."""
 
 from __future__ import annotations
 
-import asyncio
+import importlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Final
 
 from dispatcher.pipeline.context import Context
-from dispatcher.registry import importing, sample
-from dispatcher.rehearsal.demo_screen import Screen
+from dispatcher.registry.register import glance
 from dispatcher.service import schema
 from dispatcher.service.assembly import open_context
 from dispatcher.service.keys import sqlite_file
-from dispatcher.settings import PROJECT, Settings
+from dispatcher.settings import Settings
 
-GATEWAYS_AT = "http://127.0.0.1:8091/gateways"
-PLATFORMS_AT = "http://127.0.0.1:8092/platforms"
-"""Where `python -m dispatcher.rehearsal --port 8090` plays them."""
+_SAMPLING: Final = "dispatcher.commands.sampling"
+"""Loaded where a sample is made, with all that draws, reads and writes registers."""
 
 
 @asynccontextmanager
@@ -30,21 +29,14 @@ async def standing(settings: Settings) -> AsyncIterator[Context]:
         await context.store.close()
 
 
-async def settled(context: Context, screen: Screen) -> bool:
+async def settled(context: Context) -> bool:
     """An empty register on one's own machine is filled with the sample; False where a person has to."""
-    if (await context.register()).areas:
+    if not (await glance(context.store)).empty:
         return True
     if context.settings.production or sqlite_file(context.settings.service.database_url) is None:
         return False
-    await make_sample(context, sample.Wish(gateways_at=GATEWAYS_AT, endpoints_at=PLATFORMS_AT), screen)
+    await importlib.import_module(_SAMPLING).fill(context)
     return True
-
-
-async def make_sample(context: Context, wish: sample.Wish, screen: Screen) -> int:
-    """Returns the register's new version."""
-    with screen.working("生成吉安市登记册（合成数据）") as tell:
-        sheets = await asyncio.to_thread(sample.make, PROJECT / "config" / "jian", wish)
-        return await importing.put(context.store, context.seal, sheets, tell=tell)
 
 
 def where(settings: Settings) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -17,7 +16,6 @@ from dispatcher.commands.letters import CannotRead
 from dispatcher.commands.telling import WRONGLY_ASKED, aside, emit, fail, finish, say
 from dispatcher.model import BEIJING, Channel, Code, Verdict
 from dispatcher.pipeline.preview import Preview, preview
-from dispatcher.rehearsal.demo_screen import Screen
 from dispatcher.service.assembly import clock, providers_of
 from dispatcher.settings import BadConfiguration, Settings, load
 
@@ -75,7 +73,7 @@ async def _preview(question: Question) -> int:
     if question.source and asker is None:
         raise BadConfiguration(f"sources.yaml 里没有来源“{question.source}”，可用的有：{'、'.join(settings.sources)}")
     async with standing(settings) as context:
-        if not await settled(context, Screen(sys.stderr)):
+        if not await settled(context):
             aside("登记册是空的，圈不出任何村：请先运行 mingluo registry import 或 sample")
         for path in question.files:
             try:

@@ -10,12 +10,14 @@ from typing import Annotated, Any
 
 import typer
 
-from dispatcher.commands.ground import GATEWAYS_AT, PLATFORMS_AT, make_sample, standing, where
+from dispatcher.commands.ground import standing, where
+from dispatcher.commands.sampling import GATEWAYS_AT, PLATFORMS_AT, make_sample
 from dispatcher.commands.telling import WRONGLY_ASKED, aside, emit, fail, finish, say
 from dispatcher.pipeline.context import Context
 from dispatcher.registry import exporting, importing, sample, verifying
-from dispatcher.registry.importing import Imported, Order
+from dispatcher.registry.importing import BadFiles, Imported, Order, RegisterMoved
 from dispatcher.registry.register import count_units
+from dispatcher.registry.sample import CannotMake
 from dispatcher.registry.verifying import Problem
 from dispatcher.rehearsal.demo_screen import TABLE_CHINESE, Screen
 from dispatcher.settings import BadConfiguration, load
@@ -40,7 +42,7 @@ def sample_(
     wish = sample.Wish(
         gateways_at=gateway_url, endpoints_at=platform_url, officers=officers, residents=residents, seed=seed
     )
-    say(finish(_sample(wish)))
+    say(finish(_sample(wish), CannotMake))
 
 
 @app.command(name="import")
@@ -52,7 +54,7 @@ def import_(
     """从文件夹导入；缺少的文件不动原表。有一处不对就一行也不导入，并列出全部毛病。"""
     if not folder.is_dir():
         fail(f"没有 {folder} 这个文件夹：请核对路径", WRONGLY_ASKED)
-    done = finish(_import(folder, dry_run=dry_run))
+    done = finish(_import(folder, dry_run=dry_run), BadFiles, RegisterMoved)
     for one in done.differences:
         told = f"新增 {one.added:,}，改动 {one.changed:,}，删去 {one.removed:,}，不变 {one.same:,}"
         say(f"  {TABLE_CHINESE.get(one.table, one.table)}：{told}")

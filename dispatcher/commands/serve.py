@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import sys
 from typing import Annotated
 
 import typer
@@ -12,7 +11,7 @@ import typer
 from dispatcher import __version__
 from dispatcher.commands.ground import settled, standing, where, without_password
 from dispatcher.commands.telling import aside, finish, say
-from dispatcher.rehearsal.demo_screen import Screen
+from dispatcher.registry.register import glance
 from dispatcher.service.keys import sole_process
 from dispatcher.service.loop import settle_down
 from dispatcher.service.running import ROLES
@@ -53,11 +52,11 @@ async def _ground(settings: Settings) -> None:
     say(f"  消息代理　{without_password(settings.service.broker_url)}")
     with sole_process(settings):
         async with standing(settings) as context:
-            if not await settled(context, Screen(sys.stderr)):
+            if not await settled(context):
                 aside(
                     "登记册是空的，谁也通知不到：请运行 mingluo registry import（试用请运行 mingluo registry sample）"
                 )
-            elif (await context.register()).synthetic:
+            elif (await glance(context.store)).synthetic:
                 say("  登记册　　合成数据（人员、号码、设备和乡村边界是虚构的，只供试用）")
 
 

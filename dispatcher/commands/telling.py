@@ -10,9 +10,7 @@ from typing import Any, TypeVar
 import typer
 
 from dispatcher.broker.contract import BrokerUnavailable
-from dispatcher.registry.importing import BadFiles, RegisterMoved
 from dispatcher.registry.register import BrokenRegister
-from dispatcher.registry.sample import CannotMake
 from dispatcher.service.keys import Occupied
 from dispatcher.service.loop import run
 from dispatcher.settings import BadConfiguration
@@ -28,9 +26,6 @@ SENTENCES = (
     WrongKey,
     BrokerUnavailable,
     BrokenRegister,
-    CannotMake,
-    BadFiles,
-    RegisterMoved,
 )
 """Errors whose text is the sentence a person reads."""
 

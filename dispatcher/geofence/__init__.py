@@ -1,7 +1,8 @@
 """Area codes, polygons and circles → what lies inside; pure, in memory, numpy and shapely.
 
 It must fail closed: a code nobody knows, an empty or absurd geometry resolves to nothing, never to everyone. A point on
-the boundary is inside. `shapes.py` knows the geometry, `names.py` the place names of a warning that has only text.
+the boundary is inside. `shapes.py` knows the geometry, `cells.py` the ground of every village, `names.py` the
+place names of a warning that has only text.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from typing import Final
 import numpy as np
 import shapely
 from numpy.typing import NDArray
-from shapely.geometry import shape as geometry_of
 from shapely.geometry.base import BaseGeometry
 
+from dispatcher.geofence.cells import Cells
 from dispatcher.geofence.names import Named, Names, below, stem
 from dispatcher.geofence.shapes import Floats, Mask, Shape, distance_km, shapes_of, within
 from dispatcher.model import AdminArea, Area, county_of, short_code, township_of
@@ -75,10 +76,11 @@ class Geofence:
         self._county = np.array([int(county_of(code)) for code in self.village_codes], np.int32)
         self._units = {area.code for area in known if area.level != "village"}
         self._names = Names(known)
-        self._cells = np.array([_cell(area) for area in villages], object)
-        self._tree = shapely.STRtree(self._cells)
+        self._cells = Cells(villages)
+        self._codes_at = np.array(self.village_codes, object)
         self._domains: dict[tuple[str, ...], BaseGeometry] = {}
         self._last: tuple[tuple[Area, ...], list[Shape], int] = ((), [], 0)
+        self._said: tuple[tuple[tuple[str, ...], Indices], ...] = ()
 
     def resolve(self, areas: tuple[Area, ...], *, text: str, prefixes: tuple[str, ...]) -> Resolved:
         """Codes, polygons and circles as a union; names in `text` within `prefixes` only where there is none of these.
@@ -94,16 +96,18 @@ class Geofence:
         known = [value for value in values if self.known(value)]
         coded = self._under([value for value in known if below(value, stems)] if values else named.codes)
         drawn = [self._drawn(shape) for shape in shapes]
-        villages = _union(coded, *(inside if len(inside) else beside for inside, beside in drawn))
+        villages = self._union(coded, *(inside if len(inside) else beside for inside, beside in drawn))
+        told, by_code = self._codes(villages), self._codes(coded)
+        self._said = ((told, villages), (by_code, coded))
         return Resolved(
-            villages=self._codes(villages),
-            touched=self._codes(_union(villages, *(beside for _, beside in drawn))),
+            villages=told,
+            touched=self._codes(self._union(villages, *(beside for _, beside in drawn))),
             counties=tuple(map(str, _runs(self._county[villages]))),
             unknown_codes=tuple(value for value in values if not self.known(value)),
             outside_codes=tuple(value for value in known if not below(value, stems)),
             reaches_outside=any(self._crosses(stems, *both) for both in zip(shapes, drawn, strict=True)),
             from_text=from_text,
-            by_code=self._codes(coded),
+            by_code=by_code,
             unread=named.unread,
             unusable=unusable,
         )
@@ -114,7 +118,7 @@ class Geofence:
 
     def distance_km(self, areas: tuple[Area, ...], resolved: Resolved, lat: Floats, lon: Floats) -> Floats:
         """From each point to the shapes of `areas` and the cells of the villages named by code; 0 inside."""
-        return distance_km(list(self._cells[self.indices(resolved.by_code)]), self._shapes(areas)[0], lat, lon)
+        return distance_km(self._cells.of(self.indices(resolved.by_code)), self._shapes(areas)[0], lat, lon)
 
     def known(self, code: str) -> bool:
         """6, 9 or 12 digits of a unit or village we have. Fourteen digits are nobody's."""
@@ -130,6 +134,9 @@ class Geofence:
 
     def indices(self, codes: Sequence[str]) -> Indices:
         """The indices of 12-digit village codes, in their order; codes nobody knows are left out."""
+        for said, indices in self._said:
+            if said is codes:
+                return indices
         first = bisect_left(self.village_codes, codes[0]) if codes else 0
         if self.village_codes[first : first + len(codes)] == tuple(codes):
             return np.arange(first, first + len(codes))
@@ -137,10 +144,7 @@ class Geofence:
 
     def village_at(self, lat: Floats, lon: Floats) -> Indices:
         """The index of the village in whose cell each point lies, -1 where there is none."""
-        found = np.full(len(lat), -1, np.intp)
-        points, cells = self._tree.query(shapely.points(lon, lat), predicate="intersects")
-        found[points[::-1]] = cells[::-1]
-        return found
+        return self._cells.at(lat, lon)
 
     def _named(self, areas: tuple[Area, ...], text: str, stems: tuple[str, ...], from_text: bool) -> Named:
         if from_text:
@@ -149,14 +153,19 @@ class Geofence:
         return Named(codes=(), unread=tuple(area.description for area in bare))
 
     def _under(self, codes: Sequence[str]) -> Indices:
-        return _union(*(np.arange(found.start, found.stop) for found in map(self.under, codes)))
+        return self._union(*(np.arange(found.start, found.stop) for found in map(self.under, codes)))
+
+    def _union(self, *sets: Indices) -> Indices:
+        """Sorted, each once."""
+        found = np.zeros(len(self.village_codes), bool)
+        for one in sets:
+            found[one] = True
+        return np.flatnonzero(found)
 
     def _drawn(self, shape: Shape) -> tuple[Indices, Indices]:
         """The villages whose reference point lies in a shape, and those it only touches."""
         inside = within([shape], self.lat, self.lon)
-        near = np.sort(self._tree.query(shape.outline))
-        near = near[~inside[near]]
-        return np.flatnonzero(inside), near[shapely.intersects(shape.outline, self._cells[near])]
+        return np.flatnonzero(inside), self._cells.met(shape, inside)
 
     def _shapes(self, areas: tuple[Area, ...]) -> tuple[list[Shape], int]:
         """One message is asked about several times in a row: its shapes are made once."""
@@ -169,7 +178,7 @@ class Geofence:
     def _codes(self, indices: Indices) -> tuple[str, ...]:
         if len(indices) and indices[-1] - indices[0] + 1 == len(indices):
             return self.village_codes[int(indices[0]) : int(indices[-1]) + 1]
-        return tuple([self.village_codes[index] for index in indices.tolist()])
+        return tuple(self._codes_at[indices].tolist())
 
     def _crosses(self, stems: tuple[str, ...], shape: Shape, drawn: tuple[Indices, Indices]) -> bool:
         """Not wholly on the issuer's ground. A shape that meets no ground we know is unresolved, not over a border."""
@@ -180,26 +189,10 @@ class Geofence:
         """The cells an issuer may speak for, as one surface; made once for each set of prefixes."""
         if stems not in self._domains:
             mine = [place for place, code in enumerate(self.village_codes) if below(code, stems)]
-            surface = shapely.union_all(self._cells[mine]).buffer(_BORDER_DEGREES)
+            surface = shapely.union_all(self._cells.of(mine)).buffer(_BORDER_DEGREES)
             shapely.prepare(surface)
             self._domains[stems] = surface
         return self._domains[stems]
-
-
-def _cell(area: AdminArea) -> BaseGeometry:
-    """The village's ground; its reference point where no boundary is known."""
-    if area.boundary is None:
-        return shapely.Point(area.point.lon, area.point.lat)
-    ground: BaseGeometry = shapely.make_valid(geometry_of(area.boundary))
-    return ground
-
-
-def _union(*sets: Indices) -> Indices:
-    """Sorted, each once."""
-    filled = [one for one in sets if len(one)]
-    if len(filled) == 1:
-        return filled[0]
-    return np.unique(np.concatenate(filled)) if filled else np.empty(0, np.intp)
 
 
 def _runs(numbers: NDArray[np.int32]) -> list[int]:

@@ -180,19 +180,22 @@ def _raster(shape: Shape) -> tuple[Mask, Mask] | None:
     samples = np.ceil(np.abs(step).max(axis=1) * 2).astype(np.int64) + 1
     if samples.sum() > _RASTER_EDGE_SAMPLES:
         return None
-    # A sample every half cell and its eight neighbours cover every cell the edge passes through.
     segment = np.repeat(np.arange(len(samples)), samples)
     part = (np.arange(len(segment)) - np.repeat(np.cumsum(samples) - samples, samples)) / samples[segment]
     on_edge = np.clip((start[segment] + step[segment] * part[:, None]).astype(np.int64), 0, _RASTER - 1)
     marked = np.zeros((_RASTER + 2, _RASTER + 2), bool)
-    for down in range(3):
-        for right in range(3):
-            marked[on_edge[:, 1] + down, on_edge[:, 0] + right] = True
-    in_doubt = marked[1:-1, 1:-1].ravel()
-    row, column = np.divmod(np.flatnonzero(~in_doubt), _RASTER)
+    marked[on_edge[:, 1] + 1, on_edge[:, 0] + 1] = True
+    # A sample every half cell and its eight neighbours cover every cell the edge passes through.
+    marked[1:-1] |= marked[:-2] | marked[2:]
+    crossed = marked[1:-1, 1:-1] | marked[1:-1, :-2] | marked[1:-1, 2:]
+    # Cells side by side that no edge crosses lie on one side of the outline: the first of them is asked.
+    first = ~crossed
+    first[:, 1:] &= crossed[:, :-1]
+    row, column = np.nonzero(first)
+    asked = _touches(shape.outline, shape.south + (row + 0.5) / scale[1], shape.west + (column + 0.5) / scale[0])
+    in_doubt = crossed.ravel()
     certain = np.zeros(_RASTER * _RASTER, bool)
-    middle_lat, middle_lon = shape.south + (row + 0.5) / scale[1], shape.west + (column + 0.5) / scale[0]
-    certain[~in_doubt] = _touches(shape.outline, middle_lat, middle_lon)
+    certain[~in_doubt] = asked[np.cumsum(first.ravel())[~in_doubt] - 1]
     return certain, in_doubt
 
 

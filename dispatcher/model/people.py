@@ -10,7 +10,10 @@ from dispatcher.model.words import ROLES, Channel, Level, Post, Role
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdminArea:
-    """行政区划. `code` has 6, 9 or 12 digits; `boundary` is a GeoJSON geometry (longitude first) or None."""
+    """行政区划. `code` has 6, 9 or 12 digits.
+
+    `boundary` is a GeoJSON geometry (longitude first) as text, a sixth of what it costs as lists of numbers, or None.
+    """
 
     code: str
     name: str
@@ -20,7 +23,7 @@ class AdminArea:
     parent: str
     point: Point
     population: int
-    boundary: dict[str, object] | None
+    boundary: str | None
     synthetic: bool
 
     @property

@@ -35,7 +35,9 @@ async def export_folder(store: Store, seal: Seal, folder: Path, tell: rows.Tell 
                 done += len(page)
                 tell(form.file, done, done)
         areas = await rows.areas(tx)
-    features = [_feature(area.code, area.name, area.boundary, area.synthetic) for area in areas if area.boundary]
+    features = [
+        _feature(area.code, area.name, json.loads(area.boundary), area.synthetic) for area in areas if area.boundary
+    ]
     await asyncio.to_thread(_write, folder / BOUNDARIES, _collection(features))
 
 

@@ -94,6 +94,19 @@ def count_units(areas: Iterable[AdminArea]) -> Units:
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Glance:
+    """What a start says of a register before it is loaded."""
+
+    empty: bool
+    synthetic: bool
+
+
+async def glance(store: Store) -> Glance:
+    async with store.read() as tx:
+        return Glance(empty=not await rows.any_area(tx), synthetic=await rows.any_synthetic(tx))
+
+
 async def load(store: Store) -> Register:
     """Everything, from one consistent view. An empty database makes an empty register, whose version is 0."""
     async with store.read() as tx:

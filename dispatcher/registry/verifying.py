@@ -13,7 +13,6 @@ from enum import StrEnum
 import numpy as np
 import shapely
 from numpy.typing import NDArray
-from shapely.geometry import shape
 
 from dispatcher.model import AdminArea, Post, county_of, township_of
 from dispatcher.registry.register import Register
@@ -156,10 +155,10 @@ def _residents(register: Register, city: shapely.Geometry) -> Iterator[Problem]:
 
 def _city(register: Register) -> shapely.Geometry | None:
     """The counties' land with a little margin, ready for many questions; None where no boundary is known."""
-    shapes = [shape(area.boundary) for area in register.areas.values() if area.level == "county" and area.boundary]
-    if not shapes:
+    known = [area.boundary for area in register.areas.values() if area.level == "county" and area.boundary]
+    if not known:
         return None
-    city: shapely.Geometry = shapely.union_all(shapes).buffer(_BORDER_DEGREES)
+    city: shapely.Geometry = shapely.union_all(shapely.from_geojson(known)).buffer(_BORDER_DEGREES)
     shapely.prepare(city)
     return city
 

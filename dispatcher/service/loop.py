@@ -7,6 +7,7 @@ through everything that was imported and the whole register.
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import gc
 from collections.abc import Coroutine
 from typing import Any, TypeVar
@@ -28,5 +29,16 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 def settle_down() -> None:
     """Once, when everything that stays is loaded: a process that serves."""
     gc.collect()
+    give_back()
     gc.freeze()
     gc.set_threshold(*SELDOM)
+
+
+def give_back() -> None:
+    """What was freed goes back to the machine: glibc keeps it for later, and nothing so large comes again.
+
+    Another C library has no such call, and may do without.
+    """
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)

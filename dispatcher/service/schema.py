@@ -6,9 +6,15 @@ In profile test it is made to fit without asking, so that a newcomer sees someth
 
 from __future__ import annotations
 
+import importlib
+from typing import Final
+
 from dispatcher.settings import BadConfiguration, Settings
 from dispatcher.store.engine import open_store
-from dispatcher.store.migrating import migrate, outdated
+from dispatcher.store.revision import outdated
+
+_MIGRATING: Final = "dispatcher.store.migrating"
+"""Loaded where there is something to migrate: a process that serves for months has no use for it."""
 
 
 async def ensure(settings: Settings) -> None:
@@ -17,7 +23,7 @@ async def ensure(settings: Settings) -> None:
         return
     if settings.production:
         raise BadConfiguration(sentence)
-    await migrate(settings.service.database_url)
+    await importlib.import_module(_MIGRATING).migrate(settings.service.database_url)
 
 
 async def check(settings: Settings) -> str:

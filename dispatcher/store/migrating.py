@@ -1,23 +1,20 @@
-"""Brings a database to the newest schema, and says whether it is there. Imported only by the commands that need it.
+"""Brings a database to the newest schema. Imported only by the commands that need it; `revision.py` asks whether they do.
 
 Two processes that migrate at once must not hurt each other: PostgreSQL takes an advisory lock, SQLite its one writer.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
 from dispatcher.store.engine import Store, open_store
+from dispatcher.store.revision import MIGRATIONS, current
 from dispatcher.store.tables import metadata
 
-_MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 _ADVISORY_LOCK = 36_08_00
 
 
@@ -29,19 +26,9 @@ async def migrate(url: str) -> str:
             if store.dialect == "postgresql":
                 await tx.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
             await tx.run_sync(_upgrade)
-            return await tx.run_sync(_revision) or ""
+            return await tx.run_sync(current)
     finally:
         await store.close()
-
-
-async def outdated(store: Store) -> str:
-    """A sentence that says what to type where the schema is not the newest; empty where it is."""
-    async with store.read() as tx:
-        found = await tx.run_sync(_revision)
-    wanted = ScriptDirectory(str(_MIGRATIONS)).get_current_head()
-    if found == wanted:
-        return ""
-    return f"数据库结构是 {found or '空的'}，程序需要 {wanted}：请先运行 mingluo migrate"
 
 
 async def differences(store: Store) -> list[object]:
@@ -52,13 +39,9 @@ async def differences(store: Store) -> list[object]:
 
 def _upgrade(connection: Connection) -> None:
     config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
-
-
-def _revision(connection: Connection) -> str | None:
-    return _context(connection).get_current_revision()
 
 
 def _context(connection: Connection) -> MigrationContext:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import subprocess
+import sys
 
 import pytest
 
@@ -18,6 +20,7 @@ from dispatcher.rehearsal.bench.goals import (
     not_measured,
     report,
 )
+from dispatcher.settings import PROJECT
 
 
 def test_the_value_of_a_goal_is_that_of_its_worst_check() -> None:
@@ -116,3 +119,10 @@ def test_a_ratio_is_the_median_of_the_rounds_so_that_one_disturbed_round_moves_n
 def test_a_percentile_is_a_value_that_was_measured() -> None:
     assert paired.percentile([float(number) for number in range(1, 101)], 0.95) == 95.0
     assert paired.percentile([7.0], 0.95) == 7.0
+
+
+def test_the_peak_of_a_process_is_its_own_and_not_that_of_whoever_started_it() -> None:
+    fat = bytearray(b"\x01") * (400 * 2**20)
+    say = "from dispatcher.rehearsal.bench.orders import peak_mib; print(peak_mib())"
+    done = subprocess.run([sys.executable, "-c", say], cwd=PROJECT, capture_output=True, text=True, check=True)
+    assert float(done.stdout) < len(fat) / 2**20

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic.script import ScriptDirectory
 from sqlalchemy import Table, delete, insert, inspect, select, text, update
 from sqlalchemy.exc import DBAPIError
 
 from dispatcher.store.engine import Store, open_store
-from dispatcher.store.migrating import differences, migrate, outdated
+from dispatcher.store.migrating import differences, migrate
+from dispatcher.store.revision import MIGRATIONS, newest, outdated
 from dispatcher.store.tables import attempts, events, facts, metadata, questions, receipts, uplinks
 from tests.services import postgres
 
@@ -70,6 +72,10 @@ async def refused(store: Store, statement: Any) -> str:
 async def test_the_migrated_schema_is_the_one_in_the_tables(store: Store) -> None:
     assert await differences(store) == []
     assert await outdated(store) == ""
+
+
+def test_the_newest_revision_is_the_one_alembic_would_end_at() -> None:
+    assert newest() == ScriptDirectory(str(MIGRATIONS)).get_current_head()
 
 
 async def test_every_table_index_and_unique_key_is_there(store: Store) -> None:

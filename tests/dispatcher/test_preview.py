@@ -9,15 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from dispatcher.model import Code, Target, Verdict
+from dispatcher.model import Code, Target, Verdict, Why
 from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.explain import explain
 from dispatcher.pipeline.preview import preview
+from dispatcher.registry import sample
+from dispatcher.registry.importing import put
 from dispatcher.store import chunks, deliveries, warnings
 from dispatcher.store.chunks import Holder
 from dispatcher.store.packing import unpack
 from tests.city import NOW, cap, named
 from tests.dispatcher.test_accept import sent_in
+from tests.jian import CONFIG
 
 CN = Path(__file__).parent.parent / "cap"
 EXPECTED = {alert["file"]: alert for alert in json.loads((CN / "expected.json").read_text(encoding="utf-8"))["alerts"]}
@@ -38,6 +41,19 @@ async def test_a_preview_writes_nothing(jian: Context) -> None:
     assert any("碧洲镇" in text for text in seen.texts)
     async with jian.store.read() as tx:
         assert await warnings.latest(tx) == []
+
+
+async def test_a_preview_counts_what_an_acceptance_plans(jian: Context) -> None:
+    wish = sample.Wish(gateways_at="http://127.0.0.1:9/g", endpoints_at="http://127.0.0.1:9/p", residents=9_000)
+    await put(jian.store, jian.seal, sample.make(CONFIG / "jian", wish))
+    seen = await preview(jian, cap(), "application/cap+xml", jian.settings.sources["city-weather"])
+    answer = await sent_in(jian, cap())
+    async with jian.store.read() as tx:
+        kept = await warnings.one(tx, answer.warning_id)
+    assert kept is not None
+    assert seen.residents > 1
+    assert {name: one["targets"] for name, one in seen.channels.items()} == kept.plan["channels"]
+    assert seen.reasons == {Why(int(why)).chinese: number for why, number in kept.plan["reasons"].items()}
 
 
 async def test_a_source_that_needs_a_person_is_shown_as_held(jian: Context) -> None:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 
-from tests.house.tree import Module, dotted, imports, modules
+from tests.house.tree import PROJECT, Module, dotted, imports, modules
 
 EVERYWHERE = modules() + modules("tests") + modules("migrations")
 AIOHTTP_WEB = ("dispatcher.web", "dispatcher.rehearsal")
 SLOW = {"alembic": ("dispatcher.store.migrating",)}
 """Slow to import: only the module that the commands needing it import."""
+UNSERVED = ("alembic", "mako", "phonenumbers", "dispatcher.rehearsal", "dispatcher.registry.sample")
+"""Of no use to a process that serves a register which is there: each megabyte of it would be held for months."""
 VAGUE = {"utils", "util", "helpers", "helper", "common", "manager", "managers", "base", "misc", "core", "shared"}
 
 
@@ -41,6 +45,12 @@ def test_aiohttp_web_is_known_to_the_doors_and_the_rehearsal_city_alone() -> Non
 def test_slow_libraries_are_imported_by_the_commands_that_need_them() -> None:
     found = [(m, n, name.split(".")[0]) for m in modules() for n, name in imports(m)]
     assert [m.at(n) for m, n, library in found if library in SLOW and m.name not in SLOW[library]] == []
+
+
+def test_a_process_that_serves_loads_nothing_that_only_other_commands_need() -> None:
+    say = "import sys, dispatcher.commands.serve; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", say], cwd=PROJECT, capture_output=True, text=True, check=True)
+    assert [name for name in done.stdout.split() if name.startswith(UNSERVED)] == []
 
 
 def test_no_module_has_a_name_that_says_nothing() -> None:

@@ -6,16 +6,22 @@ import math
 
 import numpy as np
 import pytest
+import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dispatcher.geofence import Resolved
-from dispatcher.geofence.shapes import EARTH_KM
+from dispatcher.geofence.shapes import EARTH_KM, shapes_of
 from dispatcher.model import AdminArea, Area, Circle, Point
 from tests.jian import coded, drawn, jian, jian_fence
 
 CODES = [area.code for area in jian()]
 CITY = ("360800",)
+GROUNDS = {
+    area.code: shapely.make_valid(shapely.from_geojson(area.boundary))
+    for area in jian()
+    if area.level == "village" and area.boundary
+}
 lats, lons = st.floats(26.0, 27.9), st.floats(113.8, 116.0)
 points = st.builds(Point, lats, lons)
 rings = st.lists(points, min_size=3, max_size=12).map(tuple)
@@ -44,6 +50,15 @@ def test_areas_together_are_the_union_of_each_alone(one: tuple[Area, ...], other
     assert set(both.villages) <= set(both.touched)
     assert set(both.by_code) <= set(both.villages)
     assert both.counties == tuple(sorted({code[:6] for code in both.villages}))
+
+
+@quick
+@given(rings)
+def test_a_village_is_touched_exactly_where_its_ground_meets_the_shape(ring: tuple[Point, ...]) -> None:
+    shapes, _ = shapes_of(drawn(ring))
+    met = {code for code, ground in GROUNDS.items() if any(shape.outline.intersects(ground) for shape in shapes)}
+    assert set(resolve(drawn(ring)).touched) >= met
+    assert set(resolve(drawn(ring)).touched) <= met | set(resolve(drawn(ring)).villages)
 
 
 @quick

@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import json
 import os
-import resource
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
@@ -152,13 +151,17 @@ def cpu_s() -> float:
 
 
 def peak_mib() -> float:
-    """The most memory this process ever held."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    """The most memory this process ever held. `ru_maxrss` would be that of whoever started it, where that is more."""
+    return _memory_mib("self", "VmHWM")
 
 
 def held_mib(pid: int | str = "self") -> float:
     """The memory a process holds now."""
+    return _memory_mib(pid, "VmRSS")
+
+
+def _memory_mib(pid: int | str, what: str) -> float:
     for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace").splitlines():
-        if line.startswith("VmRSS:"):
+        if line.startswith(f"{what}:"):
             return int(line.split()[1]) / 1024
     raise BenchFailed(f"读不到进程 {pid} 的内存")

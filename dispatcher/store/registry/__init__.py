@@ -27,6 +27,7 @@ from dispatcher.store.registry.opening import (
 )
 from dispatcher.store.registry.reading import (
     ResidentPage,
+    any_area,
     any_synthetic,
     areas,
     count_told_residents,
@@ -77,6 +78,7 @@ __all__ = [
     "SubscriptionRow",
     "Tell",
     "TerminalRow",
+    "any_area",
     "any_synthetic",
     "areas",
     "bump_version",

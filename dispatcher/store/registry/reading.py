@@ -1,7 +1,8 @@
 """The register as memory wants it: the words of `model.py`, no phone opened, residents by page as columns.
 
-It must stay fast with a million residents (keyset pages, no offset) and never hand out half an import: the caller reads
-all of it inside one `store.read()` and calls `hold_still` first.
+It must stay fast and small with a million residents (keyset pages, no offset) and never hand out half an import: the
+caller reads all of it inside one `store.read()` and calls `hold_still` first. A code stands in memory once, however many
+rows name it: a database driver makes a string of its own for each.
 """
 
 from __future__ import annotations
@@ -9,9 +10,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from sys import intern
 from typing import Final
 
-from sqlalchemy import ColumnElement, exists, false, func, or_, select, text
+from sqlalchemy import ColumnElement, Text, cast, exists, false, func, or_, select, text
 
 from dispatcher.model import (
     AdminArea,
@@ -30,7 +32,9 @@ from dispatcher.states import GatewayState
 from dispatcher.store import tables as t
 from dispatcher.store.engine import Tx
 
-_PAGE = 50_000
+_PAGE = 10_000
+"""Rows that stand in memory as objects before they become numbers in arrays: a few megabytes."""
+_NO_BOUNDARY: Final = (None, "null")
 _SILENT: Final = frozenset({GatewayState.OFFLINE, GatewayState.FAULT})
 """Whoever is not known to be silent is tried: one that nobody has heard of yet may well play."""
 
@@ -60,6 +64,11 @@ async def version(tx: Tx) -> int:
     return int(found or 0)
 
 
+async def any_area(tx: Tx) -> bool:
+    """Does it say where anything is? Without areas nobody can be told."""
+    return bool((await tx.execute(select(exists().where(t.areas.c.code != "")))).scalar())
+
+
 async def any_synthetic(tx: Tx) -> bool:
     """Is any area, person or device invented?"""
     marked = (t.areas, t.officers, t.residents, t.offices, t.gateways, t.terminals, t.endpoints)
@@ -68,20 +77,23 @@ async def any_synthetic(tx: Tx) -> bool:
 
 
 async def areas(tx: Tx) -> list[AdminArea]:
+    c = t.areas.c
+    plain = [column for column in c if column is not c.boundary]
+    wanted = select(*plain, cast(c.boundary, Text).label("boundary")).order_by(c.code)
     return [
         AdminArea(
-            code=row.code,
+            code=intern(row.code),
             name=row.name,
             short_name=row.short_name,
-            level=row.level,
-            kind=row.kind,
-            parent=row.parent,
+            level=intern(row.level),
+            kind=intern(row.kind),
+            parent=intern(row.parent),
             point=Point(row.lat, row.lon),
             population=row.population,
-            boundary=row.boundary,
+            boundary=None if row.boundary in _NO_BOUNDARY else row.boundary,
             synthetic=row.synthetic,
         )
-        for row in await tx.execute(select(t.areas).order_by(t.areas.c.code))
+        for row in await tx.execute(wanted)
     ]
 
 
@@ -90,9 +102,9 @@ async def officers(tx: Tx) -> list[Officer]:
     wanted = select(c.id, c.name, c.home_code, c.lat, c.lon, c.roles, c.phone_index).order_by(c.id)
     return [
         Officer(
-            id=row.id,
+            id=intern(row.id),
             name=row.name,
-            home_code=row.home_code,
+            home_code=intern(row.home_code),
             home=Point(row.lat, row.lon),
             roles=row.roles,
             phone_index=row.phone_index,
@@ -104,22 +116,28 @@ async def officers(tx: Tx) -> list[Officer]:
 async def posts(tx: Tx) -> list[PostHeld]:
     c = t.posts.c
     found = await tx.execute(select(c.area_code, c.post, c.officer_id).order_by(c.area_code, c.post, c.officer_id))
-    return [PostHeld(area_code=row.area_code, post=Post(row.post), officer_id=row.officer_id) for row in found]
+    return [
+        PostHeld(area_code=intern(row.area_code), post=Post(row.post), officer_id=intern(row.officer_id))
+        for row in found
+    ]
 
 
 async def offices(tx: Tx) -> list[Office]:
     c = t.offices.c
     found = await tx.execute(select(c.id, c.area_code, c.name, c.phone_index).order_by(c.id))
-    return [Office(id=row.id, area_code=row.area_code, name=row.name, phone_index=row.phone_index) for row in found]
+    return [
+        Office(id=intern(row.id), area_code=intern(row.area_code), name=row.name, phone_index=row.phone_index)
+        for row in found
+    ]
 
 
 async def subscriptions(tx: Tx) -> list[Subscription]:
     return [
         Subscription(
             id=row.id,
-            office_id=row.office_id,
-            area_codes=tuple(row.area_codes),
-            hazards=tuple(row.hazards),
+            office_id=intern(row.office_id),
+            area_codes=tuple(map(intern, row.area_codes)),
+            hazards=tuple(map(intern, row.hazards)),
             least_level=Level(row.least_level),
             channels=tuple(map(Channel, row.channels)),
         )
@@ -132,12 +150,12 @@ async def gateways(tx: Tx) -> list[Gateway]:
     villages = await _villages_below(tx, {row.id: row.parent for row in found})
     return [
         Gateway(
-            id=row.id,
+            id=intern(row.id),
             ebrid=row.ebrid,
-            area_code=row.area_code,
+            area_code=intern(row.area_code),
             name=row.name,
-            level=row.level,
-            parent=row.parent,
+            level=intern(row.level),
+            parent=intern(row.parent),
             point=Point(row.lat, row.lon),
             url=row.url,
             online=row.state not in _SILENT,
@@ -154,7 +172,7 @@ async def _villages_below(tx: Tx, parent_of: dict[str, str]) -> dict[str, set[st
     for gateway_id, village in await tx.execute(select(c.gateway_id, c.village_code).distinct()):
         at, seen = gateway_id, set[str]()  # a ring of parents, which an import refuses, must not hang the start
         while at and at not in seen:
-            below[at].add(village)
+            below[at].add(intern(village))
             seen.add(at)
             at = parent_of.get(at, "")
     return below
@@ -164,7 +182,7 @@ async def endpoints(tx: Tx) -> list[Endpoint]:
     branches: dict[str, set[str]] = defaultdict(set)
     c = t.branches.c
     for endpoint_id, village in await tx.execute(select(c.endpoint_id, c.village_code).distinct()):
-        branches[endpoint_id].add(village)
+        branches[endpoint_id].add(intern(village))
     e = t.endpoints.c
     return [
         Endpoint(

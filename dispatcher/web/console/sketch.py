@@ -15,7 +15,6 @@ from typing import Final
 
 import numpy as np
 import shapely
-from shapely.geometry import shape as geometry_of
 from shapely.geometry.base import BaseGeometry
 
 from dispatcher.model import AdminArea, Area, Point
@@ -143,7 +142,11 @@ def draw(register: Register) -> Sketch:
 def _bounded(areas: Iterable[AdminArea], level: str) -> list[tuple[AdminArea, BaseGeometry]]:
     """The units of a level that have a boundary, simplified as one coverage."""
     found = sorted(
-        ((area, geometry_of(area.boundary)) for area in areas if area.level == level and area.boundary is not None),
+        (
+            (area, shapely.from_geojson(area.boundary))
+            for area in areas
+            if area.level == level and area.boundary is not None
+        ),
         key=lambda bounded: bounded[0].code,
     )
     slim = list(shapely.coverage_simplify([whole for _, whole in found], TOLERANCE)) if found else []
