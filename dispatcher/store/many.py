@@ -6,7 +6,7 @@ costs more than the sending. A `Many` is built once, from one description, and i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cached_property
 from operator import itemgetter
 from typing import Any
@@ -40,11 +40,16 @@ Take = Callable[[tuple[object, ...]], object]
 
 
 class Many:
-    """`columns`: name → type, in the order of the tuples; `build` makes the statement out of the values' source."""
+    """`columns`: name → type, in the order of the tuples; `build` makes the statement out of the values' source.
 
-    def __init__(self, columns: Mapping[str, TypeEngine[Any]], build: Build) -> None:
+    `always`: columns that are arrays even where all rows are alike. The key of a row has to be: a constant part of it looks
+    to PostgreSQL, before it has counted a new warning, like one row, and it walks through all of them for each group.
+    """
+
+    def __init__(self, columns: Mapping[str, TypeEngine[Any]], build: Build, *, always: Sequence[str] = ()) -> None:
         self._columns = dict(columns)
         self._build = build
+        self._always = frozenset(always)
         self._made: dict[tuple[str, ...], tuple[str, list[str], dict[str, object]]] = {}
 
     async def run(self, tx: Tx, rows: Sequence[tuple[object, ...]]) -> None:
@@ -58,7 +63,7 @@ class Many:
     def unnested(self, rows: Sequence[tuple[object, ...]]) -> tuple[str, tuple[object, ...]]:
         """PostgreSQL's SQL for these rows, and its values."""
         columns = dict(zip(self._columns, zip(*rows, strict=True), strict=True))
-        varied = varied_in(columns)
+        varied = varied_in(columns, self._always)
         sql, names, constants = self._compiled(varied)
         given = {name: columns[name] if name in varied else columns[name][0] for name in columns}
         return sql, tuple([given[one] if one in given else constants[one] for one in names])
@@ -120,9 +125,9 @@ class Inserted(Many):
         return statement.on_conflict_do_nothing() if self._ignoring else statement
 
 
-def varied_in(columns: Mapping[str, tuple[object, ...]]) -> tuple[str, ...]:
+def varied_in(columns: Mapping[str, tuple[object, ...]], always: Collection[str] = frozenset()) -> tuple[str, ...]:
     """What is the same in every row is given once: an array costs its elements, here and at the server."""
-    return tuple([name for name, column in columns.items() if column.count(column[0]) < len(column)])
+    return tuple([name for name, column in columns.items() if name in always or column.count(column[0]) < len(column)])
 
 
 def sources(
