@@ -6,8 +6,9 @@ costs more than the sending. A `Many` is built once, from one description, and i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cached_property
+from itertools import repeat
 from operator import itemgetter
 from typing import Any
 
@@ -37,6 +38,8 @@ Source = Callable[[str], ColumnElement[Any]]
 
 Build = Callable[[Source], Executable]
 Take = Callable[[tuple[object, ...]], object]
+Write = Callable[[Any], Any]
+_SQLITE: Dialect = sqlite.dialect(paramstyle="qmark")
 
 
 class Many:
@@ -89,19 +92,18 @@ class Many:
     @cached_property
     def _positional(self) -> tuple[str, list[Take]]:
         """The SQL with question marks, and for each of them how its value is had of a row."""
-        dialect: Dialect = sqlite.dialect(paramstyle="qmark")
         statement = self._build(lambda name: bindparam(name, type_=self._columns[name]))
         assert isinstance(statement, ClauseElement)
-        compiled = statement.compile(dialect=dialect)
+        compiled = statement.compile(dialect=_SQLITE)
         assert isinstance(compiled, SQLCompiler)
-        return str(compiled), [self._take(name, compiled.params, dialect) for name in compiled.positiontup or ()]
+        return str(compiled), [self._take(name, compiled.params) for name in compiled.positiontup or ()]
 
-    def _take(self, name: str, constants: Mapping[str, object], dialect: Dialect) -> Take:
+    def _take(self, name: str, constants: Mapping[str, object]) -> Take:
         if name not in self._columns:
             constant = constants[name]
             return lambda _row: constant
         place = list(self._columns).index(name)
-        write = self._columns[name].dialect_impl(dialect).bind_processor(dialect)
+        write = self._columns[name].dialect_impl(_SQLITE).bind_processor(_SQLITE)
         if write is None:
             return itemgetter(place)
         return lambda row: write(row[place])
@@ -115,6 +117,34 @@ class Inserted(Many):
         self._table = table
         self._ignoring = ignoring
 
+    async def fill(self, tx: Tx, alike: Mapping[str, object], columns: Mapping[str, Sequence[Any]]) -> None:
+        """By columns, for thousands of rows: no tuple is made of each, only to be taken apart again.
+
+        `alike`: what is the same in every row. What of `columns` is, is found out.
+        """
+        if not all(columns.values()):
+            return
+        if tx.dialect.name == "postgresql":
+            varied = varied_in({name: columns[name] for name in self._columns if name in columns})
+            sql, names, _ = self._compiled(varied)
+            given = {**alike, **{name: column if name in varied else column[0] for name, column in columns.items()}}
+            await tx.exec_driver_sql(sql, tuple([given[name] for name in names]))
+            return
+        sql, writers = self._by_column
+        values = [
+            _written(columns[name], write) if name in columns else repeat(_one(alike[name], write))
+            for name, write in writers
+        ]
+        rows = zip(*values, strict=False)  # what is repeated has no end
+        await tx.exec_driver_sql(sql, list(rows))
+
+    @cached_property
+    def _by_column(self) -> tuple[str, list[tuple[str, Write | None]]]:
+        """SQLite's SQL, and in the order of its question marks the columns, each with what makes a value SQLite's."""
+        sql, _ = self._positional
+        kinds = [(name, kind.dialect_impl(_SQLITE)) for name, kind in self._columns.items()]
+        return sql, [(name, kind.bind_processor(_SQLITE)) for name, kind in kinds]
+
     def _make(self, source: Source) -> Executable:
         values = {name: source(name) for name in self._columns}
         statement = insert(self._table).values(values)
@@ -125,7 +155,15 @@ class Inserted(Many):
         return statement.on_conflict_do_nothing() if self._ignoring else statement
 
 
-def varied_in(columns: Mapping[str, tuple[object, ...]], always: Collection[str] = frozenset()) -> tuple[str, ...]:
+def _written(column: Sequence[Any], write: Write | None) -> Iterable[Any]:
+    return column if write is None else map(write, column)
+
+
+def _one(value: object, write: Write | None) -> object:
+    return value if write is None else write(value)
+
+
+def varied_in(columns: Mapping[str, Sequence[Any]], always: Collection[str] = frozenset()) -> tuple[str, ...]:
     """What is the same in every row is given once: an array costs its elements, here and at the server."""
     return tuple([name for name, column in columns.items() if name in always or column.count(column[0]) < len(column)])
 
