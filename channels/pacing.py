@@ -42,7 +42,11 @@ CUT: Final = 0.7
 COOL_S: Final = 1.0
 """One cut at the most in this time: the calls that were under way say the same thing again."""
 GROWTH: Final = 0.05
-"""Share of the full rate that comes back in a second."""
+"""Share of the full rate that comes back in a second, once EASE_S have passed without a 429."""
+EASE_S: Final = 10.0
+"""Until then less: who takes a hundredth of what we believe in is not offered five hundredths more each second."""
+MANY: Final = 5
+"""So many peers that say 429 in one COOL_S, and more than those that do not, are no coincidence."""
 
 
 class Rate:
@@ -99,8 +103,33 @@ class Rate:
         self.allowed = max(self._full / 100, CUT * min(self.allowed, max(self._served, self._full / 100)))
 
     def _grow(self, now: float) -> None:
-        self.allowed = min(self._full, self.allowed + self._full * GROWTH * (now - self._grown_at))
+        more = _eased(now - self._cut_at) - _eased(self._grown_at - self._cut_at)
+        self.allowed = min(self._full, self.allowed + self._full * GROWTH * more)
         self._grown_at = now
+
+
+def _eased(quiet_s: float) -> float:
+    """Seconds of growth in seconds without a 429: they begin at nothing and count in full after EASE_S."""
+    return quiet_s * quiet_s / (2 * EASE_S) if quiet_s < EASE_S else quiet_s - EASE_S / 2
+
+
+class Crowd:
+    """Whether the peers of a provider say 429 one by one, which is their own trouble, or most of them, which is that of what
+    stands before them all."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._began = 0.0
+        self._busy: set[str] = set()
+        self._well: set[str] = set()
+
+    def busy(self, peer: str, *, throttled: bool) -> bool:
+        """What this one said; whether all of them are to be taken for busy."""
+        now = self._clock()
+        if now - self._began >= COOL_S:
+            self._began, self._busy, self._well = now, set(), set()
+        (self._busy if throttled else self._well).add(peer)
+        return throttled and len(self._busy) >= MANY and len(self._busy) > len(self._well)
 
 
 class Gate:
@@ -234,7 +263,8 @@ class Paced:
         finally:
             self._under_way -= 1
             well = gate.leave(outcomes, probe=probe)
-            if not peer:  # a gateway's or endpoint's troubles are its own
+            # a gateway's or endpoint's troubles are its own, unless they are everybody's
+            if not peer or self._crowd.busy(peer, throttled=_throttled(outcomes)) or well:
                 self._adapt(outcomes, well=well)
             self._left.set()
         return outcomes
@@ -247,7 +277,7 @@ class Paced:
                 self._limit = min(float(self.settings.in_flight), self._limit + 1 / self._limit)
         elif outcomes is None or any(isinstance(one, NotKnown) for one in outcomes):
             self._limit = max(1.0, self._limit / 2)
-        elif any(isinstance(one, TryAgain) and one.throttled for one in outcomes):
+        elif _throttled(outcomes):
             self._limit = max(1.0, self._limit * CUT)
             self._pace().cut()
 
@@ -256,6 +286,10 @@ class Paced:
         if self._rate is None:
             self._rate = Rate(self.settings.rate, self._clock)
         return self._rate
+
+    @cached_property
+    def _crowd(self) -> Crowd:
+        return Crowd(self._clock)
 
     @cached_property
     def _clock(self) -> Callable[[], float]:
@@ -267,6 +301,10 @@ class Paced:
 
 def _all_well(outcomes: Sequence[Outcome]) -> bool:
     return all(isinstance(one, Accepted) for one in outcomes)
+
+
+def _throttled(outcomes: Sequence[Outcome] | None) -> bool:
+    return any(isinstance(one, TryAgain) and one.throttled for one in outcomes or ())
 
 
 def _failed(outcome: Outcome) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import structlog
@@ -21,6 +22,8 @@ from dispatcher.store.engine import Store, database_is_away, storable
 
 GROUP_S = 0.025
 GROUP = 500
+COMMIT_S = 10.0
+"""How long a provider waits for its answer."""
 TRIES = 3
 
 _STATES = {
@@ -33,60 +36,81 @@ _STATES = {
 log = structlog.get_logger()
 
 
+@dataclass(slots=True, kw_only=True)
+class _Group:
+    """Receipts that are committed together, and those who wait for it."""
+
+    reports: list[Report] = field(default_factory=list)
+    waiting: list[asyncio.Future[None]] = field(default_factory=list)
+    clock: asyncio.TimerHandle | None = None
+
+    def answer(self, error: Exception | None) -> None:
+        """Whoever comes later waits anew."""
+        if self.clock is not None:
+            self.clock.cancel()
+        waiting, self.waiting = self.waiting, []
+        for done in waiting:
+            if done.done():
+                continue
+            if error is None:
+                done.set_result(None)
+            else:
+                done.set_exception(error)
+
+
 class ReceiptBook:
     """`enter` returns once the receipts are committed, so that a provider is answered only then. `run` it."""
 
     def __init__(self, store: Store, now: Callable[[], datetime]) -> None:
         self._store = store
         self._now = now
-        self._waiting: list[tuple[Sequence[Report], asyncio.Future[None]]] = []
+        self._gathering = _Group()
         self._news = asyncio.Event()
 
     async def enter(self, reports: Sequence[Report]) -> None:
+        """Raises after COMMIT_S, or what the database raised; they may be committed all the same."""
         if not reports:
             return
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((reports, done))
-        self._news.set()
+        loop, group = asyncio.get_running_loop(), self._gathering
+        if not group.waiting:  # one clock a group: one a receipt cost as much as its row
+            group.clock = loop.call_later(COMMIT_S, group.answer, TimeoutError("not committed in time"))
+            self._news.set()
+        done: asyncio.Future[None] = loop.create_future()
+        group.reports.extend(reports)
+        group.waiting.append(done)
         await done
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Until cancelled. While a group is being committed the next one gathers, and that counts as its wait."""
+        clock = asyncio.get_running_loop().time
+        began = clock() - GROUP_S
         while True:
             await self._news.wait()
-            if sum(len(reports) for reports, _ in self._waiting) < GROUP:
-                await asyncio.sleep(GROUP_S)
+            wait_s = began + GROUP_S - clock()
+            if wait_s > 0 and len(self._gathering.reports) < GROUP:
+                await asyncio.sleep(wait_s)
             self._news.clear()
-            batch, self._waiting = self._waiting, []
-            await self._commit(batch)
+            group, self._gathering, began = self._gathering, _Group(), clock()
+            await self._commit(group)
 
-    async def _commit(self, batch: list[tuple[Sequence[Report], asyncio.Future[None]]]) -> None:
-        every = [report for reports, _ in batch for report in reports]
+    async def _commit(self, group: _Group) -> None:
         try:
-            await self._apply(every)
+            await self._apply(group.reports)
         except Exception as error:  # noqa: BLE001 - handed to every waiting caller, who answers 503 and is called again
-            log.warning("回执没有写进数据库，请对方重发", receipts=len(batch), error=type(error).__name__)
-            for _, done in batch:
-                if not done.done():
-                    done.set_exception(error)
-            return
-        for _, done in batch:
-            if not done.done():
-                done.set_result(None)
+            log.warning("回执没有写进数据库，请对方重发", receipts=len(group.waiting), error=type(error).__name__)
+            group.answer(error)
+        else:
+            group.answer(None)
 
     async def _apply(self, reports: Sequence[Report]) -> None:
         """Two writers of one row may meet in the wrong order and PostgreSQL ends one of them: that one tries again."""
         for _ in range(TRIES - 1):
             try:
-                return await self._write(reports)
+                return await deliveries.enter_receipts(self._store, reports, self._now())
             except Exception as error:
                 if not database_is_away(error):
                     raise
-        return await self._write(reports)
-
-    async def _write(self, reports: Sequence[Report]) -> None:
-        async with self._store.begin() as tx:
-            await deliveries.apply_receipts(tx, reports, self._now())
+        return await deliveries.enter_receipts(self._store, reports, self._now())
 
 
 def report_of(receipt: Receipt, key: DeliveryKey) -> Report:

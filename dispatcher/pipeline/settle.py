@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -19,31 +20,45 @@ from dispatcher.store.ledger import Place
 from dispatcher.store.registry import opening
 from dispatcher.store.warnings import Underway
 
+LOOK_UP_S = 10.0
+"""How long whose receipt it is may take to find."""
+
 
 async def take_receipts(context: Context, book: ReceiptBook, channel: Channel, receipts: Sequence[Receipt]) -> int:
     """Enters receipts that name a delivery; returns how many named none. Returns after the commit."""
     reports: list[Report] = []
     strangers = 0
-    by_number = await _by_number(context, channel, [receipt for receipt in receipts if _has_number(receipt)])
+    nameless = [receipt for receipt in receipts if not receipt.id]
+    found = await _looked_up(context, channel, nameless) if nameless else {}
     for receipt in receipts:
-        keys = by_number.get(receipt, []) if _has_number(receipt) else await _keys(context, channel, receipt)
+        keys = _named(receipt.id) if receipt.id else found[receipt]
         strangers += not keys
         reports += [report_of(receipt, key) for key in keys]
     await book.enter(reports)
     return strangers
 
 
-def _has_number(receipt: Receipt) -> bool:
-    return not receipt.id and bool(receipt.to)
+def _named(name: str) -> list[DeliveryKey]:
+    """The delivery whose key the provider carried, if it is one."""
+    try:
+        return [DeliveryKey.parse(name)]
+    except ValueError:
+        return []
 
 
-async def _keys(context: Context, channel: Channel, receipt: Receipt) -> list[DeliveryKey]:
-    """The delivery a receipt speaks of, if any: by our key, else by (EBMID, gateway's resource code)."""
-    if receipt.id:
-        try:
-            return [DeliveryKey.parse(receipt.id)]
-        except ValueError:
-            return []
+async def _looked_up(
+    context: Context, channel: Channel, receipts: Sequence[Receipt]
+) -> dict[Receipt, list[DeliveryKey]]:
+    """The deliveries that receipts without a key speak of: by number, else by (EBMID, gateway's resource code)."""
+    async with asyncio.timeout(LOOK_UP_S):
+        found = await _by_number(context, channel, [receipt for receipt in receipts if receipt.to])
+        for receipt in receipts:
+            if not receipt.to:
+                found[receipt] = await _of_gateway(context, channel, receipt)
+    return found
+
+
+async def _of_gateway(context: Context, channel: Channel, receipt: Receipt) -> list[DeliveryKey]:
     register = await context.register()
     gateway = next((gateway for gateway in register.gateways.values() if gateway.ebrid == receipt.peer), None)
     async with context.store.read() as tx:

@@ -8,7 +8,7 @@ and is given rows as tuples.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from json import JSONEncoder
 from typing import Any
@@ -41,50 +41,81 @@ Source = Callable[[str], ColumnElement[Any]]
 Build = Callable[[Source], Executable]
 
 
-class Many:
-    """`columns`: name → type, in the order of the tuples (`k_…`: by which a row is found); `build` makes the statement out
-    of the values' source."""
+Columns = Mapping[str, Sequence[Any]]
 
-    def __init__(self, columns: Mapping[str, TypeEngine[Any]], build: Build) -> None:
+
+class Many:
+    """`columns`: name → type, in the order of the tuples; `build` makes the statement out of the values' source.
+
+    `always`: columns given row by row even where all rows are alike. Told a constant part of a key first, a database walks
+    through all it finds by that, once for each row: SQLite always, PostgreSQL before it has counted a new warning.
+    """
+
+    def __init__(
+        self,
+        columns: Mapping[str, TypeEngine[Any]],
+        build: Build,
+        *,
+        always: Sequence[str] = (),
+        always_on_sqlite: Sequence[str] = (),
+    ) -> None:
         self._columns = dict(columns)
         self._build = build
+        self._always = frozenset(always)
+        self._always_on_sqlite = frozenset(always) | frozenset(always_on_sqlite)
         self._made: dict[tuple[str, ...], _Statement] = {}
         self._made_on_sqlite: dict[tuple[str, ...], _Statement] = {}
 
     async def run(self, tx: Tx, rows: Sequence[tuple[object, ...]]) -> None:
-        if not rows:
-            return
-        await tx.exec_driver_sql(*(self.unnested(rows) if tx.dialect.name == "postgresql" else self.in_json(rows)))
+        if rows:
+            await self.fill(tx, {}, self._transposed(rows))
+
+    async def fill(self, tx: Tx, alike: Mapping[str, object], columns: Columns) -> None:
+        """By columns, for thousands of rows: no tuple is made of each, only to be taken apart again.
+
+        `alike`: what is the same in every row. What of `columns` is, is found out.
+        """
+        if all(columns.values()):
+            postgres = tx.dialect.name == "postgresql"
+            sql, values = self._unnested(alike, columns) if postgres else self._in_json(alike, columns)
+            await tx.exec_driver_sql(sql, values)
 
     def unnested(self, rows: Sequence[tuple[object, ...]]) -> tuple[str, tuple[object, ...]]:
         """PostgreSQL's SQL for these rows, and its values."""
-        columns = dict(zip(self._columns, zip(*rows, strict=True), strict=True))
-        varied = varied_in(columns)
-        if varied not in self._made:
-            self._made[varied] = _compiled(self._make_unnested(sources(self._columns, varied)), asyncpg.dialect())  # type: ignore[no-untyped-call]
-        return self._made[varied].filled(
-            {name: columns[name] if name in varied else columns[name][0] for name in columns}
-        )
+        return self._unnested({}, self._transposed(rows))
 
     def in_json(self, rows: Sequence[tuple[object, ...]]) -> tuple[str, tuple[object, ...]]:
         """SQLite's SQL for these rows, and its values."""
-        columns = {
-            name: self._written(name, some) for name, some in zip(self._columns, zip(*rows, strict=True), strict=True)
-        }
-        # a key that all rows share is no less each row's own: told of it before the rows, SQLite walks through all it finds
-        # by it, once for each of them
-        keys = [name for name in columns if name.startswith("k_")]
-        varied = (*keys, *varied_in({name: some for name, some in columns.items() if name not in keys}))
+        return self._in_json({}, self._transposed(rows))
+
+    def _transposed(self, rows: Sequence[tuple[object, ...]]) -> Columns:
+        return dict(zip(self._columns, zip(*rows, strict=True), strict=True))
+
+    def _unnested(self, alike: Mapping[str, object], columns: Columns) -> tuple[str, tuple[object, ...]]:
+        varied = self._varied(columns, self._always)
+        if varied not in self._made:
+            self._made[varied] = _compiled(self._make_unnested(sources(self._columns, varied)), asyncpg.dialect())  # type: ignore[no-untyped-call]
+        arrays = {name: column if name in varied else column[0] for name, column in columns.items()}
+        return self._made[varied].filled({**alike, **arrays})
+
+    def _in_json(self, alike: Mapping[str, object], columns: Columns) -> tuple[str, tuple[object, ...]]:
+        varied = self._varied(columns, self._always_on_sqlite)
         if varied not in self._made_on_sqlite:
             self._made_on_sqlite[varied] = _compiled(self._make_in_json(_read(self._columns, varied)), _SQLITE)
-        given = {name: some[0] for name, some in columns.items() if name not in varied}
-        given[_ROWS] = _JSON.encode(list(zip(*[columns[name] for name in varied], strict=True)))
+        same = {**alike, **{name: column[0] for name, column in columns.items() if name not in varied}}
+        given = {name: self._written(name, (value,))[0] for name, value in same.items()}
+        given[_ROWS] = _JSON.encode(list(zip(*[self._written(name, columns[name]) for name in varied], strict=True)))
         return self._made_on_sqlite[varied].filled(given)
 
-    def _written(self, name: str, column: tuple[object, ...]) -> tuple[object, ...]:
+    def _varied(self, columns: Columns, always: Collection[str]) -> tuple[str, ...]:
+        """In one order, whatever theirs."""
+        varied = varied_in(columns, always)
+        return tuple([name for name in self._columns if name in varied])
+
+    def _written(self, name: str, column: Sequence[Any]) -> Sequence[Any]:
         """As SQLite keeps them: moments as text."""
         write = self._columns[name].dialect_impl(_SQLITE).bind_processor(_SQLITE)
-        return column if write is None else tuple([write(one) for one in column])
+        return column if write is None else [write(one) for one in column]
 
     def _make_unnested(self, sources: Mapping[str, ColumnElement[Any]]) -> Executable:
         return self._build(sources.__getitem__)
@@ -146,9 +177,9 @@ def _read(columns: Mapping[str, TypeEngine[Any]], varied: tuple[str, ...]) -> di
     }
 
 
-def varied_in(columns: Mapping[str, tuple[object, ...]]) -> tuple[str, ...]:
+def varied_in(columns: Columns, always: Collection[str] = frozenset()) -> tuple[str, ...]:
     """What is the same in every row is given once: an array costs its elements, here and at the server."""
-    return tuple([name for name, column in columns.items() if column.count(column[0]) < len(column)])
+    return tuple([name for name, column in columns.items() if name in always or column.count(column[0]) < len(column)])
 
 
 def sources(

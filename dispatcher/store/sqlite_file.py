@@ -35,7 +35,7 @@ class OneWriter:
         shared = {"check_same_thread": False, "factory": self._made}  # by its thread and by ours, one after the other
         self._engine = _engine(url, "BEGIN IMMEDIATE", shared, pool_size=1, max_overflow=0)
         self._turn = asyncio.Lock()
-        self._thread = ThreadPoolExecutor(1, "sqlite-writer")
+        self._thread: ThreadPoolExecutor | None = None
         self._raw: sqlite3.Connection | None = None
         event.listen(self._engine.sync_engine, "close", self._gone)
         event.listen(self._engine.sync_engine, "close_detached", self._gone)
@@ -62,6 +62,7 @@ class OneWriter:
                 async with self._engine.connect():
                     pass
             assert self._raw is not None
+            self._thread = self._thread or ThreadPoolExecutor(1, "sqlite-writer")
             done = asyncio.get_running_loop().run_in_executor(self._thread, _transaction, self._raw, work)
         except BaseException:
             self._turn.release()
@@ -72,7 +73,9 @@ class OneWriter:
     async def close(self) -> None:
         async with self._turn:
             await self._engine.dispose()
-        self._thread.shutdown(wait=False)
+            if self._thread is not None:
+                self._thread.shutdown(wait=False)
+                self._thread = None
 
 
 def opened(url: URL) -> tuple[AsyncEngine, OneWriter]:

@@ -11,8 +11,7 @@ from datetime import datetime
 
 from sqlalchemy import func, select
 
-from dispatcher.store.engine import Tx, storable
-from dispatcher.store.many import Inserted
+from dispatcher.store.engine import Tx, storable, upsert
 from dispatcher.store.sealed import Seal
 from dispatcher.store.tables import uplinks
 
@@ -40,7 +39,6 @@ class Heard:
 
 
 _NAMES = ("at", "channel", "provider", "number", "phone", "phone_index", "text", "sent_at", "dest_code")
-_APPEND = Inserted(uplinks, _NAMES, ignoring=True)
 
 
 async def keep(tx: Tx, seal: Seal, heard: Sequence[Uplink]) -> int:
@@ -49,7 +47,9 @@ async def keep(tx: Tx, seal: Seal, heard: Sequence[Uplink]) -> int:
     c = uplinks.c
     known = select(c.provider, c.number).where(c.number.in_([number for _, number in numbers]))
     new = numbers - {(row.provider, row.number) for row in await tx.execute(known)}
-    await _APPEND.run(tx, [_values(seal, one) for one in heard])
+    if heard:
+        rows = [dict(zip(_NAMES, _values(seal, one), strict=True)) for one in heard]
+        await tx.execute(upsert(tx, uplinks).on_conflict_do_nothing(), rows)
     return len(new)
 
 

@@ -12,6 +12,7 @@ import hmac
 import ipaddress
 import re
 from collections.abc import Mapping
+from itertools import chain
 
 from aiohttp import web
 
@@ -95,13 +96,12 @@ def _on_this_machine(request: web.Request) -> bool:
 
 async def dress(request: web.Request, response: web.StreamResponse) -> None:
     """The headers every answer carries; what is not a static file is never kept by a browser or proxy."""
-    for name, value in HEADERS.items():
-        response.headers[name] = value
-    static = request.path.startswith("/static/") and response.status in (200, 304)
+    response.headers.update(HEADERS)
+    static = request.raw_path.startswith("/static/") and response.status in (200, 304)
     response.headers.setdefault("Cache-Control", "no-cache" if static else "no-store")
 
 
 def must_be_modest(request: web.Request) -> None:
     """Headers over 8 KB altogether are nobody's we know."""
-    if sum(len(name) + len(value) for name, value in request.raw_headers) > MOST_HEADER_BYTES:
+    if sum(map(len, chain.from_iterable(request.raw_headers))) > MOST_HEADER_BYTES:
         raise Problem(431, "headers_too_large", f"请求头共超过 {MOST_HEADER_BYTES} 字节")

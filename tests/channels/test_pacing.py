@@ -10,7 +10,7 @@ from datetime import datetime
 import pytest
 
 from channels.contract import Accepted, Blame, Message, NotKnown, Outcome, ProviderSettings, Refused, TryAgain
-from channels.pacing import ACCOUNT_REST_S, COOL_S, FAILURES_TO_OPEN, GROWTH, Paced, Rate
+from channels.pacing import ACCOUNT_REST_S, COOL_S, EASE_S, FAILURES_TO_OPEN, GROWTH, MANY, Paced, Rate
 from tests.channels.conformance import NOW, bulletin
 
 MESSAGE = Message(id="a", to="+8615400000001", text="立即转移", bulletin=bulletin())
@@ -118,9 +118,15 @@ def test_a_rate_that_is_too_much_shrinks_at_once_and_grows_back_slowly() -> None
         clock.now += COOL_S
         rate.cut()
     assert rate.allowed >= 1
+    clock.now += EASE_S / 10
+    rate._grow(clock())
+    assert rate.allowed < 2, "who takes one is not offered six after a second"
+    clock.now += EASE_S * 9 / 10
+    rate._grow(clock())
+    assert rate.allowed == pytest.approx(1 + 100 * GROWTH * EASE_S / 2, rel=0.1)
     clock.now += 5
     rate._grow(clock())
-    assert rate.allowed == pytest.approx(1 + 100 * GROWTH * 5, rel=0.1)
+    assert rate.allowed == pytest.approx(1 + 100 * GROWTH * (EASE_S / 2 + 5), rel=0.1)
     clock.now += 1000
     rate._grow(clock())
     assert rate.allowed == 100
@@ -142,6 +148,39 @@ async def test_under_silence_fewer_are_under_way_and_under_success_more() -> Non
     for _ in range(100):
         await send(way)
     assert way.try_turn()
+
+
+BUSY = TryAgain(code="http_429", reason="限流", throttled=True)
+
+
+async def turns_in(way: Paced, clock: Clock, seconds: float) -> int:
+    """How many turns come in that time."""
+    taken = 0
+    for _ in range(int(seconds * 1000)):
+        clock.now += 0.001
+        taken += way.try_turn()
+    return taken
+
+
+async def test_where_most_gateways_say_429_all_of_them_are_asked_less() -> None:
+    clock, provider = Clock(), Scripted(BUSY)
+    way = paced(provider, clock, rate=400)
+    before = await turns_in(way, clock, 1)
+    for number in range(2 * MANY):
+        await send(way, peer=f"GW{number}")
+    assert await turns_in(way, clock, 1) < before * 0.8
+
+
+async def test_a_few_gateways_that_say_429_slow_nobody_else() -> None:
+    clock, provider = Clock(), Scripted()
+    way = paced(provider, clock, rate=400)
+    before = await turns_in(way, clock, 1)
+    provider.by_peer = {f"GW{number}": BUSY for number in range(2 * MANY)}
+    for number in range(2 * MANY + 1):
+        await send(way, peer=f"GW{number + 2 * MANY}")
+    for number in range(2 * MANY):
+        await send(way, peer=f"GW{number}")
+    assert await turns_in(way, clock, 1) == pytest.approx(before, abs=2)
 
 
 async def test_a_turn_waits_for_a_provider_that_rests() -> None:

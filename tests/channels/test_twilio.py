@@ -6,9 +6,13 @@ import json
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from urllib.parse import parse_qs, quote, urlencode
+from urllib.parse import parse_qs, parse_qsl, quote, urlencode
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from multidict import MultiDict
+from twilio.request_validator import RequestValidator
 
 from channels.catalog import build
 from channels.contract import (
@@ -154,6 +158,35 @@ def test_an_added_field_breaks_the_signature_and_a_repeated_one_does_not() -> No
     with pytest.raises(Forged):
         read(replace(genuine, body=genuine.body + b"&MessageStatus=failed"))
     assert read(replace(genuine, body=genuine.body + b"&MessageStatus=delivered")).receipts
+
+
+FIELDS = st.lists(st.tuples(st.text(max_size=8), st.text(max_size=8)), max_size=6)
+ADDRESSES = st.sampled_from(
+    ["https://warn.example/x", "https://warn.example:443/x?a=1", "http://[::1]:8080/y", "http://h/"]
+)
+
+
+@given(fields=FIELDS, url=ADDRESSES, signed_as=ADDRESSES, spoilt=st.sampled_from(["", "&", "&x=1", "&MessageSid=SM1"]))
+def test_a_signature_is_believed_exactly_where_the_sdk_believes_it(
+    fields: list[tuple[str, str]], url: str, signed_as: str, spoilt: str
+) -> None:
+    """Blanks, repetitions, any script; with and without a port."""
+    validator, needed = RequestValidator(TOKEN), [("MessageSid", "SM1"), ("MessageStatus", "delivered")]
+    form = MultiDict([*fields, *needed])
+    signed = validator.compute_signature(signed_as, form)
+    body = urlencode([*fields, *needed]) + spoilt
+    request = Callback(method="POST", url=url, headers={"x-twilio-signature": signed}, body=body.encode(), token=KEY)
+    try:
+        came = MultiDict(parse_qsl(body, keep_blank_values=True, strict_parsing=True))
+    except ValueError:
+        with pytest.raises(Malformed):
+            read(request)
+        return
+    if validator.validate(url, came, signed) and came.getall("AccountSid", ["AC1"])[-1] == "AC1":
+        assert read(request).receipts
+    else:
+        with pytest.raises(Forged):
+            read(request)
 
 
 @pytest.mark.parametrize(

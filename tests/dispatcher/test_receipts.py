@@ -66,6 +66,30 @@ async def test_a_receipt_moves_its_delivery_and_never_back(store: Store) -> None
     assert [one.state for one in heard] == ["delivered", "sent", "failed"]
 
 
+async def test_receipts_of_one_delivery_that_come_together_count_in_their_order(store: Store) -> None:
+    clock = Clock()
+    warning = await a_sent_warning(store, clock, 2)
+    words = (ReceiptState.UNDELIVERED, ReceiptState.SENT, ReceiptState.DELIVERED, ReceiptState.DELIVERED)
+    said = [one for word in words for one in about(warning, (0, word), (1, word))]
+    async with a_book(store, clock) as book:
+        assert await take_receipts(context_of(store, clock), book, Channel.SMS, said) == 0
+    assert await counts(store, warning.id) == {DeliveryState.DELIVERED: 2}
+    async with store.read() as tx:
+        heard = await ledger.receipts_of(tx, warning.id, "officer-JA00001")
+    assert [one.state for one in heard] == [str(word) for word in words]
+
+
+async def test_whoever_comes_while_a_group_is_written_is_in_the_next_and_all_are_answered(store: Store) -> None:
+    clock = Clock()
+    warning = await a_sent_warning(store, clock, 40)
+    async with a_book(store, clock) as book, asyncio.TaskGroup() as callers:
+        for number in range(40):
+            some = about(warning, (number, ReceiptState.DELIVERED))
+            callers.create_task(take_receipts(context_of(store, clock), book, Channel.SMS, some))
+            await asyncio.sleep(0)
+    assert await counts(store, warning.id) == {DeliveryState.DELIVERED: 40}
+
+
 async def test_a_receipt_that_overtakes_its_answer_is_kept(store: Store) -> None:
     clock, sms = Clock(), Provider(hold=asyncio.Event())
     warning = await released(store, red(), people(1))

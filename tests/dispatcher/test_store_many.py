@@ -62,6 +62,19 @@ async def test_what_is_alike_in_all_rows_is_still_in_each(store: Store, values: 
     assert await held(store) == dict(rows)
 
 
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rows=ROWS, alike=st.integers(-(2**62), 2**62))
+async def test_columns_put_in_are_the_rows_put_in(store: Store, rows: list[tuple[str, int]], alike: int) -> None:
+    async with store.begin() as tx:
+        await tx.execute(delete(sequences))
+        await PUT.fill(tx, {}, {"name": [name for name, _ in rows], "value": [value for _, value in rows]})
+    assert await held(store) == dict(rows)
+    async with store.begin() as tx:
+        await tx.execute(delete(sequences))
+        await PUT.fill(tx, {"value": alike}, {"name": [name for name, _ in rows]})
+    assert await held(store) == dict.fromkeys(dict(rows), alike)
+
+
 async def test_a_text_longer_than_its_column_is_refused_and_not_cut(postgres_store: Store) -> None:
     with pytest.raises(DBAPIError):
         async with postgres_store.begin() as tx:

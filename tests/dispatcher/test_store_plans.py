@@ -11,7 +11,7 @@ from sqlalchemy import event, text
 from dispatcher.states import DeliveryState
 from dispatcher.store import chunks, deliveries
 from dispatcher.store.chunks import Holder
-from dispatcher.store.deliveries import Attempt, Row, Settled
+from dispatcher.store.deliveries import Attempt, Report, Row, Settled
 from dispatcher.store.engine import Store
 from dispatcher.store.packing import unpack
 from tests.city import NOW, people, red, released
@@ -86,7 +86,7 @@ def outcomes(chunk_id: int, rows: list[Row], state: DeliveryState) -> list[Settl
 
 
 @pytest.mark.timeout(180)
-async def test_claiming_settling_retrying_and_withdrawing_go_by_their_indexes(full: Store) -> None:
+async def test_claiming_settling_retrying_reporting_and_withdrawing_go_by_their_indexes(full: Store) -> None:
     with Plans(full) as plans:
         async with full.begin() as tx:
             chunk = await chunks.take(tx, "sms", ME)
@@ -112,7 +112,11 @@ async def test_claiming_settling_retrying_and_withdrawing_go_by_their_indexes(fu
             await chunks.hold(tx, group.warning_id)
             await chunks.end(tx, group.warning_id)
             await deliveries.withdraw(tx, group.warning_id, DeliveryState.WITHDRAWN, NOW)
+        said = [Report(key=row.key, state=DeliveryState.DELIVERED, code="", detail="") for row in rows[:32]]
+        await deliveries.enter_receipts(full, said, NOW)
     assert plans.walks() + again.walks() == []
+    (entering,) = [plan for statement, plan in again.found if "INSERT INTO receipts" in statement]
+    assert "(target)::text = (given.target)::text" in entering, entering  # and not all of the warning
     assert len(plans.found) + len(again.found) > 12, "it looked at nothing"
 
 

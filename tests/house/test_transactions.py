@@ -10,7 +10,7 @@ from tests.house.tree import Module, dotted, modules
 BEGINS = {
     "dispatcher.pipeline": "a verb is one transaction",
     "dispatcher.sending.writer": "the one writer of results and marks",
-    "dispatcher.receipts": "receipts are committed in groups",
+    "dispatcher.store.deliveries.receipts": "receipts are committed in groups",
     "dispatcher.outbox": "a relayed event is ticked off",
     "dispatcher.broker.embedded": "its inbox and rejected are tables",
     "dispatcher.registry.importing": "a register is replaced whole",

@@ -201,13 +201,13 @@ async def _reclaim(city: City, node: Node) -> None:
 
 async def _receipt(city: City, _node: Node, much: int) -> None:
     """A carrier's report may come for anybody, at any time."""
-    async with city.store.begin() as tx:
+    async with city.store.read() as tx:
         page = await _rows(tx, city.warning)
         some = sorted(page)[much - 1 : much]
         key = [row.key for row in await deliveries.reached(tx, [city.warning]) if row.target in some]
-        state = DeliveryState.DELIVERED
-        await deliveries.apply_receipts(tx, [Report(key=one, state=state, code="", detail="") for one in key], NOW)
-        proven = {row.pos for row in city.owner.rows if row.target in some and key} if city.owner else set()
+    state = DeliveryState.DELIVERED
+    await deliveries.enter_receipts(city.store, [Report(key=one, state=state, code="", detail="") for one in key], NOW)
+    proven = {row.pos for row in city.owner.rows if row.target in some and key} if city.owner else set()
     city.opened -= proven  # what is proven is in no doubt
 
 

@@ -21,7 +21,8 @@ from dispatcher.store.deliveries.queue import (
     told_before,
     withdraw,
 )
-from dispatcher.store.deliveries.results import apply_receipts, mark_doubt, settle
+from dispatcher.store.deliveries.receipts import enter_receipts
+from dispatcher.store.deliveries.results import mark_doubt, settle
 from dispatcher.store.deliveries.rows import Attempt, Due, Report, Row, Settled
 
 __all__ = [
@@ -30,10 +31,10 @@ __all__ = [
     "Report",
     "Row",
     "Settled",
-    "apply_receipts",
     "awaiting_receipt",
     "due",
     "due_warnings",
+    "enter_receipts",
     "give_up_waiting",
     "group_commit",
     "in_chunk",

@@ -25,15 +25,30 @@ async def plan(
 
     Returns the rows to be sent; suppressed ones stand in the ledger with their reason and are not among them.
     """
-    values = []
-    to_send = []
-    for pos, one in enumerate(frozen):
-        state, code = (DeliveryState.SUPPRESSED, one.suppressed) if one.suppressed else ended or _UNTOUCHED
-        row = _new(chunk, one, pos, first_serial + pos if first_serial else 0)
-        values.append(_values(chunk, row, one.why, (state, code)))
-        if state is DeliveryState.PLANNED:
-            to_send.append(row)
-    await _PLAN.run(tx, values)
+    born = ended or _UNTOUCHED
+    ends = [(DeliveryState.SUPPRESSED, one.suppressed) if one.suppressed else born for one in frozen]
+    serials = range(first_serial, first_serial + len(frozen)) if first_serial else [0] * len(frozen)
+    to_send = [
+        _new(chunk, one, pos, serial)
+        for pos, (one, serial, (state, _)) in enumerate(zip(frozen, serials, ends, strict=True))
+        if state is DeliveryState.PLANNED
+    ]
+    await _PLAN.fill(
+        tx,
+        {"warning_id": chunk.warning_id, "channel": chunk.channel, **_NEW},
+        {
+            "target": [one.target for one in frozen],
+            "why": [one.why for one in frozen],
+            "text_no": [one.text_no for one in frozen],
+            "township": [one.township for one in frozen],
+            "areas": [one.areas for one in frozen],
+            "state": [int(state) for state, _ in ends],
+            "state_code": [code for _, code in ends],
+            "chunk_id": [chunk.id if state is DeliveryState.PLANNED else None for state, _ in ends],
+            "pos": range(len(frozen)),
+            "serial": serials,
+        },
+    )
     return to_send
 
 
@@ -54,52 +69,14 @@ def _new(chunk: Chunk, frozen: FrozenRow, pos: int, serial: int) -> Row:
     )
 
 
-_PLANNED = (
-    "warning_id",
-    "channel",
-    "target",
-    "round",
-    "why",
-    "text_no",
-    "township",
-    "areas",
-    "state",
-    "state_code",
-    "chunk_id",
-    "pos",
-    "serial",
-    "calls",
-    "tries",
-    "provider",
-    "provider_ref",
-    "possible_duplicate",
+_NEW = {"round": 0, "calls": 0, "tries": 0, "provider": "", "provider_ref": "", "possible_duplicate": False}
+_PLAN = Inserted(
+    deliveries,
+    (
+        *("warning_id", "channel", "target", "round", "why", "text_no", "township", "areas", "state", "state_code"),
+        *("chunk_id", "pos", "serial", "calls", "tries", "provider", "provider_ref", "possible_duplicate"),
+    ),
 )
-_PLAN = Inserted(deliveries, _PLANNED)
-
-
-def _values(chunk: Chunk, row: Row, why: int, state: tuple[DeliveryState, str]) -> tuple[object, ...]:
-    """In the order of `_PLANNED`."""
-    waits = chunk.id if state[0] is DeliveryState.PLANNED else None
-    return (
-        row.warning_id,
-        row.channel,
-        row.target,
-        row.round,
-        why,
-        row.text_no,
-        row.township,
-        row.areas,
-        int(state[0]),
-        state[1],
-        waits,
-        row.pos,
-        row.serial,
-        0,
-        0,
-        "",
-        "",
-        False,
-    )
 
 
 async def in_chunk(tx: Tx, chunk_id: int, opened_to: int) -> list[Row]:

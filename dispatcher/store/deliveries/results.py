@@ -1,4 +1,4 @@
-"""Results and receipts: the only statements that move a delivery to another state, guarded by `states.py`."""
+"""Results: statements that move a delivery to another state, guarded by `states.py`."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Update, bindparam, case, func, insert, or_, update
+from sqlalchemy import ColumnElement, Update, bindparam, case, func, or_, update
 
 from dispatcher.states import TERMINAL, DeliveryState, may_become
 from dispatcher.store.chunks import Chunk
-from dispatcher.store.deliveries.rows import Attempt, Report, Row, Settled
+from dispatcher.store.deliveries.rows import Attempt, Row, Settled
 from dispatcher.store.engine import Tx
 from dispatcher.store.many import Inserted, Many, Source
-from dispatcher.store.tables import attempts, deliveries, receipts
+from dispatcher.store.tables import attempts, deliveries
 
 _GUARDS = {state: may_become(state) for state in DeliveryState}
 
@@ -82,7 +82,7 @@ def _settle_to(state: DeliveryState) -> Many:
             .values(settled(given, int(state), may_be(state)))
         )
 
-    return Many(SETTLED, build)
+    return Many(SETTLED, build, always_on_sqlite=("k_chunk", "k_pos", "k_target"))
 
 
 _STATEMENTS = {state: _settle_to(state) for state in DeliveryState}
@@ -195,54 +195,3 @@ def attempt_values(row: Row, attempt: Attempt) -> tuple[object, ...]:
         row.possible_duplicate,
         attempt.trace,
     )
-
-
-async def apply_receipts(tx: Tx, reports: Sequence[Report], now: datetime) -> None:
-    """Records receipts (append-only) and moves states, only forward. A receipt for a key nobody planned is recorded too."""
-    if not reports:
-        return
-    await tx.execute(insert(receipts), [_receipt_values(report, now) for report in reports])
-    by_state: dict[DeliveryState, list[dict[str, object]]] = {}
-    for report in reports:
-        by_state.setdefault(report.state, []).append({**_key_values(report), "v_code": report.code})
-    for state, values in by_state.items():
-        await tx.execute(
-            update(deliveries)
-            .where(
-                deliveries.c.warning_id == bindparam("k_warning"),
-                deliveries.c.channel == bindparam("k_channel"),
-                deliveries.c.target == bindparam("k_target"),
-                deliveries.c.round == bindparam("k_round"),
-                _stands_in(*_GUARDS[state]),
-            )
-            .values(
-                state=int(state),
-                state_code=bindparam("v_code"),
-                due_at=None,
-                ended_at=now if state in TERMINAL else None,
-                sent_at=func.coalesce(deliveries.c.sent_at, now),
-            ),
-            values,
-        )
-
-
-def _key_values(report: Report) -> dict[str, object]:
-    return {
-        "k_warning": report.key.warning_id,
-        "k_channel": report.key.channel,
-        "k_target": str(report.key.target),
-        "k_round": report.key.round,
-    }
-
-
-def _receipt_values(report: Report, now: datetime) -> dict[str, object]:
-    return {
-        "at": now,
-        "warning_id": report.key.warning_id,
-        "channel": report.key.channel,
-        "target": str(report.key.target),
-        "round": report.key.round,
-        "state": report.state.label,
-        "code": report.code,
-        "detail": report.detail,
-    }
