@@ -12,6 +12,7 @@ from dispatcher.rehearsal.bench.bare_ledger import BareLedger
 from dispatcher.rehearsal.bench.goals import Measured, at_least, not_measured
 from dispatcher.rehearsal.bench.servers import create_database, drop_database, plain
 from dispatcher.rehearsal.bench.yard import ROUNDS, Yard
+from dispatcher.service.loop import settle_down
 from dispatcher.states import DeliveryState
 from dispatcher.store import deliveries
 from dispatcher.store.chunks import Chunk, ChunkState
@@ -36,6 +37,7 @@ async def ledger(yard: Yard) -> Measured:
     try:
         await migrate(url)
         store, bare = open_store(url), await BareLedger.opened(plain(url))
+        settle_down()  # as in the service: both sides' rows would be walked through by the collector, ours more often
         try:
             ours, theirs = _Ours(store), _Bare(bare)
             for side in (ours, theirs):
