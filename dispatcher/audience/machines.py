@@ -85,19 +85,18 @@ def offices(roll: Roll, over: Ground, message: WarningMessage, told: Indices) ->
     own = before[roll.own_to[met]] > before[roll.own_from[met]]
     matching: dict[tuple[tuple[str, ...], Level, tuple[Channel, ...]], bool] = {}
     for number, at_home in zip(roll.subscribed[met].tolist(), own.tolist(), strict=True):
-        one = roll.register.subscriptions[number]
-        office = roll.register.offices.get(one.office_id)
+        one, office, unit, same_phone = roll.asking[number]
         if office is None or office.id in found:
             continue
         asked = (one.hazards, one.least_level, one.channels)
         if asked not in matching:
             matching[asked] = not mismatch(one, message)
         phone = office.phone_index
-        if not matching[asked] or phone in said or any(heard[row] for row in roll.officers_of_phone.get(phone, ())):
+        if not matching[asked] or phone in said or (same_phone and heard[list(same_phone)].any()):
             continue
         if phone:
             said.add(phone)
-        place = unit_of(office.area_code) if at_home else _first_hit(roll, over, one)
+        place = unit if at_home else _first_hit(roll, over, one)
         found[office.id] = _office_member(roll, office.id, place)
     return list(found.values())
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dispatcher.geofence import Geofence
-from dispatcher.model import Member, Officer, Post, county_of, short_code, township_of
+from dispatcher.model import Member, Office, Officer, Post, Subscription, county_of, short_code, township_of
 from dispatcher.registry.register import Register
 
 Indices = NDArray[np.intp]
@@ -142,7 +142,16 @@ class Roll:
         self.subscribed, self.from_village, self.to_village, self.own_from, self.own_to = (
             np.ascontiguousarray(column) for column in table.T
         )
+        self.asking = [self._asks(subscription) for subscription in self.register.subscriptions]
         self.office_members: dict[tuple[str, str], Member] = {}
+
+    def _asks(self, subscription: Subscription) -> tuple[Subscription, Office | None, str, Sequence[int]]:
+        """What a list needs of it: who asks, the unit it sits in, and the officers with the same phone."""
+        office = self.register.offices.get(subscription.office_id)
+        if office is None:
+            return subscription, None, "", ()
+        unit = township_of(short_code(office.area_code))
+        return subscription, office, unit, self.officers_of_phone.get(office.phone_index, ())
 
 
 _ROLLS: dict[str, Roll] = {}
