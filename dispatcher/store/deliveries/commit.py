@@ -40,7 +40,9 @@ async def group_commit(
     if not marks:
         return {}
     if store.dialect == "sqlite":
-        return await store.whole(partial(_in_thread, holder, marks, (results, closed)))
+        # written out here and not in the thread: beside a busy loop it would have to ask for the interpreter again and again
+        written = [many.in_json(rows) for many, rows in settling.grouped(results)]
+        return await store.whole(partial(_in_thread, holder, marks, (results, closed, written)))
     sql, values = _filled(holder, marks, results)
     if closed:  # what ends a chunk looks at what the statement has written: that takes a transaction
         async with store.begin() as tx:
@@ -61,19 +63,22 @@ async def _written(tx: Tx, sql: str, values: tuple[object, ...]) -> dict[int, tu
 def _in_thread(
     holder: Holder,
     marks: Mapping[int, int],
-    of: tuple[Sequence[Settled], Sequence[int]],
+    of: tuple[Sequence[Settled], Sequence[int], Sequence[tuple[str, tuple[object, ...]]]],
     connection: sqlite3.Connection,
 ) -> dict[int, bool]:
     """The same on SQLite: the fence of each chunk, then the statements of `settle` and `close`."""
-    results, closed = of
+    results, closed, written = of
     ours = {}
     for chunk_id, position in sorted(marks.items()):
         given = {"b_id": chunk_id, "b_position": position, "b_owner": holder.node, "b_epoch": holder.epoch}
         row = connection.execute(*_on_sqlite("fence", given)).fetchone()
         if row is not None:
             ours[chunk_id] = row[0] == ChunkState.OPEN and row[1] >= position
-    for many, rows in settling.grouped([result for result in results if result.chunk_id in ours]):
-        connection.execute(*many.in_json(rows))
+    if len(ours) < len(marks):
+        still = [result for result in results if result.chunk_id in ours]
+        written = [many.in_json(rows) for many, rows in settling.grouped(still)]
+    for sql, values in written:
+        connection.execute(sql, values)
     for chunk_id in closed:
         if chunk_id in ours:
             connection.execute(*_on_sqlite("close", {"b_id": chunk_id}))
