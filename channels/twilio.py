@@ -1,28 +1,23 @@
-"""What SMS and voice by Twilio share: the account, its error codes, its signature, and the SDK on our own line.
+"""What SMS and voice by Twilio share: the account, its error codes, its signature.
 
-The SDK is used where it helps (look-ups); a message goes out by our own request, because the SDK doubles its cost, ignores
-time limits and loses Retry-After. A receipt's signature is checked by our own code, which a test holds to the SDK's. Twilio
-reports by callbacks that may come late, twice, or forged.
+The SDK is used where it helps (look-ups: `twilio_sdk.py`); a message goes out by our own request, because the SDK doubles
+its cost, ignores time limits and loses Retry-After. A receipt's signature is checked by our own code, which a test holds to
+the SDK's. Twilio reports by callbacks that may come late, twice, or forged.
 """
 
 from __future__ import annotations
 
 import hmac
 import json
-import logging
 from base64 import b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
-from functools import cached_property
 from typing import Any, Final
-from urllib.parse import unquote_plus, urlencode, urlsplit
+from urllib.parse import unquote_plus, urlsplit
 
 from aiohttp import encode_basic_auth
-from twilio.http import AsyncHttpClient
-from twilio.http.response import Response
 from twilio.request_validator import add_port, remove_port
-from twilio.rest import Client
 
 from channels.contract import Accepted, Blame, Callback, Forged, Malformed, NotKnown, Outcome, Refused, TryAgain
 from channels.transport import Answer, Failure, Line, blotted, judge
@@ -70,12 +65,12 @@ class Account:
     """One Twilio account reached over one line."""
 
     def __init__(self, line: Line, base_url: str, sid: str, token: str) -> None:
-        self._line = line
-        self._base_url = base_url.rstrip("/") or HOME
-        self._token = token
+        self.line = line
+        self.base_url = base_url.rstrip("/") or HOME
+        self.token = token
         self._mac = hmac.new(token.encode(), digestmod="sha1")
-        self._root = f"{self._base_url}/2010-04-01/Accounts/{sid}"
-        self._headers = {
+        self._root = f"{self.base_url}/2010-04-01/Accounts/{sid}"
+        self.headers = {
             "Authorization": encode_basic_auth(sid, token),
             "Content-Type": "application/x-www-form-urlencoded",
             "Accept": "application/json",
@@ -83,11 +78,11 @@ class Account:
         self.sid = sid
 
     async def post(self, resource: str, form: bytes) -> Answer | Failure:
-        return await self._line.post(f"{self._root}/{resource}.json", form, self._headers)
+        return await self.line.post(f"{self._root}/{resource}.json", form, self.headers)
 
     def outcome(self, answer: Answer, now: datetime, to: str) -> Outcome:
         """What Twilio's answer to a POST means: its own error code first, then the HTTP state."""
-        data = _object(answer.body)
+        data = json_object(answer.body)
         by_state = judge(answer, now, blame=Blame.ACCOUNT)
         if by_state is None:
             sid = data.get("sid")
@@ -127,38 +122,6 @@ class Account:
         mac.update(said.encode("utf-8", "surrogateescape"))
         return b64encode(mac.digest())
 
-    @cached_property
-    def client(self) -> Client:
-        """Twilio's SDK on our line, for look-ups."""
-        return Client(self.sid, self._token, http_client=_OnOurLine(self._line, self._base_url, self._headers))
-
-
-class _OnOurLine(AsyncHttpClient):
-    """The SDK's requests go through our connections, limits and guard, to the base URL we were given."""
-
-    def __init__(self, line: Line, base_url: str, headers: Mapping[str, str]) -> None:
-        super().__init__(logging.getLogger("twilio"), True)
-        self._line = line
-        self._base_url = base_url
-        self._headers = headers
-
-    async def request(  # type: ignore[override]  # as the SDK's own asynchronous client does
-        self, method: str, uri: str, params: Any = None, data: Any = None, *_: Any, **__: Any
-    ) -> Response:
-        """Raises TimeoutError or OSError where there is no answer that can be read."""
-        asked = urlsplit(uri)
-        query = urlencode(params or {}) or asked.query
-        url = f"{self._base_url}{asked.path}" + (f"?{query}" if query else "")
-        body = urlencode(data).encode() if data else None
-        answer = await self._line.request(method, url, body, self._headers)
-        if isinstance(answer, NotKnown):
-            raise TimeoutError(answer.reason)
-        if not isinstance(answer, Answer):
-            raise OSError(answer.reason)
-        if answer.status >= 400 or not _object(answer.body):
-            raise OSError(f"查询失败（HTTP {answer.status}）")
-        return Response(answer.status, answer.text, answer.headers)
-
 
 def _addresses(url: str) -> Iterator[str]:
     """What Twilio may have signed: it is of two minds about ports. The address as it stands is mostly the one."""
@@ -184,7 +147,7 @@ def _decoded(said: str) -> str:
     return unquote_plus(said) if "%" in said or "+" in said else said
 
 
-def _object(body: bytes) -> dict[str, Any]:
+def json_object(body: bytes) -> dict[str, Any]:
     """The JSON object in a body, or an empty one: a provider that talks nonsense is judged by its state."""
     try:
         data = json.loads(body.decode())

@@ -77,6 +77,9 @@ class TwilioSms:
             )
         self._line = transport.line(in_flight=settings.in_flight, timeout_s=settings.timeout_s)
         self._account = Account(self._line, settings.base_url, settings.account_sid, token)
+        from channels.twilio_sdk import client  # noqa: PLC0415 - with the first account, not before
+
+        self._client = client(self._account)
         self._callback = quote_plus(f"{callback_url}/")
         self._from = (
             f"MessagingServiceSid={quote_plus(settings.messaging_service_sid)}"
@@ -121,7 +124,7 @@ class TwilioSms:
     async def _ask(self, message: Message) -> Asked:
         since = message.bulletin.sent - timedelta(minutes=5)
         try:
-            found = await self._account.client.messages.list_async(to=message.to, limit=20, page_size=20)
+            found = await self._client.messages.list_async(to=message.to, limit=20, page_size=20)
         except (TimeoutError, OSError) as error:
             return Asked(id=message.id, code="no_answer", reason=str(error))
         for item in found:

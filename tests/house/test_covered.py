@@ -25,6 +25,7 @@ COVERED_BY = {
     "dispatcher.registry.files": "tests/dispatcher/test_registry_importing.py",
     "dispatcher.registry.joints": "tests/dispatcher/test_registry_importing.py",
     "dispatcher.registry.sample": "tests/dispatcher/test_sample.py",
+    "channels.twilio_sdk": "tests/channels/test_twilio.py",
     "dispatcher.sending": "tests/dispatcher/test_sending_dispatch.py",
     # words and records without behaviour of their own
     "dispatcher.model": "tests/dispatcher/test_intake_canonical.py",
