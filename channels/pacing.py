@@ -8,7 +8,7 @@ rate is exact from the first second: no burst. Under 429 and silence both rate a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from functools import cached_property
 from typing import Final
@@ -235,14 +235,12 @@ class Paced:
                 pass
         await self._pace().turn()
 
-    async def send(self, batch: Sequence[Message], now: datetime) -> list[Outcome]:
+    def send(self, batch: Sequence[Message], now: datetime) -> Awaitable[list[Outcome]]:
         """As the provider's own; the messages of a batch have one peer, or none."""
-        for message in batch:
-            if mismarked(message.text, drill=message.bulletin.drill):
-                break
-        else:
-            return await self._send(batch, now)
         fit = [not mismarked(message.text, drill=message.bulletin.drill) for message in batch]
+        return self._send(batch, now) if all(fit) else self._send_those(batch, fit, now)
+
+    async def _send_those(self, batch: Sequence[Message], fit: Sequence[bool], now: datetime) -> list[Outcome]:
         sent = iter(await self._send([message for message, good in zip(batch, fit, strict=True) if good], now))
         return [next(sent) if good else _mismarked() for good in fit]
 

@@ -8,7 +8,7 @@ dead gateway cannot eat the slots of the SMS.
 from __future__ import annotations
 
 import ssl
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
@@ -65,8 +65,8 @@ class Line:
         self._exchange: Exchange | None = None
         self._checked: set[str] = set()
 
-    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer | Failure:
-        return await self.request("POST", url, body, headers)
+    def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Awaitable[Answer | Failure]:
+        return self.request("POST", url, body, headers)
 
     async def request(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> Answer | Failure:
         """The answer whatever its state (see `judge`), or why there is none. Redirects are not followed."""

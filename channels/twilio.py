@@ -10,7 +10,7 @@ from __future__ import annotations
 import hmac
 import json
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
@@ -77,8 +77,8 @@ class Account:
         }
         self.sid = sid
 
-    async def post(self, resource: str, form: bytes) -> Answer | Failure:
-        return await self.line.post(f"{self._root}/{resource}.json", form, self.headers)
+    def post(self, resource: str, form: bytes) -> Awaitable[Answer | Failure]:
+        return self.line.post(f"{self._root}/{resource}.json", form, self.headers)
 
     def outcome(self, answer: Answer, now: datetime, to: str) -> Outcome:
         """What Twilio's answer to a POST means: its own error code first, then the HTTP state."""

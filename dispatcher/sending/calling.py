@@ -47,7 +47,7 @@ class Way(Protocol):
     async def turn(self) -> None:
         """Waits until one more call may start; `send` follows without a wait between."""
 
-    async def send(self, batch: Sequence[Message], now: datetime) -> list[Outcome]: ...
+    def send(self, batch: Sequence[Message], now: datetime) -> Awaitable[list[Outcome]]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

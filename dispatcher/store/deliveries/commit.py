@@ -19,7 +19,7 @@ from sqlalchemy.dialects.postgresql import asyncpg
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.types import TypeEngine
 
-from dispatcher.states import DeliveryState
+from dispatcher.states import TERMINAL, DeliveryState
 from dispatcher.store import chunks as chunk_store
 from dispatcher.store.chunks import ChunkState, Holder
 from dispatcher.store.deliveries import results as settling
@@ -27,8 +27,6 @@ from dispatcher.store.deliveries.rows import Settled
 from dispatcher.store.engine import Store, Tx
 from dispatcher.store.many import sources, unnested, varied_in
 from dispatcher.store.tables import attempts, chunks, deliveries
-
-Rows = Sequence[tuple[object, ...]]
 
 
 async def group_commit(
@@ -99,35 +97,43 @@ def _plain(name: str) -> tuple[str, list[str], dict[str, Any]]:
     return str(compiled), list(compiled.positiontup or ()), dict(compiled.construct_params(_check=False))
 
 
-_RESULT: dict[str, TypeEngine[Any]] = {**settling.SETTLED, "v_state": SmallInteger()}
-_TRY: dict[str, TypeEngine[Any]] = {"t_chunk": chunks.c.id.type} | {
-    f"t_{name}": attempts.c[name].type for name in settling.ATTEMPT
-}
+_TRIED = ("warning_id", "channel", "round", "no", "started_at", "ended_at", "outcome", "code", "reason", "trace")
+_DONE: dict[str, TypeEngine[Any]] = (
+    {name: kind for name, kind in settling.SETTLED.items() if name != "v_sent"}
+    | {"v_state": SmallInteger()}
+    | {f"t_{name}": attempts.c[name].type for name in _TRIED}
+)
+"""A result and its try as one row, so that what both say is sent once; the time it was sent is that of a try that worked."""
+
+
+def _done(one: Settled) -> tuple[object, ...]:
+    """In the order of `_DONE`."""
+    row, tried = one.row, one.attempt
+    return (
+        *(one.chunk_id, row.pos, row.target, row.calls, row.tries),
+        *((tried.provider, tried.provider_ref) if tried else ("", "")),
+        *(row.possible_duplicate, one.code, one.due_at, one.at if one.state in TERMINAL else None, int(one.state)),
+        *(row.warning_id, row.channel, row.round),
+        *((tried.no, tried.started_at, tried.ended_at, tried.outcome) if tried else (None, None, None, "")),
+        *((tried.code, tried.reason, tried.trace) if tried else ("", "", "")),
+    )
 
 
 def _filled(holder: Holder, marks: Mapping[int, int], results: Sequence[Settled]) -> tuple[str, tuple[object, ...]]:
     """The statement for these very rows, and its values."""
-    made: Rows = [(*settling.settled_values(one), int(one.state)) for one in results]
-    tries: Rows = [
-        (one.chunk_id, *settling.attempt_values(one.row, one.attempt)) for one in results if one.attempt is not None
-    ]
+    by_name = dict(zip(_DONE, zip(*[_done(one) for one in results], strict=True), strict=True)) if results else {}
+    varied = varied_in(by_name)
+    tries = any(one.attempt is not None for one in results)
     given: dict[str, object] = {"m_id": sorted(marks), "m_position": [marks[one] for one in sorted(marks)]}
     given |= {"b_owner": holder.node, "b_epoch": holder.epoch}
-    shapes = []
-    for columns, rows in ((_RESULT, made), (_TRY, tries)):
-        by_name = dict(zip(columns, zip(*rows, strict=True), strict=True)) if rows else {}
-        varied = varied_in(by_name)
-        shapes.append((bool(rows), varied))
-        given |= {name: column if name in varied else column[0] for name, column in by_name.items()}
-    sql, names, constants = _statement(*shapes)
+    given |= {name: column if name in varied else column[0] for name, column in by_name.items()}
+    sql, names, constants = _statement(bool(results), tries, varied)
     return sql, tuple([given[one] if one in given else constants[one] for one in names])
 
 
 @cache
-def _statement(
-    results: tuple[bool, tuple[str, ...]], tries: tuple[bool, tuple[str, ...]]
-) -> tuple[str, list[str], dict[str, Any]]:
-    """SQL, the names of its values in order, and those that stand in it. Each: whether there are rows, and which of their
+def _statement(results: bool, tries: bool, varied: tuple[str, ...]) -> tuple[str, list[str], dict[str, Any]]:
+    """SQL, the names of its values in order, and those that stand in it. Whether there are results, and tries; which of their
     columns vary."""
     marks = unnested({"m_id": chunks.c.id.type, "m_position": Integer()}, "marks").c
     further = and_(chunks.c.opened_to < marks.m_position, chunks.c.state == ChunkState.OPEN, chunk_store.IN_FORCE)
@@ -144,19 +150,21 @@ def _statement(
     )
     ours = select(fenced.c.id)
     whole: Select[Any] = select(fenced)
-    if results[0]:
-        whole = whole.add_cte(_settling(results[1], ours).cte("settled"))
-    if tries[0]:
-        whole = whole.add_cte(_recording(tries[1], ours).cte("recorded"))
+    if results:
+        whole = whole.add_cte(_settling(varied, ours).cte("settled"))
+    if tries:
+        whole = whole.add_cte(_recording(varied, ours).cte("recorded"))
     compiled = whole.compile(dialect=asyncpg.dialect())  # type: ignore[no-untyped-call]
     assert isinstance(compiled, SQLCompiler)
     return str(compiled), list(compiled.positiontup or ()), compiled.params
 
 
 def _settling(varied: tuple[str, ...], ours: Select[Any]) -> Any:
-    given = sources(_RESULT, varied, "made")
+    given = sources(_DONE, varied, "made")
     state = given["v_state"]
     allowed: ColumnElement[bool] = or_(*[and_(state == int(one), settling.may_be(one)) for one in DeliveryState])
+    worked = or_(*[given["t_outcome"] == outcome for outcome in settling.WORKED])
+    given["v_sent"] = case((worked, given["t_started_at"]), else_=None)
     return (
         update(deliveries)
         .where(
@@ -170,6 +178,13 @@ def _settling(varied: tuple[str, ...], ours: Select[Any]) -> Any:
 
 
 def _recording(varied: tuple[str, ...], ours: Select[Any]) -> Any:
-    given = sources(_TRY, varied, "tried")
-    rows = select(*[given[f"t_{name}"] for name in settling.ATTEMPT]).where(given["t_chunk"].in_(ours))
+    given = sources(_DONE, varied, "tried")
+    said = {f"t_{name}": given[f"t_{name}"] for name in _TRIED} | {
+        "t_target": given["k_target"],
+        "t_provider": given["v_provider"],
+        "t_provider_ref": given["v_ref"],
+        "t_possible_duplicate": given["v_duplicate"],
+    }
+    rows = select(*[said[f"t_{name}"] for name in settling.ATTEMPT])
+    rows = rows.where(given["k_chunk"].in_(ours), given["t_no"].is_not(None))
     return postgresql.insert(attempts).from_select(list(settling.ATTEMPT), rows).on_conflict_do_nothing()

@@ -64,6 +64,10 @@ def settled(
     }
 
 
+WORKED = ("accepted", "looked_up")
+"""How a try ends that the provider has."""
+
+
 def _settle_to(state: DeliveryState) -> Many:
     """One statement a state.
 
@@ -120,7 +124,7 @@ def settled_values(result: Settled) -> tuple[object, ...]:
         attempt.provider if attempt else "",
         attempt.provider_ref if attempt else "",
         row.possible_duplicate,
-        attempt.started_at if attempt and attempt.outcome in ("accepted", "looked_up") else None,
+        attempt.started_at if attempt and attempt.outcome in WORKED else None,
         result.code,
         result.due_at,
         result.at if result.state in TERMINAL else None,
