@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from channels.contract import Receipt
 from dispatcher.model import Channel, DeliveryKey, Level, Target, TargetKind
@@ -101,16 +101,23 @@ async def _by_number(
     return found
 
 
-async def finish(context: Context) -> None:
+NextLook = dict[tuple[str, str], datetime]
+"""(warning, channel) → before when no row there can have waited too long."""
+
+
+async def finish(context: Context, next_look: NextLook | None = None) -> None:
     """Gives up waiting for receipts past their deadline, and moves warnings to dispatched and completed.
 
     One that was called off or ran out keeps its state; when its last row is terminal, that is noted too.
     """
+    next_look = {} if next_look is None else next_look
     async with context.store.read() as tx:
         open_ones = await warnings.unfinished(tx)
+    for gone in {key for key in next_look if key[0] not in {row.id for row in open_ones}}:
+        del next_look[gone]
     for row in open_ones:
         async with context.store.read() as tx:
-            step = await _next_step(context, tx, row)
+            step = await _next_step(context, tx, row, next_look)
         if step is not None:
             async with context.store.begin() as tx:
                 await _take(context, tx, row, step)
@@ -125,21 +132,27 @@ class _Step:
     completed: bool
 
 
-async def _next_step(context: Context, tx: Tx, row: Underway) -> _Step | None:
+async def _next_step(context: Context, tx: Tx, row: Underway, next_look: NextLook) -> _Step | None:
     """Looked up without the write lock: most looks find nothing to do, and the sender must not wait for them."""
     unopened, unclosed = await chunks.unfinished(tx, row.id)
     step = _Step(
-        give_up=any([await _waits_too_long(context, tx, row, channel) for channel in row.channels]),
+        give_up=any([await _waits_too_long(context, tx, (row, channel), next_look) for channel in row.channels]),
         dispatched=not unopened and row.state in (WarningState.APPROVED, WarningState.DISPATCHING),
         completed=not unopened and not unclosed and not await ledger.open_rows(tx, row.id),
     )
     return step if step.give_up or step.dispatched or step.completed else None
 
 
-async def _waits_too_long(context: Context, tx: Tx, row: Underway, channel: str) -> bool:
-    before = context.now() - _deadline(context, row, channel)
-    # nobody was told before it came: while a fan-out runs, its rows need not be walked through twice a second
-    return before > row.received_at and await ledger.waiting_since(tx, row.id, channel, before)
+async def _waits_too_long(context: Context, tx: Tx, of: tuple[Underway, str], next_look: NextLook) -> bool:
+    """Looking walks through all rows of a fan-out, so it is done once a deadline and not twice a second: nobody was told
+    before the warning came, and what is sent from now on cannot be late before its own deadline."""
+    row, channel = of
+    now, deadline = context.now(), _deadline(context, row, channel)
+    if now < next_look.get((row.id, channel), row.received_at + deadline):
+        return False
+    oldest = await ledger.waiting_since(tx, row.id, channel)
+    next_look[row.id, channel] = (oldest or now) + deadline
+    return oldest is not None and oldest + deadline < now
 
 
 def _deadline(context: Context, row: Underway, channel: str) -> timedelta:

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
@@ -167,7 +168,7 @@ class Service:
         if "timers" in self._roles:
             ticks += [
                 ("过期检查", 1.0, lambda: expire_due(self.context)),
-                ("完成检查", 0.5, lambda: finish(self.context)),
+                ("完成检查", 0.5, partial(finish, self.context, {})),
                 ("事件外发", 0.5, lambda: outbox.relay(self.context.store, self.parts.broker, self.context.now)),
             ]
             # A tick a channel: ten thousand numbers to look up must not keep a loudspeaker from being asked.

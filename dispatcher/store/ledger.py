@@ -127,15 +127,15 @@ async def open_rows(tx: Tx, warning_id: str) -> int:
     return int((await tx.execute(statement)).scalar_one())
 
 
-async def waiting_since(tx: Tx, warning_id: str, channel: str, before: datetime) -> bool:
-    """Whether a row was sent before then and has no receipt yet."""
-    statement = select(deliveries.c.target).where(
+async def waiting_since(tx: Tx, warning_id: str, channel: str) -> datetime | None:
+    """When the oldest row without a receipt was sent; None where none waits. Walks through the warning's rows."""
+    statement = select(func.min(deliveries.c.sent_at)).where(
         deliveries.c.warning_id == warning_id,
         deliveries.c.channel == channel,
         deliveries.c.state == DeliveryState.SENT,
-        deliveries.c.sent_at < before,
     )
-    return (await tx.execute(statement.limit(1))).first() is not None
+    oldest: datetime | None = (await tx.execute(statement)).scalar_one_or_none()
+    return oldest
 
 
 async def by_township(tx: Tx, warning_id: str) -> list[tuple[str, str, DeliveryState, int]]:

@@ -125,3 +125,24 @@ async def _planned(store: Store) -> tuple[int, list[Row]]:
         chunk = await chunks.take(tx, "sms", ME)
         assert chunk is not None
         return chunk.id, await deliveries.plan(tx, chunk, unpack(chunk.packed), 0, None)
+
+
+async def test_on_sqlite_what_is_due_is_found_by_its_index(sqlite_store: Store) -> None:
+    """Once a second: told nothing of NULL, it walked the whole ledger past its partial index."""
+    said: list[tuple[str, Any]] = []
+
+    def note(_connection: Any, _cursor: object, statement: str, values: Any, *_: object) -> None:
+        said.append((statement, values))
+
+    event.listen(sqlite_store.engine.sync_engine, "before_cursor_execute", note)
+    async with sqlite_store.read() as tx:
+        await deliveries.due_warnings(tx, NOW, ["sms"])
+        await deliveries.overdue(tx, NOW)
+        await deliveries.next_due(tx)
+    event.remove(sqlite_store.engine.sync_engine, "before_cursor_execute", note)
+    asked = [(statement, values) for statement, values in said if "FROM deliveries" in statement]
+    assert len(asked) == 3
+    async with sqlite_store.read() as tx:
+        for statement, values in asked:
+            plan = (await tx.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)).all()
+            assert "ix_deliveries_due" in plan[0].detail, statement

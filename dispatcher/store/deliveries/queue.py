@@ -116,6 +116,7 @@ async def due(tx: Tx, now: datetime, channels: Sequence[str], of: Sequence[str],
 
 def _due(now: datetime, channels: Sequence[str]) -> ColumnElement[bool]:
     return and_(
+        deliveries.c.due_at.is_not(None),  # said aloud, or SQLite walks through the whole ledger past its partial index
         deliveries.c.due_at <= now,
         deliveries.c.state == DeliveryState.PLANNED,
         deliveries.c.channel.in_(channels),
@@ -127,7 +128,9 @@ async def overdue(tx: Tx, before: datetime) -> int:
     found = await tx.execute(
         select(func.count())
         .select_from(deliveries)
-        .where(deliveries.c.due_at < before, deliveries.c.state == DeliveryState.PLANNED)
+        .where(
+            deliveries.c.due_at.is_not(None), deliveries.c.due_at < before, deliveries.c.state == DeliveryState.PLANNED
+        )
     )
     return int(found.scalar_one())
 
