@@ -40,7 +40,6 @@ class Exchange:
         self._connector = connector
         self._tls = tls
         self._timeout_s = timeout_s
-        self._connecting = ClientTimeout(connect=timeout_s / 2, ceil_threshold=math.inf)
         self._places = asyncio.Semaphore(in_flight)
         self._aims: dict[str, _Aim] = {}
         self._idle: dict[str, list[Http1]] = {}
@@ -51,10 +50,11 @@ class Exchange:
         """The answer whatever its state; raises ClientError or OSError, TimeoutError among them, where there is none."""
         aim = self._aims.get(url) or self._aim(url)
         head = _head(method, aim.target.url, tuple(headers.items()), None if body is None else len(body))
-        ends = self._loop.time() + self._timeout_s
-        await self._place()
+        now = self._loop.time()
+        ends, begins_by = now + self._timeout_s, now + self._timeout_s / 2
+        await self._place(begins_by)
         try:
-            connection = self._idle_one(aim.origin) or await self._connect(aim.target)
+            connection = self._idle_one(aim.origin) or await self._connect(aim.target, begins_by)
             try:
                 answer = await connection.ask(head + (body or b""), ends)
             except BaseException:
@@ -74,19 +74,20 @@ class Exchange:
         self._idle.clear()
         await self._connector.close()
 
-    async def _place(self) -> None:
+    async def _place(self, begins_by: float) -> None:
         if not self._places.locked():
             await self._places.acquire()
             return
         try:
-            async with asyncio.timeout(self._timeout_s / 2):
+            async with asyncio.timeout_at(begins_by):
                 await self._places.acquire()
         except TimeoutError as error:
             raise ConnectionTimeoutError from error
 
-    async def _connect(self, target: ClientRequest) -> Http1:
+    async def _connect(self, target: ClientRequest, begins_by: float) -> Http1:
+        left = ClientTimeout(connect=max(begins_by - self._loop.time(), 0.001), ceil_threshold=math.inf)
         try:
-            connection = await self._connector.connect(target, [], self._connecting)
+            connection = await self._connector.connect(target, [], left)
         except TimeoutError as error:
             raise ConnectionTimeoutError(str(error)) from error
         if connection.transport is None or connection.transport.is_closing():

@@ -18,6 +18,8 @@ from multidict import CIMultiDict
 
 HEAD_LIMIT: Final = 64 * 1024
 BODY_LIMIT: Final = 256 * 1024
+ANSWER_LIMIT: Final = HEAD_LIMIT + 8 * BODY_LIMIT
+"""Of all that comes in an answer: chunks of one byte bear six of framing, and behind the last there may be trailers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +45,12 @@ class Http1(asyncio.Protocol):
         assert made_by is not None
         self._connection, self._transport, self._made_by = connection, transport, made_by
         self._loop = asyncio.get_running_loop()
-        self._parser = HttpResponseParser(self)
+        self._parser: HttpResponseParser | None = HttpResponseParser(self)
         self._waiter: asyncio.Future[Answer] | None = None
         self._status, self._heard = 0, 0
         self._head: list[tuple[str, str]] = []
-        self._body = b""
+        self._body: list[bytes] = []
+        self._length = 0
         self._usable = True
         self.used_at = self._loop.time()
         transport.set_protocol(self)
@@ -80,7 +83,7 @@ class Http1(asyncio.Protocol):
     # ── called by the transport ─────────────────────────────────────────────────────────────────────────────────────
 
     def data_received(self, data: bytes) -> None:
-        if self._waiter is None:
+        if self._waiter is None or self._parser is None:
             self.close()  # nobody asked
             return
         self._heard += len(data)
@@ -88,37 +91,40 @@ class Http1(asyncio.Protocol):
             self._parser.feed_data(data)
         except (HttpParserError, HttpParserUpgrade) as error:
             self._end(ClientPayloadError(str(error)))
-        if not self._status and self._heard > HEAD_LIMIT:
-            self._end(ClientPayloadError("endless head"))
+        if self._heard > (ANSWER_LIMIT if self._status else HEAD_LIMIT):
+            self._end(ClientPayloadError("endless answer"))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._made_by.connection_lost(exc)
         if self._status and exc is None and self._until_the_end:
             self._answered(whole=True)
         self._end(ClientOSError(str(exc)) if exc else ServerDisconnectedError())
+        self._parser = None  # it holds us: whole TLS buffers would wait for a collector that seldom comes
 
     # ── called by the parser ────────────────────────────────────────────────────────────────────────────────────────
 
     def on_message_begin(self) -> None:
         if self._waiter is None or self._waiter.done():
             self._usable = False  # more than was asked for
-        self._head, self._body = [], b""
+        self._head, self._body, self._length = [], [], 0
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._head.append((name.decode("latin-1"), value.decode("latin-1")))
+        if not self._status:  # else a trailer
+            self._head.append((name.decode("latin-1"), value.decode("latin-1")))
 
     def on_headers_complete(self) -> None:
+        assert self._parser is not None
         status = self._parser.get_status_code()
         self._status = status if status >= 200 else 0
 
     def on_body(self, body: bytes) -> None:
-        self._body = self._body + body if self._body else body
-        if len(self._body) > BODY_LIMIT:
-            self._body = self._body[:BODY_LIMIT]
+        self._body.append(body)
+        self._length += len(body)
+        if self._length > BODY_LIMIT:
             self._end(ClientPayloadError("endless body"))
 
     def on_message_complete(self) -> None:
-        if self._status:
+        if self._status and self._parser is not None:
             self._usable = self._usable and self._parser.should_keep_alive()
             self._answered(whole=True)
 
@@ -132,7 +138,8 @@ class Http1(asyncio.Protocol):
 
     def _answered(self, *, whole: bool) -> None:
         if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(Answer(self._status, CIMultiDict(self._head), self._body, whole))
+            body = b"".join(self._body)[:BODY_LIMIT]
+            self._waiter.set_result(Answer(self._status, CIMultiDict(self._head), body, whole))
 
     def _end(self, error: Exception) -> None:
         """Nothing more comes. A body that is cut, trickles or never ends does not undo the state that came before it."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
@@ -69,6 +69,8 @@ class Outlet:
         self._watchdog = Watchdog()
         self._paused = False
         self._opened = Opened()
+        self._marking: deque[OpenChunk] = deque()
+        """Of the slices whose marks are on their way, in order."""
         self._asked: asyncio.Queue[tuple[OpenChunk, list[Row], dict[str, Address], asyncio.Future[bool]]] = (
             asyncio.Queue()
         )
@@ -104,7 +106,8 @@ class Outlet:
     @property
     def chunks(self) -> dict[int, OpenChunk]:
         """All that is in its hands, calls under way left out, by id."""
-        return {chunk.id: chunk for chunk in [*(entry[-1] for entry in self._heap), *self._opened]}
+        held = [*(entry[-1] for entry in self._heap), *self._opened, *self._marking]
+        return {chunk.id: chunk for chunk in held}
 
     def keep(self, asked: Mapping[int, OpenChunk], held: Mapping[int, bool]) -> None:
         """`held`: of the chunks asked about, what is still ours, and whether its warning still holds. Of the others nothing
@@ -209,6 +212,7 @@ class Outlet:
         chunk.next += len(rows)
         if chunk.next >= len(chunk.rows):
             self._drop(chunk)
+        self._marking.append(chunk)
         self._asked.put_nowait((chunk, rows, addresses, self._writer.open(chunk.id, rows[-1].pos + 1)))
 
     async def _hand_over_slices(self) -> None:
@@ -216,7 +220,9 @@ class Outlet:
         window does not run empty while a commit is on its way."""
         while True:
             chunk, rows, addresses, opened = await self._asked.get()
-            if await opened:
+            is_ours = await opened
+            self._marking.popleft()
+            if is_ours:
                 self._hand_over(chunk, rows, addresses)
                 continue
             self._under_way -= len(rows)

@@ -179,7 +179,10 @@ def _read(columns: Mapping[str, TypeEngine[Any]], varied: tuple[str, ...]) -> di
 
 def varied_in(columns: Columns, always: Collection[str] = frozenset()) -> tuple[str, ...]:
     """What is the same in every row is given once: an array costs its elements, here and at the server."""
-    return tuple([name for name, column in columns.items() if name in always or column.count(column[0]) < len(column)])
+    varied = [name for name, column in columns.items() if name in always or column.count(column[0]) < len(column)]
+    if not varied and any(len(column) > 1 for column in columns.values()):
+        return tuple(columns)[:1]  # rows that are alike in everything are as many as they are
+    return tuple(varied)
 
 
 def sources(

@@ -36,14 +36,20 @@ class OneWriter:
         self._engine = _engine(url, "BEGIN IMMEDIATE", shared, pool_size=1, max_overflow=0)
         self._turn = asyncio.Lock()
         self._thread: ThreadPoolExecutor | None = None
+        self._made_last: sqlite3.Connection | None = None
         self._raw: sqlite3.Connection | None = None
+        event.listen(self._engine.sync_engine, "connect", self._ready)  # behind the one that sets the pragmas
         event.listen(self._engine.sync_engine, "close", self._gone)
         event.listen(self._engine.sync_engine, "close_detached", self._gone)
 
     def _made(self, *given: Any, **more: Any) -> sqlite3.Connection:
-        self._raw = sqlite3.Connection(*given, **more)
-        self._raw.execute(f"PRAGMA cache_size=-{WRITERS_PAGES_KIB}")
-        return self._raw
+        """In its thread. Not ours to write on yet: its pragmas may fail, or whoever wanted it be gone."""
+        self._made_last = sqlite3.Connection(*given, **more)
+        self._made_last.execute(f"PRAGMA cache_size=-{WRITERS_PAGES_KIB}")
+        return self._made_last
+
+    def _ready(self, *_: object) -> None:
+        self._raw = self._made_last
 
     def _gone(self, *_: object) -> None:
         self._raw = None

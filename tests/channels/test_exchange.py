@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 
 import pytest
 from aiohttp import ClientError, InvalidURL
@@ -82,3 +83,23 @@ async def test_a_header_cannot_break_out_of_its_line() -> None:
         with pytest.raises(InvalidURL):
             await exchange.request("POST", url, b"", {"X-One": "1\r\nX-Two: 2"})
     assert heard == []
+
+
+async def test_whoever_waited_for_a_place_writes_nothing_when_half_of_the_time_is_over() -> None:
+    requests = []
+
+    async def hold(request: bytes, writer: asyncio.StreamWriter) -> None:
+        requests.append(request)
+
+    async with exchanging(hold, timeout_s=0.4) as (exchange, url, _), asyncio.TaskGroup() as tasks:
+        asked = [tasks.create_task(_said(exchange.request("POST", url, b"", {}))) for _ in range(6)]
+        await asyncio.wait(asked)
+        assert sorted(one.result() for one in asked) == ["ConnectionTimeoutError"] * 2 + ["TimeoutError"] * 4
+    assert len(requests) == 4
+
+
+async def _said(answer: Awaitable[object]) -> str:
+    try:
+        return str(await answer)
+    except (OSError, ClientError) as error:
+        return type(error).__name__

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 
 import pytest
 from aiohttp import ClientError
 
-from channels.http1 import BODY_LIMIT, HEAD_LIMIT
+from channels.http1 import ANSWER_LIMIT, BODY_LIMIT, HEAD_LIMIT, Http1
 from tests.channels.exchanging import OK, exchanging, says
 
 
@@ -101,3 +102,40 @@ async def test_an_endless_body_is_cut_and_its_state_is_known() -> None:
     async with exchanging(serve, timeout_s=30) as (exchange, url, _):
         answer = await exchange.request("GET", url, None, {})
     assert (answer.status, answer.whole, len(answer.body)) == (500, False, BODY_LIMIT)
+
+
+async def test_endless_trailers_end_the_connection_and_stand_in_no_header() -> None:
+    async def serve(_request: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n")
+        sent = 0
+        while not writer.is_closing() and sent < 4 * ANSWER_LIMIT:
+            writer.write(b"a: b\r\n" * 10_000)
+            sent += 60_000
+            await writer.drain()
+
+    async with exchanging(serve, timeout_s=30) as (exchange, url, _):
+        answer = await exchange.request("GET", url, None, {})
+    assert (answer.status, answer.whole, answer.body) == (200, False, b"ok")
+    assert list(answer.headers) == ["Transfer-Encoding"]
+
+
+async def test_a_body_in_chunks_of_one_byte_is_put_together() -> None:
+    many = b"1\r\nx\r\n" * 20_000
+    reply = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + many + b"0\r\n\r\n"
+    async with exchanging(says(reply), timeout_s=30) as (exchange, url, _):
+        answer = await exchange.request("GET", url, None, {})
+    assert (answer.body, answer.whole) == (b"x" * 20_000, True)
+
+
+async def test_a_connection_that_is_over_waits_for_no_collector() -> None:
+    """The collector seldom comes in a process that serves; a TLS connection holds a quarter of a megabyte."""
+    gc.collect()
+    gc.disable()
+    try:
+        async with exchanging(says(OK.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))) as (exchange, url, _):
+            for _ in range(3):
+                await exchange.request("GET", url, None, {})
+        await asyncio.sleep(0)
+        assert [one for one in gc.get_objects() if isinstance(one, Http1) and not one.usable] == []
+    finally:
+        gc.enable()

@@ -20,7 +20,7 @@ from dispatcher.store.deliveries.results import _STATEMENTS
 from dispatcher.store.engine import Store
 from dispatcher.store.many import Inserted, Many, Source
 from dispatcher.store.packing import unpack
-from dispatcher.store.tables import attempts, sequences
+from dispatcher.store.tables import attempts, receipts, sequences
 from tests.city import NOW, people, red, released
 
 NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=20)
@@ -52,6 +52,14 @@ async def test_what_is_put_in_is_there_and_is_changed_row_by_row(store: Store, r
         await RAISE.run(tx, [(name, number % 7) for number, (name, _) in enumerate(rows)])
         await PUT_ONCE.run(tx, [(name, 0) for name, _ in rows])
     assert await held(store) == {name: value + number % 7 for number, (name, value) in enumerate(rows)}
+
+
+async def test_rows_alike_in_everything_are_as_many_as_they_are(store: Store) -> None:
+    row = (NOW, "w", "sms", "officer-1", 0, "sent", "", "")
+    names = ("at", "warning_id", "channel", "target", "round", "state", "code", "detail")
+    async with store.begin() as tx:
+        await Inserted(receipts, names).run(tx, [row, row, row])
+        assert len((await tx.execute(select(receipts.c.target))).all()) == 3
 
 
 @pytest.mark.parametrize("values", [[1, 1, 1], [1, 2, 3], [5]])
