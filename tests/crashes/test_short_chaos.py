@@ -26,7 +26,7 @@ COUNTS = {
 }
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(360)
 async def test_whatever_dies_nothing_is_lost_and_every_duplicate_is_flagged(
     tmp_path: Path, measured: Callable[[str], None]
 ) -> None:
