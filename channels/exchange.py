@@ -1,7 +1,7 @@
 """HTTP requests to one provider: aiohttp's connections, names and TLS, kept open by us below its session.
 
-A request is written in one piece, its head made once for each address. Measured: a POST through aiohttp's session costs 52 µs
-of CPU, this a fifth; at a hundred thousand messages the HTTP client is what everything else waits for.
+A request is written in one piece, its head made once for each address. Measured side by side: a POST takes 0.22 of the CPU
+that it takes through aiohttp's session; at a hundred thousand messages the HTTP client is what everything else waits for.
 
 It must survive peers that refuse, hang, trickle, cut the line or answer without end (`http1.py`), and keeps no connection
 whose answer was not read to its end.
