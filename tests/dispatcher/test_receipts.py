@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
+from sqlalchemy import event
 
-from channels.contract import Accepted, Asked, Message, Receipt, ReceiptState
+from channels.contract import Accepted, Asked, Message, Receipt, ReceiptState, TryAgain
 from dispatcher.model import Channel, DeliveryKey
 from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.follow import Follower
-from dispatcher.pipeline.settle import finish, take_receipts
+from dispatcher.pipeline.settle import NextLook, finish, take_receipts
 from dispatcher.pipeline.withdraw import end
 from dispatcher.receipts import ReceiptBook
 from dispatcher.sending.live import Desk
@@ -23,7 +24,7 @@ from dispatcher.states import DeliveryState, WarningState
 from dispatcher.store import ledger, pushes, warnings
 from dispatcher.store.engine import Store
 from dispatcher.store.warnings import WarningRow
-from tests.city import Clock, Provider, gateways, people, red, released, settings
+from tests.city import NOW, Clock, Provider, always, gateways, people, red, released, settings
 from tests.dispatcher.test_sending_dispatch import SEAL, all_in, counts, dispatching, find, until
 
 
@@ -44,6 +45,21 @@ async def a_sent_warning(store: Store, clock: Clock, count: int = 3) -> WarningR
     warning = await released(store, red(), people(count))
     async with dispatching(store, clock, sms=Provider()):
         await until(all_in(store, warning.id, {DeliveryState.SENT: count}))
+    return warning
+
+
+async def a_warning_sent_in_two(store: Store, clock: Clock) -> WarningRow:
+    """One officer at once, the other five minutes later."""
+    busy = TryAgain(code="503", reason="忙")
+    sms = Provider(answer=lambda message: busy if "JA00001" in message.id else Accepted(ref="1"))
+    warning = await released(store, red(), people(2))
+    async with dispatching(store, clock, sms=sms) as (dispatcher, _):
+        await until(all_in(store, warning.id, {DeliveryState.SENT: 1, DeliveryState.PLANNED: 1}))
+        await until(lambda: _has_tries(store, warning.id, "officer-JA00001"))
+        sms.answer = always(Accepted(ref="1"))
+        clock.pass_(minutes=5)
+        dispatcher.wake()
+        await until(all_in(store, warning.id, {DeliveryState.SENT: 2}))
     return warning
 
 
@@ -123,6 +139,59 @@ async def test_whoever_never_reports_becomes_unknown_at_the_deadline_and_the_war
     await finish(context)
     assert await counts(store, warning.id) == {DeliveryState.UNKNOWN: 3}
     assert await _state(store, warning) == WarningState.COMPLETED
+
+
+@contextmanager
+def looks_for_late_receipts(store: Store) -> Iterator[list[str]]:
+    """The statements that walk through a warning's rows for the oldest without a receipt."""
+    said: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if "min(deliveries.sent_at)" in statement:
+            said.append(statement)
+
+    event.listen(store.engine.sync_engine, "before_cursor_execute", note)
+    yield said
+    event.remove(store.engine.sync_engine, "before_cursor_execute", note)
+
+
+async def test_late_receipts_are_looked_for_once_a_deadline_and_not_at_every_tick(store: Store) -> None:
+    clock, next_look = Clock(), NextLook()
+    clock.pass_(minutes=5)  # it waited for its approval
+    warning = await a_sent_warning(store, clock)
+    with looks_for_late_receipts(store) as looks:
+        while clock() < NOW + timedelta(minutes=20):
+            await finish(context_of(store, clock), next_look)
+            clock.pass_(seconds=30)
+    assert len(looks) == 1, "a deadline after it came; and again a deadline after it was sent"
+    assert await counts(store, warning.id) == {DeliveryState.SENT: 3}
+
+
+async def test_everybody_is_given_up_at_the_first_look_past_a_deadline_of_their_own(store: Store) -> None:
+    clock, next_look = Clock(), NextLook()
+    warning, context = await a_warning_sent_in_two(store, clock), context_of(store, clock)
+    for minutes, waiting in ((15, 2), (20, 1)):
+        clock.at = NOW + timedelta(minutes=minutes)
+        await finish(context, next_look)
+        assert (await counts(store, warning.id))[DeliveryState.SENT] == waiting
+        clock.pass_(seconds=0.5)
+        await finish(context, next_look)
+        assert (await counts(store, warning.id)).get(DeliveryState.SENT, 0) == waiting - 1
+    assert await counts(store, warning.id) == {DeliveryState.UNKNOWN: 2}
+    assert await _state(store, warning) == WarningState.COMPLETED
+
+
+async def test_no_look_is_kept_for_a_warning_that_is_finished(store: Store) -> None:
+    clock, next_look = Clock(), NextLook()
+    over = await a_sent_warning(store, clock)
+    context = context_of(store, clock)
+    clock.pass_(minutes=16)
+    under_way = await released(store, red(), people(1), number=2)
+    await finish(context, next_look)
+    assert await _state(store, over) == WarningState.COMPLETED
+    assert {warning_id for warning_id, _ in next_look} == {over.id, under_way.id}
+    await finish(context, next_look)
+    assert {warning_id for warning_id, _ in next_look} == {under_way.id}
 
 
 @dataclass
@@ -226,9 +295,9 @@ async def _is(value: int, expected: int) -> bool:
     return value == expected
 
 
-async def _has_tries(store: Store, warning_id: str) -> bool:
+async def _has_tries(store: Store, warning_id: str, target: str = "officer-JA00000") -> bool:
     async with store.read() as tx:
-        return bool(await ledger.tries_of(tx, warning_id, ["officer-JA00000"]))
+        return bool(await ledger.tries_of(tx, warning_id, [target]))
 
 
 async def test_an_answer_no_database_takes_stops_nobody(store: Store) -> None:
