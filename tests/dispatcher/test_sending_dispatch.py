@@ -31,6 +31,7 @@ from dispatcher.store.engine import Store
 from dispatcher.store.packing import unpack
 from dispatcher.store.sealed import Seal
 from dispatcher.store.tables import deliveries as deliveries_table
+from dispatcher.store.warnings import WarningRow
 from tests.city import NOW, Clock, Provider, both, gateways, people, red, released, settings
 
 SEAL = Seal(bytes(32))
@@ -438,20 +439,41 @@ async def test_a_second_crash_doubts_nobody_who_was_not_called_again(store: Stor
     assert len(rows) <= 32
 
 
+@asynccontextmanager
+async def standing_still(
+    store: Store, count: int, window: int
+) -> AsyncIterator[tuple[WarningRow, Provider, Dispatcher]]:
+    """A sender whose eight calls are not answered before `hold` is set."""
+    sleepy = Provider(hold=asyncio.Event())
+    warning = await released(store, red(), people(count))
+    async with dispatching(store, Clock(), window=window, sms=sleepy) as (dispatcher, _):
+        await until(lambda: _true(sleepy.under_way == 8))
+        yield warning, sleepy, dispatcher
+
+
+async def taken_over(store: Store, *, and_left: bool = False) -> None:
+    """The chunk's lease is over and another node takes it; `and_left`: and stands still in turn."""
+    over = text("UPDATE chunks SET lease_until = now() - interval '1 second'")
+    async with store.begin() as tx:
+        await tx.execute(over)
+        assert await chunks.reclaim(tx, Holder(node="heir", epoch=1), ["sms"]) is not None
+        if and_left:
+            await tx.execute(over)
+
+
+def let_go(sleepy: Provider) -> None:
+    assert sleepy.hold is not None
+    sleepy.hold.set()
+
+
 async def test_a_process_that_stood_still_past_its_lease_sends_nothing_that_another_has_taken(
     postgres_store: Store,
 ) -> None:
     """The clock jumps over the lease while calls are opened; meanwhile another node took the chunk and heard a cancel."""
-    sleepy, heir = Provider(hold=asyncio.Event()), Holder(node="heir", epoch=1)
-    warning = await released(postgres_store, red(), people(60))
-    async with dispatching(postgres_store, Clock(), window=32, sms=sleepy) as (dispatcher, _):
-        await until(lambda: _true(sleepy.under_way == 8))
+    async with standing_still(postgres_store, 60, window=32) as (warning, sleepy, dispatcher):
         dispatcher.lease.renewed(-1000.0)
-        async with postgres_store.begin() as tx:
-            await tx.execute(text("UPDATE chunks SET lease_until = now() - interval '1 second'"))
-            assert await chunks.reclaim(tx, heir, ["sms"]) is not None
-        assert sleepy.hold is not None
-        sleepy.hold.set()
+        await taken_over(postgres_store)
+        let_go(sleepy)
         await until(lambda: _true(sleepy.under_way == 0))
         await until(lambda: _true(dispatcher.lease.holds))
         await until(lambda: _true(dispatcher.unsettled == 0))
@@ -463,17 +485,10 @@ async def test_a_process_that_takes_back_what_another_had_meanwhile_forgets_what
     postgres_store: Store,
 ) -> None:
     """Two stood still in turn: the first one's calls and opened rows belong to a claim that is over."""
-    sleepy, heir = Provider(hold=asyncio.Event()), Holder(node="heir", epoch=1)
-    warning = await released(postgres_store, red(), people(60))
-    async with dispatching(postgres_store, Clock(), window=32, sms=sleepy) as (dispatcher, _):
-        await until(lambda: _true(sleepy.under_way == 8))
-        async with postgres_store.begin() as tx:
-            await tx.execute(text("UPDATE chunks SET lease_until = now() - interval '1 second'"))
-            assert await chunks.reclaim(tx, heir, ["sms"]) is not None
-            await tx.execute(text("UPDATE chunks SET lease_until = now() - interval '1 second'"))
+    async with standing_still(postgres_store, 60, window=32) as (warning, sleepy, dispatcher):
+        await taken_over(postgres_store, and_left=True)
         await until(lambda: _has_doubt(postgres_store))
-        assert sleepy.hold is not None
-        sleepy.hold.set()
+        let_go(sleepy)
         await until(all_in(postgres_store, warning.id, {DeliveryState.SENT: 60}))
         await until(lambda: _true(dispatcher.unsettled == 0))
     calls = Counter(message.id for message in sleepy.got)
@@ -481,6 +496,33 @@ async def test_a_process_that_takes_back_what_another_had_meanwhile_forgets_what
     assert sum(calls.values()) <= 60 + 8, "once more only those whose call was under way"
 
 
+async def test_a_slice_asked_for_before_its_chunk_is_taken_back_is_sent_once(postgres_store: Store) -> None:
+    """Its mark is moved, for the chunk is ours again; but whoever took it back has laid out the same rows anew."""
+    async with standing_still(postgres_store, 16, window=8) as (warning, sleepy, dispatcher):
+        async with postgres_store.begin() as tx:
+            await tx.execute(text("SELECT 1 FROM deliveries WHERE pos = 0 FOR UPDATE"))
+            await taken_over(postgres_store, and_left=True)
+            dispatcher.wake()
+            await until(lambda: _waits_for_a_lock(postgres_store))  # whoever takes it back, before it is committed
+            let_go(sleepy)
+            await until(lambda: _true(sleepy.under_way == 0 and dispatcher.outlets["sms"].backlog == 0))
+        await until(all_in(postgres_store, warning.id, {DeliveryState.SENT: 16}))
+        await until(lambda: _true(dispatcher.unsettled == 0))
+    calls = Counter(message.id for message in sleepy.got)
+    assert len(calls) == 16
+    twice = {name for name, times in calls.items() if times > 1}
+    assert twice <= set(sleepy.ids[:8]), "once more only those whose call was under way"
+    assert sum(calls.values()) <= 16 + 8
+
+
 async def _has_doubt(store: Store) -> bool:
     async with store.read() as tx:
         return bool((await tx.execute(select(func.count()).where(deliveries_table.c.possible_duplicate))).scalar_one())
+
+
+async def _waits_for_a_lock(store: Store) -> bool:
+    async with store.read() as tx:
+        waiting = (
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        return bool(await tx.scalar(text(waiting)))
