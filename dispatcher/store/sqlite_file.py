@@ -19,6 +19,7 @@ from typing import Any, Final, TypeVar
 
 from sqlalchemy import URL, event
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
 
 T = TypeVar("T")
 
@@ -28,28 +29,37 @@ WRITERS_PAGES_KIB: Final = 32 * 1024
 SWITCH_INTERVAL_S: Final = 0.0005
 
 
+class _Made:
+    """Makes a connection, in its thread. Not ours to write on yet: its pragmas may fail, or whoever wanted it be gone."""
+
+    connection: sqlite3.Connection
+
+    def __call__(self, *given: Any, **more: Any) -> sqlite3.Connection:
+        self.connection = sqlite3.Connection(*given, **more)
+        self.connection.execute(f"PRAGMA cache_size=-{WRITERS_PAGES_KIB}")
+        return self.connection
+
+
 class OneWriter:
     """The connection that writes, one transaction at a time: statement by statement, or whole in a thread."""
 
     def __init__(self, url: URL) -> None:
-        shared = {"check_same_thread": False, "factory": self._made}  # by its thread and by ours, one after the other
+        shared = {"check_same_thread": False}  # by its thread and by ours, one after the other
         self._engine = _engine(url, "BEGIN IMMEDIATE", shared, pool_size=1, max_overflow=0)
         self._turn = asyncio.Lock()
         self._thread: ThreadPoolExecutor | None = None
-        self._made_last: sqlite3.Connection | None = None
         self._raw: sqlite3.Connection | None = None
+        event.listen(self._engine.sync_engine, "do_connect", self._wanted)
         event.listen(self._engine.sync_engine, "connect", self._ready)  # behind the one that sets the pragmas
         event.listen(self._engine.sync_engine, "close", self._gone)
         event.listen(self._engine.sync_engine, "close_detached", self._gone)
 
-    def _made(self, *given: Any, **more: Any) -> sqlite3.Connection:
-        """In its thread. Not ours to write on yet: its pragmas may fail, or whoever wanted it be gone."""
-        self._made_last = sqlite3.Connection(*given, **more)
-        self._made_last.execute(f"PRAGMA cache_size=-{WRITERS_PAGES_KIB}")
-        return self._made_last
+    def _wanted(self, _dialect: object, record: ConnectionPoolEntry, _given: object, more: dict[str, Any]) -> None:
+        """Each is made in a place of its own: the thread of whoever gave up may still make one, beside the next one's."""
+        more["factory"] = record.info["made"] = _Made()
 
-    def _ready(self, *_: object) -> None:
-        self._raw = self._made_last
+    def _ready(self, _connection: object, record: ConnectionPoolEntry) -> None:
+        self._raw = record.info["made"].connection
 
     def _gone(self, *_: object) -> None:
         self._raw = None

@@ -221,6 +221,48 @@ async def test_sqlite_makes_the_folder_it_stands_in(tmp_path: Path) -> None:
     assert (tmp_path / "新 文件夹" / "deep" / "mingluo.db").exists()
 
 
+def rules(connection: sqlite3.Connection) -> list[int]:
+    """What no connection keeps to before its pragmas are set."""
+    return [connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("foreign_keys", "recursive_triggers")]
+
+
+async def test_a_connection_whose_pragmas_failed_is_never_written_on(tmp_path: Path) -> None:
+    path = tmp_path / "mingluo.db"
+    path.write_bytes(b"not a database" * 100)
+    store = open_store(f"sqlite+aiosqlite:///{path}")
+    with pytest.raises(DBAPIError, match="not a database"):
+        await store.whole(rules)
+    path.write_bytes(b"")
+    assert await store.whole(rules) == [1, 1]
+    await store.close()
+
+
+async def test_a_connection_whose_opener_gave_up_is_never_written_on(tmp_path: Path) -> None:
+    path = tmp_path / "mingluo.db"
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")  # so that nobody else can turn the file to WAL
+    store = open_store(f"sqlite+aiosqlite:///{path}")
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.1):
+            await store.whole(rules)
+    other.close()
+    assert await store.whole(rules) == [1, 1]
+    await store.close()
+
+
+async def test_whoever_gives_up_opening_at_whatever_moment_spoils_nothing_for_the_next(sqlite_url: str) -> None:
+    """Its connection may still be made in its own thread, while the next one is being opened."""
+    for number in range(200):
+        store = open_store(sqlite_url)
+        async with asyncio.TaskGroup() as tasks:
+            opener = tasks.create_task(store.whole(rules))
+            for _ in range(number % 8):
+                await asyncio.sleep(0)
+            opener.cancel()
+        assert await store.whole(rules) == [1, 1]
+        await store.close()
+
+
 # ── which fault is it ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
