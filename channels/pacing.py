@@ -38,7 +38,7 @@ GRAIN_S: Final = 0.002
 LOOK_S: Final = 0.1
 """How often whoever waits for a resting provider looks whether it may go on."""
 CUT: Final = 0.7
-"""What a 429 leaves of the rate."""
+"""What a 429 leaves of the rate, and of the bound."""
 COOL_S: Final = 1.0
 """One cut at the most in this time: the calls that were under way say the same thing again."""
 GROWTH: Final = 0.05
@@ -94,13 +94,14 @@ class Rate:
             began, count = now, 0
         self._window = (began, count + number)
 
-    def cut(self) -> None:
-        """The provider said: too much."""
+    def cut(self) -> bool:
+        """The provider said: too much. Whether that was news."""
         now = self._clock()
         if now - self._cut_at < COOL_S:
-            return
+            return False
         self._cut_at = self._grown_at = now
         self.allowed = max(self._full / 100, CUT * min(self.allowed, max(self._served, self._full / 100)))
+        return True
 
     def _grow(self, now: float) -> None:
         more = _eased(now - self._cut_at) - _eased(self._grown_at - self._cut_at)
@@ -275,9 +276,8 @@ class Paced:
                 self._limit = min(float(self.settings.in_flight), self._limit + 1 / self._limit)
         elif outcomes is None or any(isinstance(one, NotKnown) for one in outcomes):
             self._limit = max(1.0, self._limit / 2)
-        elif _throttled(outcomes):
+        elif _throttled(outcomes) and self._pace().cut():
             self._limit = max(1.0, self._limit * CUT)
-            self._pace().cut()
 
     def _pace(self) -> Rate:
         """Made at the first call, because its clock is the loop's."""

@@ -183,6 +183,41 @@ async def test_a_few_gateways_that_say_429_slow_nobody_else() -> None:
     assert await turns_in(way, clock, 1) == pytest.approx(before, abs=2)
 
 
+async def most_under_way(way: Paced, provider: Scripted) -> int:
+    """How many calls may be under way at once, as things stand."""
+    provider.answer, provider.hold = YES, asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        while way.try_turn():
+            group.create_task(send(way, peer=f"N{provider.under_way}"))
+            await asyncio.sleep(0)
+        most = provider.under_way
+        provider.hold.set()
+    return most
+
+
+async def test_a_crowd_that_says_429_in_one_second_cuts_what_may_be_under_way_once() -> None:
+    clock, provider = Clock(), Scripted(BUSY)
+    way = paced(provider, clock, in_flight=100)
+    for number in range(250):
+        await send(way, peer=f"GW{number}")
+    assert await most_under_way(way, provider) == 70
+
+
+async def test_many_calls_under_way_that_all_say_429_cut_what_may_be_under_way_once() -> None:
+    clock, provider = Clock(), Scripted(BUSY)
+    way = paced(provider, clock, in_flight=100)
+    for _ in range(2):
+        provider.answer, provider.hold = BUSY, asyncio.Event()
+        async with asyncio.TaskGroup() as group:
+            for _ in range(40):
+                group.create_task(send(way))
+            while provider.under_way < 40:
+                await asyncio.sleep(0)
+            provider.hold.set()
+        clock.now += COOL_S
+    assert await most_under_way(way, provider) == 49, "a second later it is too much once more"
+
+
 async def test_a_turn_waits_for_a_provider_that_rests() -> None:
     clock, provider = Clock(), Scripted(DOWN)
     way = paced(provider, clock)
