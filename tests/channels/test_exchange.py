@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable
 
 import pytest
@@ -103,3 +104,9 @@ async def _said(answer: Awaitable[object]) -> str:
         return str(await answer)
     except (OSError, ClientError) as error:
         return type(error).__name__
+
+
+async def test_whoever_stood_still_while_connecting_does_not_blame_the_peer() -> None:
+    async with exchanging(says(OK), timeout_s=0.4) as (exchange, url, _):
+        asyncio.get_running_loop().call_soon(time.sleep, 1.0)  # a machine that was paused
+        assert (await exchange.request("POST", url, b"", {})).body == b"ok"
