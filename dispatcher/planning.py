@@ -162,6 +162,7 @@ class _Desk:
         self._frame = frame
         self._smith = Wordsmith(frame.wording, message)
         self._numbers: dict[tuple[Channel, str, str, bool], int] = {}
+        self._lines: dict[int, str] = {}
         self._suppressed = {channel: _suppressed(message, channel, frame) for channel in Channel}
         self.texts: list[TextRow] = []
         self.resident_why = Why.REACHED_BEFORE if message.kind is Kind.CANCEL else Why.RESIDENT_HOME
@@ -170,7 +171,7 @@ class _Desk:
         return self._suppressed[channel]
 
     def row(self, member: Member) -> FrozenRow:
-        line = self._smith.line(member.roles) if member.target.kind is TargetKind.OFFICER else ""
+        line = self._line(member.roles) if member.target.kind is TargetKind.OFFICER else ""
         return FrozenRow(
             str(member.target),
             int(member.why),
@@ -189,14 +190,20 @@ class _Desk:
                 f"{TargetKind.RESIDENT}-{number}", why, numbers[township], hits.townships[township], "", suppressed
             )
 
+    def _line(self, roles: int) -> str:
+        if roles not in self._lines:
+            self._lines[roles] = self._smith.line(roles)
+        return self._lines[roles]
+
     def _number(self, channel: Channel, township: str, line: str, *, resident: bool = False) -> int:
         key = (channel, township, line, resident)
-        if key not in self._numbers:
+        number = self._numbers.get(key)
+        if number is None:
             place = self._frame.places.get(township) or self._frame.places.get(township[:6], "本辖区")
             text = self._smith.word(channel, place, line, resident=resident)
-            self._numbers[key] = len(self.texts)
-            self.texts.append(TextRow(no=len(self.texts), channel=channel, body=text.body, segments=text.segments))
-        return self._numbers[key]
+            number = self._numbers[key] = len(self.texts)
+            self.texts.append(TextRow(no=number, channel=channel, body=text.body, segments=text.segments))
+        return number
 
 
 def _suppressed(message: WarningMessage, channel: Channel, frame: Frame) -> str:

@@ -61,7 +61,16 @@ class Wordsmith:
         self._template = _template(wording, message)
         hazard = message.hazard.name if message.hazard else message.event
         self._lines = {**self._template.lines, **wording.hazard_lines.get(hazard, {})}
-        self._fields = _fields(message)
+        fields = _fields(message)
+        self._officer, self._resident, self._broadcast, self._party = [
+            Form(template, fields)
+            for template in (
+                self._template.sms,
+                self._template.resident,
+                self._template.broadcast,
+                self._template.party,
+            )
+        ]
 
     def line(self, roles: int) -> str:
         """What somebody with these roles (bits of model.ROLES) is to do; '' where nothing special is said."""
@@ -72,17 +81,15 @@ class Wordsmith:
 
     def word(self, channel: Channel, place: str, line: str = "", *, resident: bool = False) -> Text:
         """The finished text with signature and drill marks. A resident is told what to do, not sent to a post."""
-        fields = {**self._fields, "place": place, "line": line}
         match channel:
             case Channel.SMS:
-                return self._sms(self._template.resident if resident else self._template.sms, fields)
+                return self._sms((self._resident if resident else self._officer).filled(place, line))
             case Channel.BROADCAST | Channel.VOICE:
-                return Text(body=self._marked(fill(self._template.broadcast, fields)), segments=0)
+                return Text(body=self._marked(self._broadcast.filled(place, line)), segments=0)
             case Channel.PARTY:
-                return Text(body=self._marked(fill(self._template.party, fields)), segments=0)
+                return Text(body=self._marked(self._party.filled(place, line)), segments=0)
 
-    def _sms(self, template: str, fields: Mapping[str, str]) -> Text:
-        body = fill(template, fields)
+    def _sms(self, body: str) -> Text:
         whole = self._marked(sms.signed(body, self._wording.signature))
         segments, most = sms.segments(whole), self._wording.max_segments
         if segments > most:
@@ -104,9 +111,26 @@ class Wordsmith:
                 return body
 
 
-def fill(template: str, fields: Mapping[str, str]) -> str:
-    """Puts the fields in. A name that is not a field stays as it is written; braces inside a field stay text."""
-    return _FIELD.sub(lambda found: fields.get(found[1], found[0]), template)
+class Form:
+    """A template with all filled in but the place and the line: a city's warning has a thousand and more of those.
+
+    A name that is not a field stays as it is written; braces inside a field stay text.
+    """
+
+    def __init__(self, template: str, fields: Mapping[str, str]) -> None:
+        self._pieces = _FIELD.split(template)  # text, name, text, name, … text
+        self._open: list[tuple[int, bool]] = []
+        for at in range(1, len(self._pieces), 2):
+            name = self._pieces[at]
+            if name in ("place", "line"):
+                self._open.append((at, name == "place"))
+            else:
+                self._pieces[at] = fields.get(name, f"{{{name}}}")
+
+    def filled(self, place: str, line: str) -> str:
+        for at, is_place in self._open:
+            self._pieces[at] = place if is_place else line
+        return "".join(self._pieces)
 
 
 def check(wording: Wording) -> None:

@@ -29,6 +29,7 @@ from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.freeze import Frozen, freeze, freeze_cancel, resolve_area, with_expiry
 from dispatcher.pipeline.keeping import Arrival, Born, row_of
 from dispatcher.pipeline.withdraw import end, told
+from dispatcher.planning import lane_of
 from dispatcher.settings import Source
 from dispatcher.states import WarningState
 from dispatcher.store import chunks, events, rejects, warnings
@@ -102,6 +103,8 @@ async def accept(context: Context, incoming: Incoming) -> Answer:
     if decoded.message is None:
         return await _reject(context, incoming, decoded.findings)
     message = with_expiry(context, decoded.message)
+    if source.trusted:
+        context.make_way(lane_of(message))
     resolved = await resolve_area(context, message, source)
     case = _Case(
         incoming=incoming,

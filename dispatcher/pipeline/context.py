@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from dispatcher.model import Lane
 from dispatcher.registry import register as registers
 from dispatcher.registry.register import Register
 from dispatcher.settings import Settings
@@ -17,12 +18,14 @@ from dispatcher.store.sealed import Seal
 
 @dataclass(slots=True, kw_only=True)
 class Context:
-    """One for the process. `now` is the only clock; `wake` and `ended` reach the sender, and do nothing without one."""
+    """One for the process. `now` is the only clock; `make_way`, `wake` and `ended` reach the sender, and do
+    nothing without one."""
 
     settings: Settings
     store: Store
     seal: Seal
     now: Callable[[], datetime]
+    make_way: Callable[[Lane], None] = lambda _lane: None
     wake: Callable[[], None] = lambda: None
     ended: Callable[[str, DeliveryState], None] = lambda _id, _state: None
     _register: Register | None = None

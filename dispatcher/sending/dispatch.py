@@ -23,6 +23,7 @@ from dispatcher.sending.live import Desk, Live
 from dispatcher.sending.opened import Lookup, OpenChunk
 from dispatcher.sending.outcome import Jitter
 from dispatcher.sending.outlet import BACKLOG, Outlet
+from dispatcher.sending.way import CLEAR_S, Way
 from dispatcher.sending.writer import Writer, patiently
 from dispatcher.states import DeliveryState, WarningState
 from dispatcher.store import chunks, deliveries, events, nodes, warnings
@@ -68,6 +69,7 @@ class Dispatcher:
         self._outlets: dict[str, Outlet] = {}
         alone = store.dialect == "sqlite"  # there one process holds the lock file, so nothing can be taken over
         self.lease = Lease(math.inf if alone else chunks.LEASE_S, time.monotonic)
+        self._way = Way()
         self._wakes: list[asyncio.Event] = []
         self._draining = False
 
@@ -75,7 +77,7 @@ class Dispatcher:
         """Gives each channel its providers, the first and its reserves; before `run`."""
         for channel, some in wires.items():
             self._outlets[channel] = Outlet(
-                some, self._writer, (lookup, self._taken), self.lease, (self._now, self._jitter)
+                some, self._writer, (lookup, self._taken), (self.lease, self._way), (self._now, self._jitter)
             )
 
     async def _taken(self, named: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
@@ -97,6 +99,10 @@ class Dispatcher:
         for event in self._wakes:
             event.set()
 
+    def make_way(self, lane: Lane, at_most_s: float = CLEAR_S) -> None:
+        """Something of this lane is being judged: what is less urgent stands still until it leaves, or the time is over."""
+        self._way.clear(lane, at_most_s)
+
     def end(self, warning_id: str, state: DeliveryState) -> None:
         """Nothing more of this warning leaves the house."""
         self._desk.end(warning_id, state)
@@ -108,11 +114,12 @@ class Dispatcher:
             await self._take_back()
             for channel, outlet in self._outlets.items():
                 tasks.create_task(outlet.run(), name=f"{channel}: outlet")
-                feed = self._repeat(partial(self._feed, channel), outlet.low)
+                feed = self._repeat(partial(self._feed, channel), self._woken_by(outlet.low))
                 tasks.create_task(feed, name=f"{channel}: planner")
-            tasks.create_task(self._repeat(self._retry), name="retries")
-            tasks.create_task(self._repeat(self._lay_to_rest), name="ended, unsent")
-            tasks.create_task(self._repeat(self._take_back), name="sweeper")
+            tasks.create_task(self._repeat(self._retry, self._woken_by(asyncio.Event())), name="retries")
+            # What is released does not wake these: their transactions would stand before its first message.
+            tasks.create_task(self._repeat(self._lay_to_rest, asyncio.Event()), name="ended, unsent")
+            tasks.create_task(self._repeat(self._take_back, asyncio.Event()), name="sweeper")
             if self._store.dialect != "sqlite":
                 tasks.create_task(self._renew(), name="leases")
 
@@ -132,14 +139,17 @@ class Dispatcher:
     def _holder(self) -> Holder:
         return Holder(node=self._identity.node, epoch=self._identity.epoch)
 
-    async def _repeat(self, step: Callable[[], Awaitable[None]], event: asyncio.Event | None = None) -> None:
-        """Runs `step` whenever woken, and once a LOOK_S by itself. `event`: who else may wake it."""
-        event = event or asyncio.Event()
+    def _woken_by(self, event: asyncio.Event) -> asyncio.Event:
+        """Also set by `wake`."""
         self._wakes.append(event)
+        return event
+
+    async def _repeat(self, step: Callable[[], Awaitable[float | None]], event: asyncio.Event) -> None:
+        """Runs `step` whenever the event is set, and by itself after the seconds it names, once a LOOK_S at the least."""
         while True:
-            await step()
+            again_s = await step()
             try:
-                async with asyncio.timeout(LOOK_S):
+                async with asyncio.timeout(LOOK_S if again_s is None else min(again_s, LOOK_S)):
                     await event.wait()
             except TimeoutError:
                 pass
@@ -150,11 +160,17 @@ class Dispatcher:
     async def _feed(self, channel: str) -> None:
         outlet = self._outlets[channel]
         while not self._draining:
-            above = outlet.lane if outlet.backlog >= BACKLOG else None
-            opened = await self._writer.beside(partial(self._plan, channel, above))
+            opened = await self._writer.beside(partial(self._plan, channel, self._above(outlet)))
             if opened is None:
                 return
             outlet.add(opened)
+            await outlet.begun()
+
+    def _above(self, outlet: Outlet) -> int | None:
+        """Only what is more urgent than this lane is planned now; None: whatever there is."""
+        if outlet.backlog >= BACKLOG:
+            return outlet.lane
+        return None if self._way.lane is None else self._way.lane + 1
 
     async def _plan(self, channel: str, above: int | None, tx: Tx) -> OpenChunk | None:
         """Takes the most urgent chunk and inserts its rows, in one transaction."""
@@ -203,23 +219,20 @@ class Dispatcher:
 
     # ── retries ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _retry(self) -> None:
+    async def _retry(self) -> float | None:
+        """Looks without the write lock; says when the next is due."""
         while not self._draining:
+            first = await patiently(self._first_due)
+            if first is None:
+                return None
+            if first > self._now():
+                return (first - self._now()).total_seconds()
             gathered = await self._writer.within(self._gather)
             for channel, opened in gathered:
                 self._outlets[channel].add(opened)
             if not gathered:
-                break
-        await self._sleep_until_due()
-
-    async def _sleep_until_due(self) -> None:
-        """Retries of a second or less must not wait for the next look."""
-        first = await patiently(self._first_due)
-        if first is not None:
-            wait = (first - self._now()).total_seconds()
-            if 0 < wait < LOOK_S:
-                await asyncio.sleep(wait)
-                self.wake()
+                return None
+        return None
 
     async def _first_due(self) -> datetime | None:
         async with self._store.read() as tx:

@@ -83,6 +83,11 @@ class Opened:
         """Whether anything waits that is not behind a call under way."""
         return bool(self._heap)
 
+    @property
+    def lane(self) -> int:
+        """The most urgent that waits."""
+        return self._heap[0][0]
+
     def __iter__(self) -> Iterator[OpenChunk]:
         """The chunks of all that waits; one may come more than once."""
         for entry in self._heap:

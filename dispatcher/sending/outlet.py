@@ -23,6 +23,7 @@ from dispatcher.sending.live import Live
 from dispatcher.sending.opened import Address, Batch, Lookup, OpenChunk, Opened, message_of
 from dispatcher.sending.outcome import Jitter, not_sent, put_back, wait_until
 from dispatcher.sending.watchdog import Watchdog
+from dispatcher.sending.way import Way
 from dispatcher.sending.writer import Writer, patiently
 from dispatcher.states import DeliveryState
 from dispatcher.store.deliveries import Row, Settled
@@ -48,7 +49,7 @@ class Outlet:
         wires: Sequence[Wire],
         writer: Writer,
         lookups: tuple[Lookup, Taken],
-        lease: Lease,
+        hold: tuple[Lease, Way],
         by: tuple[Callable[[], datetime], Jitter],
     ) -> None:
         now, jitter = by
@@ -58,11 +59,12 @@ class Outlet:
         self._worth = max(1, self._ahead // 4, (self._ahead - wires[0].in_flight) // 2)
         self._writer = writer
         self._lookup = lookups[0]
-        self._lease = lease
+        self._lease, self._way = hold
         self._now = now
         self._heap: list[tuple[int, int, OpenChunk]] = []
         self._news = asyncio.Event()
         self._room = asyncio.Event()
+        self._moving = asyncio.Event()
         self._under_way = 0
         self._slices = 0
         self._caller = Caller(wires, lookups[1], now, jitter)
@@ -137,9 +139,17 @@ class Outlet:
         self._news.set()
         self._room.set()  # it may be more urgent than what waited for room
 
+    async def begun(self) -> None:
+        """Returns when something is under way, or nothing waits: planning a thousand rows more must not come before the
+        first message of what was planned."""
+        while self._heap and not self._under_way and not self._paused:
+            self._moving.clear()
+            await self._moving.wait()
+
     def pause(self) -> None:
         """Opens nothing more, and hands back what was opened and not begun: it never left, and is due at once."""
         self._paused = True
+        self._moving.set()
         self._hand_back()
 
     def _hand_back(self) -> None:
@@ -209,6 +219,7 @@ class Outlet:
             return
         addresses = await self._addresses(chunk, len(rows))
         self._under_way += len(rows)
+        self._moving.set()
         chunk.next += len(rows)
         if chunk.next >= len(chunk.rows):
             self._drop(chunk)
@@ -250,12 +261,14 @@ class Outlet:
             if row.target in addresses
         ]
         self._opened.push(chunk, envelopes, self._wires[0].way.max_batch)
+        self._way.taken(chunk.lane)
         if self._paused:  # while the mark was being moved
             self._hand_back()
 
     def _drop(self, chunk: OpenChunk) -> None:
         self._heap = [entry for entry in self._heap if entry[2] is not chunk]
         heapq.heapify(self._heap)
+        self._moving.set()
         if self.backlog < BACKLOG:
             self.low.set()
 
@@ -305,6 +318,9 @@ class Outlet:
         while True:
             if not self._opened:
                 await self._opened.some()
+            if self._way.blocks(self._opened.lane):
+                await self._way.passed()
+                continue
             wire = self._caller.try_turn()
             if wire is None:
                 async with self._turns:

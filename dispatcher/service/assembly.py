@@ -116,7 +116,7 @@ async def assemble(context: Context, public_url: str, loopback_only: bool) -> Pa
     dispatcher = Dispatcher(store, identity, desk, context.now, random.SystemRandom().random)
     book = AddressBook(store, context.seal)
     dispatcher.connect(providers.wires(), book.find)
-    context.wake, context.ended = dispatcher.wake, dispatcher.end
+    context.make_way, context.wake, context.ended = dispatcher.make_way, dispatcher.wake, dispatcher.end
     return Parts(
         settings=settings,
         context=context,

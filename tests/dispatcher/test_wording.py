@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from channels import text as sms
 from dispatcher.model import ROLES, Channel, Hazard, Kind, Level, Role, Status
 from dispatcher.settings import BadConfiguration, Wording
-from dispatcher.wording import FIELDS, SPOKEN_FIRST, Wordsmith, check, fill, spoken_time
+from dispatcher.wording import FIELDS, SPOKEN_FIRST, Form, Wordsmith, check, spoken_time
 from tests.city import NOW, red, settings
 
 WORDING = settings().wording
@@ -128,12 +128,19 @@ def test_what_an_issuer_writes_stays_text(channel: Channel, attack: str) -> None
 @given(hostile | words, st.sampled_from(FIELDS))
 def test_a_field_is_put_in_as_it_is_and_never_read_again(value: str, field: str) -> None:
     every = dict.fromkeys(FIELDS, "?") | {field: value}
-    assert fill(f"a{{{field}}}b", every) == f"a{value}b"
+    form = Form(f"a{{{field}}}b", every)
+    assert form.filled(every["place"], every["line"]) == f"a{value}b"
+
+
+def test_a_form_keeps_nothing_of_whom_it_was_filled_in_for() -> None:
+    form = Form("{place}：{line}{event}（{place}）", {"event": "暴雨"})
+    assert form.filled("甲镇", "请到岗。") == "甲镇：请到岗。暴雨（甲镇）"
+    assert form.filled("乙镇", "") == "乙镇：暴雨（乙镇）"
 
 
 @given(words)
 def test_a_template_without_fields_is_left_alone(text: str) -> None:
-    assert fill(text, {}) == text
+    assert Form(text, {}).filled(PLACE, "") == text
 
 
 @pytest.mark.parametrize("channel", ["sms", "broadcast", "party"])
