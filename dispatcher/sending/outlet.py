@@ -55,8 +55,8 @@ class Outlet:
         now, jitter = by
         self._wires = wires
         self._ahead = wires[0].ahead
-        # Half of what the calls under way leave of the window, so that they find something while a commit is on its way.
-        self._worth = max(1, self._ahead // 4, (self._ahead - wires[0].in_flight) // 2)
+        # Few rows at a time, because a commit carries the mark for all that is free by then; but a call's worth.
+        self._worth = max(1, min(self._ahead // 2, max(self._ahead // 16, wires[0].way.max_batch)))
         self._writer = writer
         self._lookup = lookups[0]
         self._lease, self._way = hold

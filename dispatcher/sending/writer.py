@@ -98,11 +98,17 @@ class Writer:
     def idle(self) -> bool:
         return not (self._waiting or self._writing or self._work)
 
+    @property
+    def _pressing(self) -> bool:
+        """Somebody waits for a mark or a plan, a chunk is over (after the last one nobody comes), or there is enough."""
+        waiting = self._waiting
+        return bool(self._work or waiting.marks or waiting.closed) or len(waiting.results) >= self._enough
+
     async def run(self) -> None:
         """Until cancelled."""
         while True:
             await self._wake.wait()
-            if not self._work and not self._waiting.marks and len(self._waiting.results) < self._enough:
+            if not self._pressing:
                 await self._company()
             self._wake.clear()
             await self.flush()
@@ -130,11 +136,11 @@ class Writer:
             return await patiently(lambda: self._commit(batch))
 
     async def _company(self) -> None:
-        """Waits a moment for more results; a mark or a plan ends the wait."""
+        """Waits a moment for more results; whatever is pressing ends the wait."""
         self._wake.clear()
         try:
             async with asyncio.timeout(GROUP_S):
-                while not self._work and not self._waiting.marks and len(self._waiting.results) < self._enough:
+                while not self._pressing:
                     await self._wake.wait()
                     self._wake.clear()
         except TimeoutError:
