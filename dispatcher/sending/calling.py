@@ -23,6 +23,8 @@ from dispatcher.store.deliveries import Row, Settled
 
 AHEAD_S = 2.0
 """Rows are opened no further ahead than a provider's rate takes in this time."""
+MOST_FOUND = 4096
+"""Far more than a moment's."""
 GRACE_S = 5.0
 """How much longer than the provider's own time limit a call may take before it is given up for it."""
 
@@ -180,6 +182,8 @@ class Caller:
                 continue
             if bears[1]:
                 self._found[bears] = name
+                if len(self._found) > MOST_FOUND:
+                    del self._found[next(iter(self._found))]
             ours[name] = found[name]
         return ours
 

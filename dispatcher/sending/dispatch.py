@@ -11,7 +11,7 @@ import math
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 import structlog
@@ -36,6 +36,8 @@ from dispatcher.store.packing import digest, unpack
 RENEW_S = 2.0
 LOOK_S = 1.0
 RETRIES = 1000
+LOOKED_BACK = timedelta(days=7)
+"""Whoever is asked about a doubtful SMS looks back a day or two, and finds nothing of an older warning."""
 PLAN_CHANGED = "plan_changed"
 
 log = structlog.get_logger()
@@ -82,7 +84,7 @@ class Dispatcher:
 
     async def _taken(self, named: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
         async with self._store.read() as tx:
-            return await deliveries.taken(tx, named)
+            return await deliveries.taken(tx, named, self._now() - LOOKED_BACK)
 
     @property
     def unsettled(self) -> int:

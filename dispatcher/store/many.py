@@ -34,6 +34,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.types import TypeEngine
 
 from dispatcher.store.engine import Tx
+from dispatcher.store.tables import Instant
 
 Source = Callable[[str], ColumnElement[Any]]
 """The value of a name in a row."""
@@ -114,6 +115,8 @@ class Many:
 
     def _written(self, name: str, column: Sequence[Any]) -> Sequence[Any]:
         """As SQLite keeps them: moments as text."""
+        if isinstance(self._columns[name], Instant):
+            return [Instant.in_sqlite(one) for one in column]
         write = self._columns[name].dialect_impl(_SQLITE).bind_processor(_SQLITE)
         return column if write is None else [write(one) for one in column]
 

@@ -11,7 +11,7 @@ from sqlalchemy import case, insert, literal, select, tuple_, union_all
 
 from dispatcher.store.deliveries import Row
 from dispatcher.store.engine import Tx, storable
-from dispatcher.store.tables import attempts, questions
+from dispatcher.store.tables import PUSHED, attempts, questions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,10 +70,10 @@ _PUSHED = [name for name in Push.__dataclass_fields__ if name != "packet"]
 
 
 async def commands(tx: Tx, target: str, after: Place | None, limit: int) -> list[Push]:
-    """Everything pushed to one target behind `after`, oldest first, none twice."""
+    """Everything pushed to one gateway behind `after`, oldest first, none twice."""
     pushed = union_all(
         select(literal("message").label("packet"), *(attempts.c[name] for name in _PUSHED)).where(
-            attempts.c.target == target
+            PUSHED, attempts.c.target == target
         ),
         select(
             literal("question"),

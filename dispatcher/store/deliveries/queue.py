@@ -237,12 +237,13 @@ async def told_before(tx: Tx, rows: Sequence[Row]) -> dict[str, frozenset[str]]:
     return {target: frozenset(ids) for target, ids in told.items()}
 
 
-async def taken(tx: Tx, named: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
-    """`named`: (target, provider's reference). Those that stand on record for a try."""
+async def taken(tx: Tx, named: Sequence[tuple[str, str]], since: datetime) -> set[tuple[str, str]]:
+    """`named`: (target, provider's reference). Those that stand on record for a try of a warning received since then."""
     if not named:
         return set()
     found = await tx.execute(
         select(attempts.c.target, attempts.c.provider_ref).where(
+            attempts.c.warning_id.in_(select(warnings.c.id).where(warnings.c.received_at >= since)),
             attempts.c.target.in_({target for target, _ in named}),
             attempts.c.provider_ref.in_({ref for _, ref in named}),
         )

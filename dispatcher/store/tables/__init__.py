@@ -19,10 +19,11 @@ from dispatcher.store.tables.register import (
     subscriptions,
     terminals,
 )
-from dispatcher.store.tables.schema import Instant, metadata
+from dispatcher.store.tables.schema import PUSHED, Instant, metadata
 from dispatcher.store.tables.warnings import rejects, texts, warning_references, warnings
 
 __all__ = [
+    "PUSHED",
     "Instant",
     "areas",
     "attempts",

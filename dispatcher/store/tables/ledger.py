@@ -15,7 +15,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import JSON
 
-from dispatcher.store.tables.schema import DUE, Big, Count, Instant, metadata
+from dispatcher.store.tables.schema import DUE, PUSHED, Big, Count, Instant, metadata
 
 chunks = Table(
     "chunks",
@@ -81,7 +81,7 @@ attempts = Table(
     Column("provider_ref", Text, nullable=False),
     Column("possible_duplicate", Boolean, nullable=False),
     Column("trace", Text, nullable=False),  # what went over the wire, secrets blotted; '' where nothing was kept
-    Index("ix_attempts_target", "target", "started_at"),
+    Index("ix_attempts_pushes", "target", "started_at", sqlite_where=PUSHED, postgresql_where=PUSHED),
 )
 
 questions = Table(

@@ -31,6 +31,7 @@ Count = Integer().with_variant(SmallInteger, "sqlite")
 
 DUE = text("due_at IS NOT NULL")
 KEPT = text("state <> 'rejected'")
+PUSHED = text("channel = 'broadcast'")
 WAITING = text("relayed_at IS NULL")
 
 
@@ -50,3 +51,13 @@ class Instant(TypeDecorator[datetime]):
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
+
+    @staticmethod
+    def in_sqlite(value: datetime | None) -> str | None:
+        """The text that SQLite keeps of it, in a fifth of the time it takes by way of the two types above: four in a row."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a naive time came to the database")
+        value = value if value.tzinfo is UTC else value.astimezone(UTC)
+        return value.isoformat(" ", "microseconds")[:26]
