@@ -104,6 +104,10 @@ class TryAgain:
     trace: str = ""
 
 
+STOOD_STILL = "stood_still"
+"""The code of a TryAgain that is no fault of the peer's: our own machine was paused."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotKnown:
     """It may have left: time ran out, or the line was cut, after bytes were written."""

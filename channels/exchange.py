@@ -18,7 +18,6 @@ from functools import lru_cache
 from typing import Final
 
 from aiohttp import ClientError, ClientRequest, ClientTimeout, ConnectionTimeoutError, InvalidURL, TCPConnector
-from aiohttp.connector import Connection
 from yarl import URL
 
 from channels.http1 import Answer, Http1
@@ -26,7 +25,12 @@ from channels.http1 import Answer, Http1
 KEEP_ALIVE_S: Final = 15.0
 MOST_TARGETS: Final = 4096
 STOOD_STILL_S: Final = 0.5
-"""So late a timer means that this process stood still (a paused machine, a loop held up)."""
+"""A timer that is so late means that this process stood still."""
+
+
+class StoodStill(ConnectionTimeoutError):
+    """It was we who stood still past the limit: a paused machine, not the peer. Nothing is begun anew here, because whoever
+    stood still may have lost what it was about to send to another."""
 
 
 class NotBegun(ClientError):
@@ -58,7 +62,6 @@ class Exchange:
         await self._place(begins_by)
         try:
             connection = self._idle_one(aim.origin) or await self._connect(aim.target, begins_by)
-            ends = max(ends, self._loop.time() + self._timeout_s / 2)  # later only where we stood still ourselves
             try:
                 answer = await connection.ask(head + (body or b""), ends)
             except BaseException:
@@ -89,25 +92,16 @@ class Exchange:
             raise ConnectionTimeoutError from error
 
     async def _connect(self, target: ClientRequest, begins_by: float) -> Http1:
-        """Connects a second time if it was we who stood still past the limit: that is not the peer's fault."""
+        left = ClientTimeout(connect=max(begins_by - self._loop.time(), 0.001), ceil_threshold=math.inf)
         try:
-            connection = await self._connected(target, begins_by)
-        except ConnectionTimeoutError:
-            late = self._loop.time() - begins_by
-            if late < STOOD_STILL_S:
-                raise
-            connection = await self._connected(target, begins_by + late + STOOD_STILL_S)
+            connection = await self._connector.connect(target, [], left)
+        except TimeoutError as error:
+            ours = self._loop.time() - begins_by > STOOD_STILL_S
+            raise (StoodStill if ours else ConnectionTimeoutError)(str(error)) from error
         if connection.transport is None or connection.transport.is_closing():
             connection.close()
             raise NotBegun
         return Http1(connection)
-
-    async def _connected(self, target: ClientRequest, begins_by: float) -> Connection:
-        left = ClientTimeout(connect=max(begins_by - self._loop.time(), 0.001), ceil_threshold=math.inf)
-        try:
-            return await self._connector.connect(target, [], left)
-        except TimeoutError as error:
-            raise ConnectionTimeoutError(str(error)) from error
 
     def _idle_one(self, origin: str) -> Http1 | None:
         """The one used last: the others may go."""

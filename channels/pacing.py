@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import Final
 
 from channels.contract import (
+    STOOD_STILL,
     Accepted,
     Asks,
     Blame,
@@ -306,8 +307,10 @@ def _throttled(outcomes: Sequence[Outcome] | None) -> bool:
 
 
 def _failed(outcome: Outcome) -> bool:
-    """A refusal shows a living provider; so does a 429."""
-    return isinstance(outcome, NotKnown) or (isinstance(outcome, TryAgain) and not outcome.throttled)
+    """A refusal shows a living provider; so does a 429. Our own standing still says nothing of it."""
+    if isinstance(outcome, TryAgain):
+        return not outcome.throttled and outcome.code != STOOD_STILL
+    return isinstance(outcome, NotKnown)
 
 
 def _mismarked() -> Outcome:

@@ -25,8 +25,8 @@ from aiohttp import (
 )
 
 from channels.addresses import Forbidden, Guard, Network, Resolver
-from channels.contract import Blame, NotKnown, Refused, TryAgain
-from channels.exchange import Exchange, NotBegun
+from channels.contract import STOOD_STILL, Blame, NotKnown, Refused, TryAgain
+from channels.exchange import Exchange, NotBegun, StoodStill
 from channels.http1 import Answer as Answer
 
 Failure = TryAgain | NotKnown | Refused
@@ -40,6 +40,7 @@ MOST_CHECKED: Final = 4096
 BLOT: Final = "•••"
 NOT_SENT: Final[tuple[tuple[tuple[type[Exception], ...], Failure], ...]] = (
     ((InvalidURL,), Refused(code="bad_url", reason="网址写法有误，请改正", blame=Blame.ADDRESS)),
+    ((StoodStill,), TryAgain(code=STOOD_STILL, reason="本机停顿了片刻，没有发出，随即再试")),
     ((ConnectionTimeoutError,), TryAgain(code="connect_timeout", reason="连接对方超时，请检查网络")),
     (
         # TLS is never given up for plain text: slow retries and an alarm.

@@ -35,6 +35,7 @@ from dispatcher.store.packing import digest, unpack
 
 RENEW_S = 2.0
 LOOK_S = 1.0
+WAY_LOOK_S = 0.1
 RETRIES = 1000
 LOOKED_BACK = timedelta(days=7)
 """Whoever is asked about a doubtful SMS looks back a day or two, and finds nothing of an older warning."""
@@ -159,20 +160,22 @@ class Dispatcher:
 
     # ── new chunks ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _feed(self, channel: str) -> None:
+    async def _feed(self, channel: str) -> float | None:
+        """Where the way is kept for something more urgent, it looks again soon."""
         outlet = self._outlets[channel]
         while not self._draining:
             opened = await self._writer.beside(partial(self._plan, channel, self._above(outlet)))
             if opened is None:
-                return
+                return None if self._way.lane is None else WAY_LOOK_S
             outlet.add(opened)
             await outlet.begun()
+        return None
 
     def _above(self, outlet: Outlet) -> int | None:
         """Only what is more urgent than this lane is planned now; None: whatever there is."""
-        if outlet.backlog >= BACKLOG:
-            return outlet.lane
-        return None if self._way.lane is None else self._way.lane + 1
+        bounds = [outlet.lane if outlet.backlog >= BACKLOG else None]
+        bounds.append(None if self._way.lane is None else self._way.lane + 1)
+        return min((lane for lane in bounds if lane is not None), default=None)
 
     async def _plan(self, channel: str, above: int | None, tx: Tx) -> OpenChunk | None:
         """Takes the most urgent chunk and inserts its rows, in one transaction."""
@@ -238,7 +241,7 @@ class Dispatcher:
 
     async def _first_due(self) -> datetime | None:
         async with self._store.read() as tx:
-            return await deliveries.next_due(tx)
+            return await deliveries.next_due(tx, list(self._outlets))
 
     async def _gather(self, tx: Tx) -> list[tuple[str, OpenChunk]]:
         found = []

@@ -218,13 +218,14 @@ class Outlet:
             self._leave_alone(chunk, chunk.rows[chunk.next :], quiet)
             return
         addresses = await self._addresses(chunk, len(rows))
+        opened = self._writer.open(chunk.id, rows[-1].pos + 1)  # before `begun` lets the next be planned
         self._under_way += len(rows)
         self._moving.set()
         chunk.next += len(rows)
         if chunk.next >= len(chunk.rows):
             self._drop(chunk)
         self._marking.append(chunk)
-        self._asked.put_nowait((chunk, rows, addresses, self._writer.open(chunk.id, rows[-1].pos + 1)))
+        self._asked.put_nowait((chunk, rows, addresses, opened))
 
     async def _hand_over_slices(self) -> None:
         """As their marks become durable, in the order they were asked for; the next is asked for meanwhile, so that the

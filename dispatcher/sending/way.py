@@ -10,6 +10,8 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
+from dispatcher.model import Lane
+
 CLEAR_S: Final = 0.5
 """Judging and planning a city's warning takes 0.1 s on two idle cores, and machines are slower at night's worst."""
 SHARE: Final = 4
@@ -31,7 +33,10 @@ class Way:
         return self._lane
 
     def clear(self, lane: int, at_most_s: float = CLEAR_S) -> None:
-        """Something of this lane has come."""
+        """Something of this lane has come. Only a red's or a call-off's way is kept: else a yellow a second before it would
+        use up its time."""
+        if lane > Lane.RED:
+            return
         loop = asyncio.get_running_loop()
         if loop.time() < self._again_at:
             return

@@ -92,19 +92,22 @@ class Store:
         await self._engine.dispose()
 
 
-def open_store(url: str) -> Store:
-    """`sqlite+aiosqlite:///path` or `postgresql+asyncpg://…` → an open Store; ValueError for any other kind."""
+def open_store(url: str, *, limit_s: float | None = COMMAND_TIMEOUT_S) -> Store:
+    """`sqlite+aiosqlite:///path` or `postgresql+asyncpg://…` → an open Store; ValueError for any other kind.
+
+    `limit_s`: how long one statement may take on PostgreSQL; None for a migration, which builds indexes.
+    """
     parsed = make_url(url)
     match parsed.get_backend_name():
         case "sqlite":
             return Store(*sqlite_file.opened(parsed.set(drivername="sqlite+aiosqlite")))
         case "postgresql":
-            return Store(_postgresql(parsed.set(drivername="postgresql+asyncpg")))
+            return Store(_postgresql(parsed.set(drivername="postgresql+asyncpg"), limit_s))
         case other:
             raise ValueError(f"数据库类型 {other} 不支持：请用 sqlite+aiosqlite 或 postgresql+asyncpg")
 
 
-def _postgresql(url: URL) -> AsyncEngine:
+def _postgresql(url: URL, limit_s: float | None) -> AsyncEngine:
     engine = create_async_engine(
         url,
         hide_parameters=True,  # an error message must not carry a row's content into a log
@@ -113,7 +116,7 @@ def _postgresql(url: URL) -> AsyncEngine:
         pool_timeout=COMMAND_TIMEOUT_S,
         pool_recycle=300,
         connect_args={
-            "command_timeout": COMMAND_TIMEOUT_S,
+            "command_timeout": limit_s,
             "timeout": CONNECT_TIMEOUT_S,
             "server_settings": {"application_name": "mingluo", "idle_in_transaction_session_timeout": f"{STALLED_S}s"},
         },

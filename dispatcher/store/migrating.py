@@ -20,7 +20,7 @@ _ADVISORY_LOCK = 36_08_00
 
 async def migrate(url: str) -> str:
     """Upgrades the database at `url` to the newest revision and returns its name."""
-    store = open_store(url)
+    store = open_store(url, limit_s=None)
     try:
         async with store.begin() as tx:
             if store.dialect == "postgresql":

@@ -12,10 +12,10 @@ depends_on = None
 
 def upgrade() -> None:
     pushed = sa.text("channel = 'broadcast'")
-    op.drop_index("ix_attempts_target", "attempts")
     op.create_index(
         "ix_attempts_pushes", "attempts", ["target", "started_at"], sqlite_where=pushed, postgresql_where=pushed
     )
+    op.drop_index("ix_attempts_target", "attempts")  # last: from here on nobody else reads the tries
 
 
 def downgrade() -> None:

@@ -12,7 +12,7 @@ from channels.contract import Callback, Message
 from channels.pacing import Paced
 from channels.transport import Transport
 from dispatcher.rehearsal.sms import signature
-from tests.channels.conformance import NOW, TIMEOUT_S, Subject, answer, bulletin
+from tests.channels.conformance import NOW, PATIENT_S, Subject, answer, bulletin
 
 PUBLIC = "https://warn.jian.example/api/v1/callbacks"
 PHONE = "+8615400000001"
@@ -26,7 +26,7 @@ EBM_SECRET = "our-ebm-secret"
 
 
 def made(channel: str, name: str, transport: Transport, **settings: Any) -> Paced:
-    return build(channel, name, {"timeout_s": TIMEOUT_S, "rate": 10_000, **settings}, transport, PUBLIC)
+    return build(channel, name, {"timeout_s": PATIENT_S, "rate": 10_000, **settings}, transport, PUBLIC)
 
 
 def twilio(base_url: str, transport: Transport) -> Paced:

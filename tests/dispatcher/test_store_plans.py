@@ -104,7 +104,7 @@ async def test_claiming_settling_retrying_reporting_and_withdrawing_go_by_their_
             now = NOW + timedelta(seconds=1)
             under = await deliveries.due_warnings(tx, now, ["sms"])
             (group,) = await deliveries.due(tx, now, ["sms"], under)
-            await deliveries.next_due(tx)
+            await deliveries.next_due(tx, ["sms"])
             await deliveries.overdue(tx, now)
             await chunks.renew(tx, ME)
             await chunks.orphaned(tx, timedelta(seconds=2))
@@ -138,7 +138,7 @@ async def test_on_sqlite_what_is_due_is_found_by_its_index(sqlite_store: Store) 
     async with sqlite_store.read() as tx:
         await deliveries.due_warnings(tx, NOW, ["sms"])
         await deliveries.overdue(tx, NOW)
-        await deliveries.next_due(tx)
+        await deliveries.next_due(tx, ["sms"])
     event.remove(sqlite_store.engine.sync_engine, "before_cursor_execute", note)
     asked = [(statement, values) for statement, values in said if "FROM deliveries" in statement]
     assert len(asked) == 3

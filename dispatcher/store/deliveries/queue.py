@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, and_, bindparam, case, func, or_, select, update
 
-from dispatcher.states import DeliveryState
+from dispatcher.states import SENDING, DeliveryState
 from dispatcher.store.chunks import Chunk
 from dispatcher.store.deliveries.rows import Due, Row, row_of
 from dispatcher.store.engine import Tx
@@ -115,9 +115,12 @@ async def due(tx: Tx, now: datetime, channels: Sequence[str], of: Sequence[str],
 
 
 def _due(now: datetime, channels: Sequence[str]) -> ColumnElement[bool]:
+    return and_(deliveries.c.due_at <= now, _waiting(channels))
+
+
+def _waiting(channels: Sequence[str]) -> ColumnElement[bool]:
     return and_(
         deliveries.c.due_at.is_not(None),  # said aloud, or SQLite walks through the whole ledger past its partial index
-        deliveries.c.due_at <= now,
         deliveries.c.state == DeliveryState.PLANNED,
         deliveries.c.channel.in_(channels),
     )
@@ -135,8 +138,8 @@ async def overdue(tx: Tx, before: datetime) -> int:
     return int(found.scalar_one())
 
 
-async def next_due(tx: Tx) -> datetime | None:
-    found = await tx.execute(select(func.min(deliveries.c.due_at)).where(deliveries.c.due_at.is_not(None)))
+async def next_due(tx: Tx, channels: Sequence[str]) -> datetime | None:
+    found = await tx.execute(select(func.min(deliveries.c.due_at)).where(_waiting(channels)))
     first: datetime | None = found.scalar_one_or_none()
     return first
 
@@ -238,12 +241,15 @@ async def told_before(tx: Tx, rows: Sequence[Row]) -> dict[str, frozenset[str]]:
 
 
 async def taken(tx: Tx, named: Sequence[tuple[str, str]], since: datetime) -> set[tuple[str, str]]:
-    """`named`: (target, provider's reference). Those that stand on record for a try of a warning received since then."""
+    """`named`: (target, provider's reference). Those that stand on record for a try of a warning received since then, or
+    still in force."""
     if not named:
         return set()
     found = await tx.execute(
         select(attempts.c.target, attempts.c.provider_ref).where(
-            attempts.c.warning_id.in_(select(warnings.c.id).where(warnings.c.received_at >= since)),
+            attempts.c.warning_id.in_(
+                select(warnings.c.id).where(or_(warnings.c.received_at >= since, warnings.c.state.in_(SENDING)))
+            ),
             attempts.c.target.in_({target for target, _ in named}),
             attempts.c.provider_ref.in_({ref for _, ref in named}),
         )
