@@ -1,6 +1,6 @@
 """Mingluo 鸣锣: the map. A warning takes these steps; each is one file (or a folder of that name).
 
-    intake/          1  event in: native JSON, CAP 1.2 → WarningMessage; judged; kept once
+    intake/          1  event in: native JSON, CAP 1.2, the national XML → WarningMessage; judged; kept once
     audience/        2  who is to be told, and why each one is on the list
     planning.py      3  which channel, which text, in which order, by when; frozen and hashed with the audience
     approval.py      4  who may let it go: a trusted source today, two persons later
@@ -9,6 +9,7 @@
     answering.py     7  叫应: call-outs, answers, the ladder upwards (comes with its own issue)
     outbox.py        8  what other systems hear of it: committed with the change, relayed to the broker
     reporting.py     9  reach, holes, times: counts, county table, the night's report
+    publishing/     10  our own warnings as others read them: CAP 1.2
 
 They meet only in `pipeline/`, whose `order.py` states the flow. Round them:
 

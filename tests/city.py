@@ -254,3 +254,23 @@ def cap(
 
 def named(identifier: str, sent: datetime = NOW) -> str:
     return f"36080041600000,{identifier},{sent.astimezone(BEIJING).isoformat(timespec='seconds')}"
+
+
+def amp(sent: datetime = NOW, kind: str = "Alert", first: datetime | None = None, area: str = "360827102000") -> bytes:
+    """The same as the national system (12379) writes it; `first`: when the issue it updates or cancels was sent."""
+    written = sent.astimezone(BEIJING).isoformat(" ", timespec="seconds")
+    expires = (sent + timedelta(hours=6)).astimezone(BEIJING).isoformat(" ", timespec="seconds")
+    references = f"<references>{national(first)}</references>" if first else ""
+    return f"""<?xml version="1.0" encoding="UTF-8"?>
+<alert xmlns="http://com.icss.amp"><identifier>{national(sent)}</identifier><sender>吉安市气象局</sender>
+<senderCode>36080041600000</senderCode><sendTime>{written}</sendTime><status>Actual</status><msgType>{kind}</msgType>
+<scope>Public</scope>{references}<info><language>zh-CN</language><eventType>11B03</eventType><urgency>Unknown</urgency>
+<severity>Red</severity><certainty>Unknown</certainty><effective>{written}</effective><expires>{expires}</expires>
+<senderName>李明</senderName><headline>吉安市气象局{"解除" if kind == "Cancel" else "发布"}暴雨红色预警</headline>
+<description>预计未来3小时碧洲镇降雨量将达100毫米以上。</description>
+<area><areaDesc>碧洲镇</areaDesc><geocode>{area}</geocode></area></info></alert>""".encode()
+
+
+def national(sent: datetime) -> str:
+    """The identifier of the national rule."""
+    return f"36080041600000_{sent.astimezone(BEIJING):%Y%m%d%H%M%S}"

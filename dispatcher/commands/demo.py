@@ -23,7 +23,7 @@ def demo(
     residents: Annotated[int, typer.Option(help="住户人数")] = 2_000,
     json: Annotated[bool, typer.Option("--json", help="最后一行输出一个 JSON 对象")] = False,
     serve: Annotated[bool, typer.Option("--serve", help="演示结束后控制台继续开着，按 Ctrl-C 结束")] = False,
-    warning: Annotated[Path | None, typer.Option(help="改发这份报文（CAP 1.2 或 JSON）")] = None,
+    warning: Annotated[Path | None, typer.Option(help="改发这份报文（CAP 1.2、国家预警 XML 或 JSON）")] = None,
 ) -> None:
     """把一条红色暴雨预警发给全市信息员、大喇叭和党建平台。
 

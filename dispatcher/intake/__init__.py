@@ -4,6 +4,7 @@ decode.py     the one door: picks the format by content, never raises on any byt
 hardened.py   bytes → XML tree: encodings, no DOCTYPE, depth, the CAP 1.2 schema
 cap.py        CAP 1.2: the alert's head, its rules, and which info block speaks for it
 capinfo.py    CAP 1.2: one info block, with its areas and resources
+amp.py        the national warning XML (12379), whose names mean other things than CAP's
 native.py     native JSON: duplicate keys, depth and numbers first, then a strict model; publishes its schema
 judge.py      what the moment and the source say against a message; the verdict of all findings
 signature.py  the event's own signature (Standard Webhooks) over the raw bytes

@@ -6,7 +6,7 @@ what the bytes are.
 
 from __future__ import annotations
 
-from dispatcher.intake import cap, hardened, native
+from dispatcher.intake import amp, cap, hardened, native
 from dispatcher.intake.findings import Decoded, Unreadable, refuse
 from dispatcher.model import Code, Finding
 from dispatcher.settings import Hazards
@@ -15,7 +15,6 @@ MOST_XML = 4 * 1024 * 1024
 MOST_JSON = 256 * 1024
 _BLANK = b"\xef\xbb\xbf\xff\xfe \t\r\n\0"
 _OTHERS = {
-    "http://com.icss.amp": "国家预警信息发布系统（12379）的 XML 将在后续版本接入，目前请改发 CAP 1.2",
     "urn:oasis:names:tc:emergency:cap:1.1": "不接收 CAP 1.1，请改发 CAP 1.2",
     "http://www.incident.com/cap/1.0": "不接收 CAP 1.0，请改发 CAP 1.2",
     "http://www.w3.org/2005/Atom": "这是 Atom 目录，不是预警，请发送其中的 CAP 1.2 报文",
@@ -41,6 +40,8 @@ def _read(body: bytes, content_type: str, hazards: Hazards) -> Decoded:
     if start != b"<" and ("xml" not in content_type or not body.strip()):
         raise Unreadable(_unknown(body, content_type))
     root = hardened.parse(body)
+    if str(root.tag).startswith(f"{{{amp.AMP}}}"):
+        return amp.read(root, hazards)
     if root.tag != f"{{{hardened.CAP}}}alert":
         raise Unreadable(refuse(Code.FORMAT, _other_format(str(root.tag))))
     return cap.read(root, hazards)
@@ -51,7 +52,7 @@ def _unknown(body: bytes, content_type: str) -> Finding:
         return refuse(Code.SCHEMA, "报文是空的")
     if "json" in content_type:
         return refuse(Code.SCHEMA, "不是完整的 JSON，请发送一个 JSON 对象")
-    return refuse(Code.FORMAT, "不认识的报文格式，请发送 CAP 1.2 或本系统的 JSON")
+    return refuse(Code.FORMAT, "不认识的报文格式，请发送 CAP 1.2、国家预警 XML（12379）或本系统的 JSON")
 
 
 def _other_format(tag: str) -> str:

@@ -15,6 +15,7 @@ from dispatcher.model import Circle, Point
 
 MOST_POLYGONS = 100
 MOST_POINTS = 10_000
+METRES = 1000.0
 LONGEST_RADIUS_KM = 20_038.0  # half round the globe
 _NUMBER = re.compile(r"[+-]?(?:\d{1,20}(?:\.\d{0,20})?|\.\d{1,20})", re.ASCII)
 
@@ -25,17 +26,24 @@ class BadGeometry(ValueError):
 
 def ring(text: str) -> tuple[Point, ...]:
     """`lat,lon lat,lon …`, split at any white space, which pretty-printers put in."""
-    found = tuple(_pair(pair) for pair in text.split())
+    found = points(text)
     check_ring(found)
     return found
 
 
-def circle(text: str) -> Circle:
-    """`lat,lon radius` with the radius in kilometres."""
+def points(text: str) -> tuple[Point, ...]:
+    """The same, of a line that need not be closed."""
+    return tuple(_pair(pair) for pair in text.split())
+
+
+def circle(text: str, *, metres: bool = False) -> Circle:
+    """`lat,lon radius` with the radius in kilometres, or in metres."""
     parts = text.split()
     if len(parts) != 2:
-        raise BadGeometry(f"圆应写成“纬度,经度 半径(公里)”，收到“{text.strip()[:60]}”")
-    found = Circle(_pair(parts[0]), _number(parts[1]))
+        unit = "米" if metres else "公里"
+        raise BadGeometry(f"圆应写成“纬度,经度 半径({unit})”，收到“{text.strip()[:60]}”")
+    radius = _number(parts[1])
+    found = Circle(_pair(parts[0]), radius / METRES if metres else radius)
     check_circle(found)
     return found
 

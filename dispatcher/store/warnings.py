@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Select, Table, and_, func, insert, or_, select, update
 
-from dispatcher.model import Reference
+from dispatcher.model import Reference, Scope, Status
 from dispatcher.states import ENDED, SENDING, WarningState, warning_may_become
 from dispatcher.store.engine import Tx, upsert
 from dispatcher.store.many import Inserted
@@ -240,6 +240,27 @@ async def latest(tx: Tx, *, limit: int = 50, state: str = "", level: str = "", b
         statement = statement.where(warnings.c.id < before)
     rows = await tx.execute(statement)
     return [WarningRow(**row) for row in rows.mappings()]
+
+
+async def published(tx: Tx, *, since: datetime, now: datetime, limit: int) -> list[WarningRow]:
+    """What went to the public for real since then, or is still in force; newest first."""
+    lately = or_(warnings.c.released_at >= since, warnings.c.expires > now)
+    rows = await tx.execute(select(warnings).where(_PUBLIC, lately).order_by(warnings.c.sent.desc()).limit(limit))
+    return [WarningRow(**row) for row in rows.mappings()]
+
+
+async def published_as(tx: Tx, identifier: str) -> WarningRow | None:
+    """The latest that went to the public under this identifier."""
+    named = select(warnings).where(_PUBLIC, warnings.c.identifier == identifier)
+    return await _one(tx, named.order_by(warnings.c.sent.desc()).limit(1))
+
+
+_PUBLIC: Final = and_(
+    warnings.c.released_at.is_not(None),
+    warnings.c.status == Status.ACTUAL.value,
+    warnings.c.scope == Scope.PUBLIC.value,
+    warnings.c.drill.is_(False),
+)
 
 
 async def by_broadcast(tx: Tx, broadcast_id: str) -> str | None:

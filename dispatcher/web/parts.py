@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
 from aiohttp import web
 
@@ -13,20 +15,25 @@ from dispatcher.web.live import Feed, stream
 from dispatcher.web.reach import Frozen
 
 READY_S = 2.0
+PUBLISHED_S = 5.0
+T = TypeVar("T")
 
 
-@dataclass(slots=True)
-class Recent:
-    """The readiness of a moment ago: many look at the pages, the database is asked once."""
+class Recent(Generic[T]):
+    """What was found a moment ago: many look, the database is asked once."""
 
-    found: Ready | None = None
-    at: float = 0.0
+    def __init__(self, good_for_s: float) -> None:
+        self._good_for_s = good_for_s
+        self._found: T | None = None
+        self._at = 0.0
+        self._asking = asyncio.Lock()
 
-    async def of(self, doors: Doors) -> Ready:
-        now = asyncio.get_running_loop().time()
-        if self.found is None or now - self.at > READY_S:
-            self.found, self.at = await doors.readiness(), now
-        return self.found
+    async def of(self, ask: Callable[[], Awaitable[T]]) -> T:
+        async with self._asking:
+            now = asyncio.get_running_loop().time()
+            if self._found is None or now - self._at > self._good_for_s:
+                self._found, self._at = await ask(), now
+            return self._found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +44,8 @@ class Parts:
     feed: Feed
     frozen: Frozen = field(default_factory=Frozen)
     atlas: Atlas = field(default_factory=Atlas)
-    ready: Recent = field(default_factory=Recent)
+    ready: Recent[Ready] = field(default_factory=lambda: Recent(READY_S))
+    published: Recent[bytes] = field(default_factory=lambda: Recent(PUBLISHED_S))
     closing: asyncio.Event = field(default_factory=asyncio.Event)
 
 

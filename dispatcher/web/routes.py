@@ -6,7 +6,7 @@ from dispatcher.model import Level
 from dispatcher.states import WarningState
 from dispatcher.web import health, openapi, shapes
 from dispatcher.web.answering import NDJSON
-from dispatcher.web.api import callbacks, deliveries, machines, warnings
+from dispatcher.web.api import callbacks, deliveries, feeds, machines, warnings
 from dispatcher.web.console import pages
 from dispatcher.web.openapi import AMP, CAP, NATIVE
 from dispatcher.web.parts import live
@@ -98,6 +98,18 @@ ROUTES = (
         takes=("*/*",), fails=(400, 401, 404, 408, 413, 415, 503),
         good=((200, Good(what="Committed; what the provider expects", content_type="")),
               (204, Good(what="Committed", content_type=""))),
+    ),
+    Route(
+        method="GET", path="/feeds/cap.atom", handler=feeds.feed, name="capFeed", who=Who.ANYONE,
+        what="What was issued to the public, newest first, as an Atom feed of CAP 1.2; answers If-None-Match",
+        good=((200, Good(what="The feed", content_type="application/atom+xml")),
+              (304, Good(what="Nothing new", content_type=""))), fails=(503,),
+    ),
+    Route(
+        method="GET", path="/feeds/cap/{identifier}.xml", handler=feeds.alert, name="capAlert", who=Who.ANYONE,
+        what="The latest message under an identifier, as CAP 1.2",
+        good=((200, Good(what="The alert", content_type=CAP)),
+              (304, Good(what="Nothing new", content_type=""))), fails=(404, 503),
     ),
     Route(
         method="GET", path="/health/live", handler=health.live, name="alive", who=Who.ANYONE,

@@ -11,7 +11,7 @@ from dispatcher.pipeline.context import Context
 from dispatcher.states import LIVE, WarningState
 from dispatcher.store import warnings
 from dispatcher.store.warnings import WarningRow
-from tests.city import NOW, cap, named
+from tests.city import NOW, amp, cap, named
 from tests.dispatcher.test_accept import sent_in
 
 AT = {"A": NOW, "U1": NOW + timedelta(minutes=1), "U2": NOW + timedelta(minutes=2), "C": NOW + timedelta(minutes=3)}
@@ -91,3 +91,18 @@ async def test_a_version_that_names_two_chains_makes_them_one(jian: Context) -> 
         rows = {row.identifier: row for row in await warnings.latest(tx)}
     assert len({row.chain_id for row in rows.values()}) == 1
     assert rows["U1"].state == WarningState.CANCELLED
+
+
+@pytest.mark.parametrize("order", list(permutations(("A", "U1", "C"))), ids=" ".join)
+async def test_the_national_systems_messages_find_each_other_by_the_first_issues_identifier(
+    jian: Context, order: tuple[str, ...]
+) -> None:
+    """Update and Cancel both name the first issue, without the time it was sent."""
+    for name in order:
+        first = None if name == "A" else AT["A"]
+        assert (await sent_in(jian, amp(AT[name], KINDS[name], first))).warning_id
+    async with jian.store.read() as tx:
+        rows = {row.kind: row for row in await warnings.latest(tx)}
+    assert len({row.chain_id for row in rows.values()}) == 1
+    assert not [kind for kind in ("Alert", "Update") if WarningState(rows[kind].state) in LIVE]
+    assert (rows["Cancel"].state == WarningState.RECEIVED) is (order[0] == "C")

@@ -2,49 +2,23 @@
 
 from __future__ import annotations
 
-import json
-import os
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from dispatcher.geofence import Resolved
 from dispatcher.intake.decode import decode
 from dispatcher.intake.judge import Circumstances, judge, verdict_of
 from dispatcher.intake.times import parse
 from dispatcher.model import Code, Finding, Kind, Level, Scope, Status, Verdict
-from dispatcher.settings import Hazards, Source
+from dispatcher.settings import Source
+from tests.cap.corpus import CORPUS, HAZARDS, OURS, REQUIRED, corpus, expectations, our_alerts
 
-PROJECT = Path(__file__).resolve().parents[2]
-OURS = PROJECT / "tests" / "cap"
-CORPUS = PROJECT / os.environ.get("MINGLUO_CAP_CORPUS", "../shared/cap")
-REQUIRED = os.environ.get("MINGLUO_REQUIRE_CORPUS") == "1"
-HAZARDS = Hazards.model_validate(yaml.safe_load((PROJECT / "config" / "hazards.yaml").read_text(encoding="utf-8")))
 ANYONE = Source(name="任何来源", trusted=True, area_prefixes=("",))
 SOMEWHERE = Resolved(villages=("360802100201",), touched=("360802100201",), counties=("360802",))
-
-
-def corpus() -> list[Any]:
-    manifest = CORPUS / "manifest.json"
-    if not manifest.is_file():
-        return []
-    return [pytest.param(row, id=row["file"]) for row in json.loads(manifest.read_text(encoding="utf-8"))]
-
-
-def expectations() -> list[Any]:
-    expected = CORPUS / "expected-parse.json"
-    if not expected.is_file():
-        return []
-    return [pytest.param(*row, id=row[0]) for row in json.loads(expected.read_text(encoding="utf-8")).items()]
-
-
-def our_alerts() -> list[Any]:
-    expected = json.loads((OURS / "expected.json").read_text(encoding="utf-8"))
-    return [pytest.param(row, id=row["file"]) for row in expected["alerts"]]
 
 
 def findings_at_its_own_time(file: Path) -> tuple[Finding, ...]:

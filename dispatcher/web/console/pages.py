@@ -20,7 +20,7 @@ async def front(request: web.Request) -> web.Response:
     context = site.doors.context
     page = await landing.front(context, asking.id_after(request, "before"))
     service = context.settings.service
-    ready = await site.ready.of(site.doors)
+    ready = await site.ready.of(site.doors.readiness)
     return _page(request, "front", {"page": page, "service": service, "problems": ready.problems + ready.notices})
 
 
@@ -33,7 +33,7 @@ async def warning(request: web.Request) -> web.Response:
     if page is None:
         raise asking.no_such_warning()
     service = site.doors.context.settings.service
-    ready = await site.ready.of(site.doors)
+    ready = await site.ready.of(site.doors.readiness)
     told = {"page": page, "service": service, "county": county, "problems": ready.problems + ready.notices}
     return _page(request, "warning", told)
 
