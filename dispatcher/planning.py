@@ -18,6 +18,7 @@ from dispatcher.model import (
     Lane,
     Level,
     Member,
+    ResidentHits,
     TargetKind,
     WarningMessage,
     Why,
@@ -77,9 +78,11 @@ def make_plan(message: WarningMessage, audience: Audience, frame: Frame) -> Plan
     for member in _pressing_first(audience.members):
         by_channel.setdefault(member.channel, []).append(desk.row(member))
         reasons[str(int(member.why))] += 1
-    if len(audience.residents.id):
-        by_channel.setdefault(Channel.SMS, []).extend(desk.residents(audience))
-        reasons[str(int(desk.resident_why))] += len(audience.residents.id)
+    _add_residents(by_channel, reasons, desk, (audience.residents, desk.resident_why))
+    for member in audience.former:
+        by_channel.setdefault(member.channel, []).append(desk.row(member))
+        reasons[str(int(member.why))] += 1
+    _add_residents(by_channel, reasons, desk, (audience.former_residents, Why.FORMER))
     lane = lane_of(message)
     chunks = tuple(
         _chunk(channel, lane, seq, rows)
@@ -98,8 +101,19 @@ def make_plan(message: WarningMessage, audience: Audience, frame: Frame) -> Plan
         channels={str(channel): len(rows) for channel, rows in by_channel.items()},
         reasons=dict(reasons),
         suppressed=dict(suppressed),
-        silent={str(channel): why for channel in by_channel if (why := desk.silent(channel))},
+        silent={
+            str(channel): rows[0].suppressed for channel, rows in by_channel.items() if all(r.suppressed for r in rows)
+        },
     )
+
+
+def _add_residents(
+    by_channel: dict[Channel, list[FrozenRow]], reasons: Counter[str], desk: _Desk, homes: tuple[ResidentHits, Why]
+) -> None:
+    hits, why = homes
+    if len(hits.id):
+        by_channel.setdefault(Channel.SMS, []).extend(desk.residents(hits, why))
+        reasons[str(int(why))] += len(hits.id)
 
 
 def _pressing_first(members: Sequence[Member]) -> Sequence[Member]:
@@ -161,33 +175,36 @@ class _Desk:
         self._message = message
         self._frame = frame
         self._smith = Wordsmith(frame.wording, message)
-        self._numbers: dict[tuple[Channel, str, str, bool], int] = {}
+        self._numbers: dict[tuple[Channel, str, str, bool, bool], int] = {}
         self._lines: dict[int, str] = {}
-        self._suppressed = {channel: _suppressed(message, channel, frame) for channel in Channel}
+        self._suppressed = {
+            (channel, former): _suppressed(message, channel, frame, former=former)
+            for channel in Channel
+            for former in (False, True)
+        }
         self.texts: list[TextRow] = []
         self.resident_why = Why.REACHED_BEFORE if message.kind is Kind.CANCEL else Why.RESIDENT_HOME
 
-    def silent(self, channel: Channel) -> str:
-        return self._suppressed[channel]
-
     def row(self, member: Member) -> FrozenRow:
-        line = self._line(member.roles) if member.target.kind is TargetKind.OFFICER else ""
+        former = member.why is Why.FORMER
+        called_to_post = member.target.kind is TargetKind.OFFICER and not former
+        line = self._line(member.roles) if called_to_post else ""
         return FrozenRow(
             str(member.target),
             int(member.why),
-            self._number(member.channel, member.township, line),
+            self._number(member.channel, member.township, line, former=former),
             member.township,
             ",".join(member.areas),
-            self._suppressed[member.channel],
+            self._suppressed[member.channel, former],
         )
 
-    def residents(self, audience: Audience) -> Iterator[FrozenRow]:
-        hits = audience.residents
-        numbers = [self._number(Channel.SMS, township, "", resident=True) for township in hits.townships]
-        why, suppressed = int(self.resident_why), self._suppressed[Channel.SMS]
+    def residents(self, hits: ResidentHits, why: Why) -> Iterator[FrozenRow]:
+        former = why is Why.FORMER
+        numbers = [self._number(Channel.SMS, place, "", resident=True, former=former) for place in hits.townships]
+        reason, suppressed = int(why), self._suppressed[Channel.SMS, former]
         for number, township in zip(hits.id.tolist(), hits.township.tolist(), strict=True):
             yield FrozenRow(
-                f"{TargetKind.RESIDENT}-{number}", why, numbers[township], hits.townships[township], "", suppressed
+                f"{TargetKind.RESIDENT}-{number}", reason, numbers[township], hits.townships[township], "", suppressed
             )
 
     def _line(self, roles: int) -> str:
@@ -195,22 +212,25 @@ class _Desk:
             self._lines[roles] = self._smith.line(roles)
         return self._lines[roles]
 
-    def _number(self, channel: Channel, township: str, line: str, *, resident: bool = False) -> int:
-        key = (channel, township, line, resident)
+    def _number(
+        self, channel: Channel, township: str, line: str, *, resident: bool = False, former: bool = False
+    ) -> int:
+        key = (channel, township, line, resident, former)
         number = self._numbers.get(key)
         if number is None:
             place = self._frame.places.get(township) or self._frame.places.get(township[:6], "本辖区")
-            text = self._smith.word(channel, place, line, resident=resident)
+            text = self._smith.word(channel, place, line, resident=resident, former=former)
             number = self._numbers[key] = len(self.texts)
             self.texts.append(TextRow(no=number, channel=channel, body=text.body, segments=text.segments))
         return number
 
 
-def _suppressed(message: WarningMessage, channel: Channel, frame: Frame) -> str:
-    """Why a channel is not used for this warning, or ''. What was sounded is also called off."""
+def _suppressed(message: WarningMessage, channel: Channel, frame: Frame, *, former: bool) -> str:
+    """Why a channel is not used for this warning, or ''. What was sounded is also called off, and so is what was sounded
+    where the warning does not hold any more."""
     if channel is Channel.BROADCAST and frame.numbers_used_up:
         return NO_NUMBER
-    if message.kind is Kind.CANCEL:
+    if message.kind is Kind.CANCEL or former:
         return ""
     return "" if channel in level_policy(message, frame.policy).channels else CHANNEL_OFF
 

@@ -62,15 +62,8 @@ class Wordsmith:
         hazard = message.hazard.name if message.hazard else message.event
         self._lines = {**self._template.lines, **wording.hazard_lines.get(hazard, {})}
         fields = _fields(message)
-        self._officer, self._resident, self._broadcast, self._party = [
-            Form(template, fields)
-            for template in (
-                self._template.sms,
-                self._template.resident,
-                self._template.broadcast,
-                self._template.party,
-            )
-        ]
+        self._forms = _Forms.of(self._template, fields)
+        self._for_former = _Forms.of(wording.former, fields)
 
     def line(self, roles: int) -> str:
         """What somebody with these roles (bits of model.ROLES) is to do; '' where nothing special is said."""
@@ -79,15 +72,19 @@ class Wordsmith:
                 return self._lines[role]
         return ""
 
-    def word(self, channel: Channel, place: str, line: str = "", *, resident: bool = False) -> Text:
-        """The finished text with signature and drill marks. A resident is told what to do, not sent to a post."""
+    def word(
+        self, channel: Channel, place: str, line: str = "", *, resident: bool = False, former: bool = False
+    ) -> Text:
+        """The finished text with signature and drill marks. A resident is told what to do, not sent to a post; `former`:
+        whoever heard an earlier version and is outside the area now."""
+        forms = self._for_former if former else self._forms
         match channel:
             case Channel.SMS:
-                return self._sms((self._resident if resident else self._officer).filled(place, line))
+                return self._sms((forms.resident if resident else forms.officer).filled(place, line))
             case Channel.BROADCAST | Channel.VOICE:
-                return Text(body=self._marked(self._broadcast.filled(place, line)), segments=0)
+                return Text(body=self._marked(forms.broadcast.filled(place, line)), segments=0)
             case Channel.PARTY:
-                return Text(body=self._marked(self._party.filled(place, line)), segments=0)
+                return Text(body=self._marked(forms.party.filled(place, line)), segments=0)
 
     def _sms(self, body: str) -> Text:
         whole = self._marked(sms.signed(body, self._wording.signature))
@@ -133,10 +130,33 @@ class Form:
         return "".join(self._pieces)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Forms:
+    """A template's four texts."""
+
+    officer: Form
+    resident: Form
+    broadcast: Form
+    party: Form
+
+    @staticmethod
+    def of(template: Template, fields: Mapping[str, str]) -> _Forms:
+        return _Forms(
+            officer=Form(template.sms, fields),
+            resident=Form(template.resident, fields),
+            broadcast=Form(template.broadcast, fields),
+            party=Form(template.party, fields),
+        )
+
+
 def check(wording: Wording) -> None:
     """BadConfiguration where a template names a field that does not exist: found at start, not at 02:39."""
     faults = []
-    named = {**{str(level): template for level, template in wording.levels.items()}, "cancel": wording.cancel}
+    named = {
+        **{str(level): template for level, template in wording.levels.items()},
+        "cancel": wording.cancel,
+        "former": wording.former,
+    }
     for name, template in named.items():
         for channel in ("sms", "resident", "broadcast", "party"):
             faults += [

@@ -5,7 +5,7 @@ Pure: nothing is read, stored or sent. `gathering.py` makes the whole list, `lis
 `roll.py` is the register as arrays. It must stay quick enough to be asked again while somebody drags a polygon.
 """
 
-from dispatcher.audience.gathering import Reached, gather, homes_beside, reached_again
+from dispatcher.audience.gathering import Reached, former, gather, homes_beside, reached_again
 from dispatcher.audience.reasons import nearest_outside, why_not
 
-__all__ = ["Reached", "gather", "homes_beside", "nearest_outside", "reached_again", "why_not"]
+__all__ = ["Reached", "former", "gather", "homes_beside", "nearest_outside", "reached_again", "why_not"]

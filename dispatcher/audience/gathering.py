@@ -5,15 +5,16 @@ It must be the same for the same register, area and message, so that an approved
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
 from dispatcher.audience import machines
-from dispatcher.audience.listing import NO_RESIDENTS, ground, in_turn, members, officers, residents
-from dispatcher.audience.roll import POST_RANK, Mask, Roll, roll_of
+from dispatcher.audience.listing import ground, in_turn, members, officers, residents
+from dispatcher.audience.roll import NO_PHONE, POST_RANK, Mask, Roll, roll_of
 from dispatcher.geofence import Resolved
 from dispatcher.model import (
+    NO_RESIDENTS,
     Audience,
     Channel,
     Member,
@@ -57,7 +58,7 @@ def gather(register: Register, resolved: Resolved, message: WarningMessage) -> A
     )
 
 
-def reached_again(register: Register, reached: Iterable[Reached]) -> Audience:
+def reached_again(register: Register, reached: Iterable[Reached], why: Why = Why.REACHED_BEFORE) -> Audience:
     """Who hears that a warning is called off: exactly those it went out to, whoever holds which post by now."""
     roll = roll_of(register)
     answering = {roll.officers[row].id for row in roll.post_officer[_first_posts(roll)].tolist()}
@@ -75,7 +76,7 @@ def reached_again(register: Register, reached: Iterable[Reached]) -> Audience:
             Member(
                 target=target,
                 channel=channel,
-                why=Why.REACHED_BEFORE,
+                why=why,
                 township=township,
                 roles=officer.roles if officer else 0,
                 order=int(target.kind is TargetKind.OFFICER and target.id not in answering),
@@ -86,6 +87,48 @@ def reached_again(register: Register, reached: Iterable[Reached]) -> Audience:
     later = np.array([one.order for one in people], bool)
     turn = in_turn(later, np.array([places[one.township] for one in people], np.intp))
     return Audience(members=tuple([people[at] for at in turn.tolist()]), residents=_residents(homes))
+
+
+def former(register: Register, inside: Audience, reached: Iterable[Reached]) -> Audience:
+    """Of those it went out to, whoever is not among `inside` any more, nor has a phone that rings for somebody who is."""
+    told = {member.target for member in inside.members}
+    homes = set(inside.residents.id.tolist())
+    phones = _phones_of(register, told, homes) - {NO_PHONE}
+    gone = [one for one in reached if one[0] not in told and _resident(one[0]) not in homes]
+    numbers = _residents_phones(register, {number for one in gone if (number := _resident(one[0])) is not None})
+    silent = [one for one in gone if _phone(register, one[0], numbers) not in phones]
+    return reached_again(register, silent, Why.FORMER)
+
+
+def _resident(target: Target) -> int | None:
+    return int(target.id) if target.kind is TargetKind.RESIDENT else None
+
+
+def _phones_of(register: Register, told: set[Target], homes: set[int]) -> set[int]:
+    return {_phone(register, target, {}) for target in told} | set(_residents_phones(register, homes).values())
+
+
+def _phone(register: Register, target: Target, residents: Mapping[int, int]) -> int:
+    """Its index; NO_PHONE for a machine, and for whoever is not in the register any more."""
+    match target.kind:
+        case TargetKind.OFFICER:
+            officer = register.officers.get(target.id)
+            return officer.phone_index if officer else NO_PHONE
+        case TargetKind.OFFICE:
+            office = register.offices.get(target.id)
+            return office.phone_index if office else NO_PHONE
+        case TargetKind.RESIDENT:
+            return residents.get(int(target.id), NO_PHONE)
+        case TargetKind.GATEWAY | TargetKind.ENDPOINT:
+            return NO_PHONE
+
+
+def _residents_phones(register: Register, ids: set[int]) -> dict[int, int]:
+    if not ids:
+        return {}
+    every = register.residents
+    rows = np.flatnonzero(np.isin(every.id, np.fromiter(ids, np.int64, len(ids))))
+    return dict(zip(every.id[rows].tolist(), every.phone_index[rows].tolist(), strict=True))
 
 
 def homes_beside(register: Register, resolved: Resolved, message: WarningMessage) -> tuple[str, ...]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +18,7 @@ from dispatcher.audience.roll import KNOWN_PHONE, POST_RANK, TWIN, Indices, Mask
 from dispatcher.geofence import Resolved
 from dispatcher.model import (
     GROUPS,
+    NO_RESIDENTS,
     RISK_TAGS,
     ROLES,
     Area,
@@ -36,9 +36,6 @@ _DEGREE = 10_000_000
 _SMALL = 2**15
 _NOBODY = np.iinfo(np.int64).max
 _FIRST, _DUTY, _HOME = POST_RANK[Post.A], POST_RANK[Post.DUTY], 15
-
-
-NO_RESIDENTS: Final = ResidentHits(id=np.empty(0, np.int64), township=np.empty(0, np.int32), townships=())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -112,6 +112,7 @@ def facts(file: str, found: Preview) -> dict[str, Any]:
         "gateways": found.gateways,
         "endpoints": found.endpoints,
         "offices": found.offices,
+        "former": found.former,
         "channels": found.channels,
         "unreachable": list(found.unreachable),
         "left_out": found.left_out,
@@ -132,6 +133,8 @@ def _tell(file: str, found: Preview) -> None:
         f"  岗位人员 {found.officers:,}　住户 {found.residents:,}　应急办 {found.offices:,}"
         f"　网关 {found.gateways:,}　党建平台 {found.endpoints:,}"
     )
+    if found.former:
+        say(f"  此前通知过、现已不在区域内：{found.former:,}，只告知这一点")
     for channel, plan in found.channels.items():
         say(f"  {Channel(channel).chinese}：{_plan(plan)}")
     for hole in found.unreachable[:SHOWN]:

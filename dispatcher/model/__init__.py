@@ -4,7 +4,7 @@ One English word stands for one Chinese term. `words.py` the enums, `message.py`
 `people.py` the register, `listed.py` an audience.
 """
 
-from dispatcher.model.listed import Audience, Member, Outside, ResidentHits, Unreachable
+from dispatcher.model.listed import NO_RESIDENTS, Audience, Member, Outside, ResidentHits, Unreachable
 from dispatcher.model.message import (
     CODE_CHINESE,
     Area,
@@ -44,6 +44,7 @@ __all__ = [
     "BEIJING",
     "CODE_CHINESE",
     "GROUPS",
+    "NO_RESIDENTS",
     "RISK_TAGS",
     "ROLES",
     "ROLE_CHINESE",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +39,9 @@ class ResidentHits:
     townships: tuple[str, ...]
 
 
+NO_RESIDENTS: Final = ResidentHits(id=np.empty(0, np.int64), township=np.empty(0, np.int32), townships=())
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unreachable:
     """Who will not get it, said before it is sent."""
@@ -55,6 +59,9 @@ class Audience:
     left_out: int = 0
     """How many a narrowing leaves out."""
     unreachable: tuple[Unreachable, ...] = ()
+    former: tuple[Member, ...] = ()
+    """Whom an earlier version reached and whose place is not in the area any more: told just that, after all others."""
+    former_residents: ResidentHits = field(default_factory=lambda: NO_RESIDENTS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

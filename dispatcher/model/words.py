@@ -169,6 +169,7 @@ class Why(IntEnum):
     BRANCHES_INSIDE = 10
     SUBSCRIPTION = 11
     REACHED_BEFORE = 12
+    FORMER = 13
 
     @property
     def chinese(self) -> str:
@@ -188,4 +189,5 @@ _WHY_CHINESE = {
     Why.BRANCHES_INSIDE: "党建平台在预警区域内有党支部",
     Why.SUBSCRIPTION: "订阅了该区域、该灾种、该级别",
     Why.REACHED_BEFORE: "此前版本已通知到本人",
+    Why.FORMER: "此前版本已通知到本人，更新后已不在预警区域内",
 }

@@ -255,14 +255,14 @@ async def _decide(context: Context, tx: Tx, case: _Case, judged: _Judged, compan
     overtaken = overtaken_on_arrival(case.message, company)
     if overtaken is not None:
         return Born(state=overtaken)
-    if case.message.kind is not Kind.CANCEL:
-        frozen = await freeze(context, tx, case.message, case.resolved, company.before)
-        return Born(state=WarningState.APPROVED, frozen=frozen)
-    if not company.told:
+    if case.message.kind is Kind.CANCEL and not company.told:
         return Born(state=WarningState.RECEIVED)  # a tombstone: should what it cancels still come, it is not sent
     for row in company.before:  # first nothing more may leave, then whoever was reached is counted
         await chunks.hold(tx, row.id)
         await chunks.end(tx, row.id)
+    if case.message.kind is not Kind.CANCEL:
+        frozen = await freeze(context, tx, case.message, case.resolved, company.before)
+        return Born(state=WarningState.APPROVED, frozen=frozen)
     frozen = await freeze_cancel(context, tx, case.message, company.told)
     return Born(state=WarningState.APPROVED, frozen=frozen)
 

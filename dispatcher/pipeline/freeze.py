@@ -9,11 +9,11 @@ from typing import Any
 
 import structlog
 
-from dispatcher.audience import Reached, gather, reached_again
+from dispatcher.audience import Reached, former, gather, reached_again
 from dispatcher.audience.roll import roll_of
 from dispatcher.geofence import Resolved
 from dispatcher.intake.canonical import from_json
-from dispatcher.model import BEIJING, Audience, Channel, Kind, Target, WarningMessage
+from dispatcher.model import BEIJING, Audience, Channel, Kind, Narrowing, Scope, Target, WarningMessage
 from dispatcher.pipeline.context import Context
 from dispatcher.planning import Frame, Plan, make_plan
 from dispatcher.registry.register import Register
@@ -75,9 +75,9 @@ async def resolve_area(context: Context, message: WarningMessage, source: Source
 async def freeze(
     context: Context, tx: Tx, message: WarningMessage, resolved: Resolved, chain: Sequence[WarningRow]
 ) -> Frozen:
-    """Everyone in the area. `chain`: the versions before it."""
+    """Everyone in the area; and whoever heard of it before and lies outside now. `chain`: the versions before it."""
     register = await context.register()
-    audience = gather(register, resolved, message)
+    audience = await with_former(context, tx, (message, resolved, gather(register, resolved, message)), chain)
     return await _frozen(context, tx, audience, (message, resolved, _earlier(chain)))
 
 
@@ -103,6 +103,37 @@ async def called_off(
     area: dict[str, tuple[str, ...]] = {name: tuple(last.area[name]) for name in ("villages", "touched", "counties")}
     resolved = Resolved(villages=area["villages"], touched=area["touched"], counties=area["counties"])
     return spoken, resolved, reached_again(register, [_reached(row) for row in rows])
+
+
+async def with_former(
+    context: Context, tx: Tx, of: tuple[WarningMessage, Resolved, Audience], chain: Sequence[WarningRow]
+) -> Audience:
+    """The audience with those of the chain whose place is outside the area now. Whoever is inside and is only left out by
+    a narrowing or for being a resident, is not told that he is outside."""
+    message, resolved, audience = of
+    heard = await _still_believing(context, tx, chain)
+    if not heard:
+        return audience
+    register, everybody = await context.register(), audience
+    if message.narrowing.active or message.scope is not Scope.PUBLIC:
+        whole = replace(message, narrowing=Narrowing(), scope=Scope.PUBLIC)
+        everybody = gather(register, resolved, whole)
+    gone = former(register, everybody, heard)
+    return replace(audience, former=gone.members, former_residents=gone.residents)
+
+
+async def _still_believing(context: Context, tx: Tx, chain: Sequence[WarningRow]) -> list[Reached]:
+    """Whoever may think that an earlier version holds where he is: reached by one that has not run out, and not told since
+    that it is over, or over for him."""
+    latest: dict[tuple[str, str], Row | None] = {}
+    for version in chain:
+        if version.expires is not None and version.expires <= context.now() and version.kind != Kind.CANCEL:
+            continue
+        outside = await deliveries.told_they_are_outside(tx, version.id)
+        for row in await deliveries.reached(tx, [version.id]):
+            is_over = version.kind == Kind.CANCEL or (row.target, row.channel) in outside
+            latest[row.target, row.channel] = None if is_over else row
+    return [_reached(row) for row in latest.values() if row is not None]
 
 
 def _earlier(chain: Sequence[WarningRow]) -> list[str]:
@@ -141,7 +172,7 @@ async def _frozen(
     context: Context, tx: Tx, audience: Audience, spoken: tuple[WarningMessage, Resolved, list[str]]
 ) -> Frozen:
     message, resolved, earlier = spoken
-    sounds = any(member.channel is Channel.BROADCAST for member in audience.members)
+    sounds = any(member.channel is Channel.BROADCAST for member in (*audience.members, *audience.former))
     plays = 0 if message.kind is Kind.CANCEL else 1
     broadcast_id = await _broadcast_id(context, tx, max(1, plays + len(earlier))) if sounds else ""
     whole = frame(context, await context.register(), resolved, broadcast_id)

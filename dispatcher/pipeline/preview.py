@@ -17,6 +17,7 @@ from dispatcher.model import (
     Code,
     Finding,
     Kind,
+    ResidentHits,
     TargetKind,
     Verdict,
     WarningMessage,
@@ -26,7 +27,7 @@ from dispatcher.model import (
 from dispatcher.pipeline import chaining
 from dispatcher.pipeline.chaining import OVERTAKEN, chain_findings, overtaken_on_arrival
 from dispatcher.pipeline.context import Context
-from dispatcher.pipeline.freeze import UNREACHABLE_SHOWN, called_off, frame, resolve_area, with_expiry
+from dispatcher.pipeline.freeze import UNREACHABLE_SHOWN, called_off, frame, resolve_area, with_expiry, with_former
 from dispatcher.planning import Frame, Plan, level_policy, make_plan
 from dispatcher.settings import Source
 
@@ -52,6 +53,8 @@ class Preview:
     gateways: int
     endpoints: int
     offices: int
+    former: int
+    """Whom an earlier version reached and who is outside the area now: told just that."""
     channels: dict[str, dict[str, Any]]
     unreachable: tuple[dict[str, str], ...]
     left_out: int
@@ -95,6 +98,9 @@ async def preview(
         resolved = resolved if resolved.villages else before
     else:
         audience = gather(register, resolved, message)
+        if company.before:
+            async with context.store.read() as tx:
+                audience = await with_former(context, tx, (message, resolved, audience), company.before)
     plan = None
     if message.level is not None or message.kind is Kind.CANCEL:
         plan = _counted(message, audience, frame(context, register, resolved, ""))
@@ -106,18 +112,23 @@ def _counted(message: WarningMessage, audience: Audience, frame: Frame) -> Plan:
 
     Freezing and hashing them all takes most of a second, which somebody who drags a polygon would wait for each time.
     """
-    homes = audience.residents
-    one = replace(homes, id=homes.id[:1], township=homes.township[:1])
-    plan, more = make_plan(message, replace(audience, residents=one), frame), max(0, len(homes.id) - 1)
-    if not more:
-        return plan
-    why = str(int(Why.REACHED_BEFORE if message.kind is Kind.CANCEL else Why.RESIDENT_HOME))
-    return replace(
-        plan,
-        rows=plan.rows + more,
-        channels={**plan.channels, Channel.SMS: plan.channels[Channel.SMS] + more},
-        reasons={**plan.reasons, why: plan.reasons[why] + more},
-    )
+    some = replace(audience, residents=_one_of(audience.residents), former_residents=_one_of(audience.former_residents))
+    plan = make_plan(message, some, frame)
+    inside = Why.REACHED_BEFORE if message.kind is Kind.CANCEL else Why.RESIDENT_HOME
+    for homes, why in ((audience.residents, inside), (audience.former_residents, Why.FORMER)):
+        if more := max(0, len(homes.id) - 1):
+            name = str(int(why))
+            plan = replace(
+                plan,
+                rows=plan.rows + more,
+                channels={**plan.channels, Channel.SMS: plan.channels[Channel.SMS] + more},
+                reasons={**plan.reasons, name: plan.reasons[name] + more},
+            )
+    return plan
+
+
+def _one_of(homes: ResidentHits) -> ResidentHits:
+    return replace(homes, id=homes.id[:1], township=homes.township[:1])
 
 
 def _the_city(context: Context) -> Source:
@@ -150,6 +161,7 @@ def _preview(
         gateways=kinds.count(TargetKind.GATEWAY),
         endpoints=kinds.count(TargetKind.ENDPOINT),
         offices=kinds.count(TargetKind.OFFICE),
+        former=len(audience.former) + len(audience.former_residents.id),
         channels=_channels(context, message, plan, at),
         unreachable=tuple({"area": place.area, "why": place.why} for place in audience.unreachable[:UNREACHABLE_SHOWN]),
         left_out=audience.left_out,
@@ -200,6 +212,7 @@ def _nothing(findings: tuple[Finding, ...]) -> Preview:
         gateways=0,
         endpoints=0,
         offices=0,
+        former=0,
         channels={},
         unreachable=(),
         left_out=0,

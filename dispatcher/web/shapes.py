@@ -244,6 +244,7 @@ class PreviewOut(Body):
     gateways: int
     endpoints: int
     offices: int
+    former: int
     channels: dict[str, dict[str, Any]]
     unreachable: tuple[dict[str, str], ...]
     left_out: int

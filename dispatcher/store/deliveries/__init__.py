@@ -19,6 +19,7 @@ from dispatcher.store.deliveries.queue import (
     regroup,
     taken,
     told_before,
+    told_they_are_outside,
     withdraw,
 )
 from dispatcher.store.deliveries.receipts import enter_receipts
@@ -47,5 +48,6 @@ __all__ = [
     "settle",
     "taken",
     "told_before",
+    "told_they_are_outside",
     "withdraw",
 ]

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, and_, bindparam, case, func, or_, select, update
 
+from dispatcher.model import Why
 from dispatcher.states import SENDING, DeliveryState
 from dispatcher.store.chunks import Chunk
 from dispatcher.store.deliveries.rows import Due, Row, row_of
@@ -214,6 +215,13 @@ async def reached(tx: Tx, warning_ids: Iterable[str]) -> list[Row]:
         .order_by(deliveries.c.channel, deliveries.c.target)
     )
     return [row_of(row) for row in found.mappings()]
+
+
+async def told_they_are_outside(tx: Tx, warning_id: str) -> set[tuple[str, str]]:
+    """(target, channel) of those on an update's list because they are outside its area now."""
+    wanted = select(deliveries.c.target, deliveries.c.channel)
+    found = await tx.execute(wanted.where(deliveries.c.warning_id == warning_id, deliveries.c.why == int(Why.FORMER)))
+    return {(target, channel) for target, channel in found}
 
 
 async def told_before(tx: Tx, rows: Sequence[Row]) -> dict[str, frozenset[str]]:

@@ -1,0 +1,114 @@
+"""Whoever heard of a warning and lies outside its update is told just that, once; nobody else is."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlalchemy import text
+
+from dispatcher.model import Channel, Why
+from dispatcher.pipeline.accept import Answer
+from dispatcher.pipeline.context import Context
+from dispatcher.pipeline.preview import preview
+from dispatcher.states import DeliveryState
+from dispatcher.store import chunks, deliveries, warnings
+from dispatcher.store.chunks import Holder
+from dispatcher.store.deliveries import Row, Settled
+from dispatcher.store.packing import FrozenRow, unpack
+from tests.city import NOW, cap, named
+from tests.dispatcher.test_accept import sent_in
+
+COUNTY, TOWN, ANOTHER = "360827000000", "360827102000", "360827103000"
+FIRST, SECOND = "36080041600000_20260403023900", "36080041600000_20260403024000"
+ME = Holder(node="test", epoch=1)
+OUTSIDE = "已不在预警区域内"
+
+
+def update(identifier: str, minutes: int, of: str, area: str, **more: str) -> bytes:
+    references = named(of, NOW + timedelta(minutes=minutes - 1))
+    return cap(identifier, NOW + timedelta(minutes=minutes), kind="Update", area=area, references=references, **more)
+
+
+async def reached(jian: Context, channel: Channel, most: int = 10_000) -> list[Row]:
+    """Sends the first rows of the most urgent chunk of a channel, as the sender would."""
+    async with jian.store.begin() as tx:
+        chunk = await chunks.take(tx, channel, ME)
+        assert chunk is not None
+        rows = (await deliveries.plan(tx, chunk, unpack(chunk.packed), 1, None))[:most]
+    results = [Settled(chunk_id=chunk.id, row=row, state=DeliveryState.SENT, at=jian.now()) for row in rows]
+    await deliveries.group_commit(jian.store, ME, {chunk.id: len(rows)}, results)
+    return rows
+
+
+async def listed(jian: Context, answer: Answer) -> dict[tuple[str, str], tuple[FrozenRow, str]]:
+    """(target, channel) → its frozen row and text."""
+    async with jian.store.read() as tx:
+        texts = await warnings.texts_of(tx, answer.warning_id)
+        plan = await tx.execute(
+            text("SELECT channel, packed FROM chunks WHERE warning_id = :id"), {"id": answer.warning_id}
+        )
+    return {(row.target, channel): (row, texts[row.text_no].body) for channel, packed in plan for row in unpack(packed)}
+
+
+def told_outside(rows: dict[tuple[str, str], tuple[FrozenRow, str]]) -> set[tuple[str, str]]:
+    for row, said in rows.values():
+        assert (row.why == Why.FORMER) is (OUTSIDE in said), said
+    return {key for key, (row, _) in rows.items() if row.why == Why.FORMER}
+
+
+async def test_whoever_heard_and_is_outside_now_is_told_and_whoever_never_heard_is_not(jian: Context) -> None:
+    whole = await listed(jian, await sent_in(jian, cap(FIRST, area=COUNTY)))
+    heard = {(row.target, row.channel) for row in await reached(jian, Channel.SMS, 20)}
+    heard |= {(row.target, row.channel) for row in await reached(jian, Channel.BROADCAST)}
+    now = await listed(jian, await sent_in(jian, update(SECOND, 1, FIRST, TOWN)))
+    inside = {target for (target, _), (row, _) in now.items() if row.why != Why.FORMER}
+    gone = told_outside(now)
+    assert gone == {(target, channel) for target, channel in heard if target not in inside}
+    assert {channel for _, channel in gone} == {"sms", "broadcast"}
+    assert {target for target, _ in whole} - {target for target, _ in now}, "whoever never heard of it is left in peace"
+    assert not {row.suppressed for row, _ in now.values() if row.why == Why.FORMER} - {""}
+
+
+async def test_they_are_told_once_and_a_call_off_reaches_them_too(jian: Context) -> None:
+    await sent_in(jian, cap(FIRST, area=COUNTY))
+    await reached(jian, Channel.SMS)
+    first_time = told_outside(await listed(jian, await sent_in(jian, update(SECOND, 1, FIRST, TOWN))))
+    await reached(jian, Channel.SMS)
+    third = await sent_in(
+        jian, update("36080041600000_20260403024100", 2, SECOND, TOWN, headline="暴雨红色预警（延长）")
+    )
+    assert first_time
+    assert told_outside(await listed(jian, third)) == set()
+    cancel = cap("C", NOW + timedelta(minutes=3), kind="Cancel", references=named(FIRST, NOW))
+    assert first_time <= set(await listed(jian, await sent_in(jian, cancel)))
+
+
+async def test_whoever_was_to_be_told_and_was_not_is_told_by_the_next(jian: Context) -> None:
+    await sent_in(jian, cap(FIRST, area=COUNTY))
+    await reached(jian, Channel.SMS)
+    second = told_outside(await listed(jian, await sent_in(jian, update(SECOND, 1, FIRST, TOWN))))
+    third = await listed(jian, await sent_in(jian, update("36080041600000_20260403024100", 2, SECOND, ANOTHER)))
+    inside = {target for (target, _), (row, _) in third.items() if row.why != Why.FORMER}
+    waiting = {key for key in second if key[0] not in inside}
+    assert waiting
+    assert waiting <= told_outside(third)
+
+
+async def test_an_update_to_fewer_people_does_not_tell_the_others_that_they_are_outside(jian: Context) -> None:
+    """Internal now: whoever is inside and no longer told is not told a falsehood."""
+    await sent_in(jian, cap(FIRST, area=COUNTY))
+    await reached(jian, Channel.SMS)
+    await reached(jian, Channel.BROADCAST)
+    internal = update(SECOND, 1, FIRST, COUNTY).replace(
+        b"<scope>Public</scope>", "<scope>Restricted</scope><restriction>防汛责任人</restriction>".encode()
+    )
+    assert told_outside(await listed(jian, await sent_in(jian, internal))) == set()
+
+
+async def test_the_preview_of_an_update_counts_them(jian: Context) -> None:
+    await sent_in(jian, cap(FIRST, area=COUNTY))
+    await reached(jian, Channel.SMS, 20)
+    body = update(SECOND, 1, FIRST, TOWN)
+    found = await preview(jian, body, "application/cap+xml", None)
+    assert found.former > 0
+    assert found.former == len(told_outside(await listed(jian, await sent_in(jian, body))))
