@@ -25,7 +25,7 @@ from dispatcher.model import (
     township_of,
 )
 from dispatcher.pipeline import chaining
-from dispatcher.pipeline.chaining import OVERTAKEN, chain_findings, overtaken_on_arrival
+from dispatcher.pipeline.chaining import OVERTAKEN, Company, chain_findings, overtaken_on_arrival
 from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.freeze import UNREACHABLE_SHOWN, called_off, frame, resolve_area, with_expiry, with_former
 from dispatcher.planning import Frame, Plan, level_policy, make_plan
@@ -91,20 +91,23 @@ async def preview(
         findings += (OVERTAKEN,)
     if source is not None and verdict_of(findings)[0] is Verdict.ACCEPT and (person := needs_person(message, source)):
         findings = (*findings, person)
-    register = await context.register()
-    if message.kind is Kind.CANCEL and company.told:
-        async with context.store.read() as tx:
-            message, before, audience = await called_off(context, tx, message, company.told)
-        resolved = resolved if resolved.villages else before
-    else:
-        audience = gather(register, resolved, message)
-        if company.before:
-            async with context.store.read() as tx:
-                audience = await with_former(context, tx, (message, resolved, audience), company.before)
+    message, resolved, audience = await _told(context, message, resolved, company)
     plan = None
     if message.level is not None or message.kind is Kind.CANCEL:
-        plan = _counted(message, audience, frame(context, register, resolved, ""))
+        plan = _counted(message, audience, frame(context, await context.register(), resolved, ""))
     return _preview(context, message, resolved, audience, (findings, plan, at or message.sent))
+
+
+async def _told(
+    context: Context, message: WarningMessage, resolved: Resolved, company: Company
+) -> tuple[WarningMessage, Resolved, Audience]:
+    """What is said, of where, and to whom, the chain before it considered."""
+    async with context.store.read() as tx:
+        if message.kind is Kind.CANCEL and company.told:
+            message, before, audience = await called_off(context, tx, message, company.told)
+            return message, resolved if resolved.villages else before, audience
+        audience = gather(await context.register(), resolved, message)
+        return message, resolved, await with_former(context, tx, (message, resolved, audience), company.before)
 
 
 def _counted(message: WarningMessage, audience: Audience, frame: Frame) -> Plan:
