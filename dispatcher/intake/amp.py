@@ -59,7 +59,10 @@ _ONCE_IN_INFO: Final = (
     "language", "eventType", "urgency", "severity", "certainty", "effective", "onset", "expires", "senderName", "headline",
     "description", "instruction", "web",
 )  # fmt: skip
-_CODES: Final = re.compile(r"[,，\s]+")
+_CODES: Final = re.compile(r"[^,，\s]+")
+_LANGUAGE: Final = re.compile(r"[a-zA-Z]{1,8}(?:-[a-zA-Z0-9]{1,8})*")
+_NEEDS_CONTENT: Final = frozenset({Kind.ALERT, Kind.UPDATE})
+"""A call-off is obeyed however little it says, and even where it contradicts itself."""
 
 
 def read(root: etree._Element, hazards: Hazards) -> Decoded:
@@ -90,11 +93,42 @@ class _Reader:
 
     def message(self, root: etree._Element) -> WarningMessage:
         self._once(root, _ONCE)
-        info = _child(root, "info")
-        if info is None:
+        self._not_too_much(root)
+        head, info = self._head(root), _child(root, "info")
+        self._root_and_status(root, head)
+        if info is None and head.kind in _NEEDS_CONTENT:
             raise Unreadable(refuse(Code.SCHEMA, "缺少 info"))
+        if info is None:
+            return head
         self._once(info, _ONCE_IN_INFO)
-        return self._with_info(self._head(root), info)
+        if head.kind in _NEEDS_CONTENT:
+            self._complete(root, info)
+        return self._with_info(head, info)
+
+    def _not_too_much(self, root: etree._Element) -> None:
+        """Counted before anything is made of it: one text may hold millions of codes."""
+        rings = [_raw(ring) for ring in root.iter(f"{{{AMP}}}polygon")]
+        if sentence := geometry.too_many(len(rings), sum(ring.count(",") for ring in rings)):
+            raise Unreadable(refuse(Code.SIZE, sentence))
+        for name, most in (("geocode", rules.MOST_GEOCODES), ("references", rules.MOST_REFERENCES)):
+            number = sum(len(_CODES.findall(_raw(one))) for one in root.iter(f"{{{AMP}}}{name}"))
+            if number > most:
+                raise Unreadable(refuse(Code.SIZE, f"{name} 有 {number} 个，最多 {most} 个"))
+
+    def _complete(self, root: etree._Element, info: etree._Element) -> None:
+        for parent, names in ((root, ("sender",)), (info, ("eventType", "headline", "description"))):
+            for name in names:
+                if not _text(parent, name):
+                    self._refuse(f"缺少 {name}")
+
+    def _root_and_status(self, root: etree._Element, head: WarningMessage) -> None:
+        """Some writers name the root after the status. Where the two differ, nobody knows which was meant."""
+        name = etree.QName(root).localname.lower()
+        if name in {str(status).lower() for status in Status} and name != head.status.lower():
+            self._refuse(f"根元素是 {name}，status 却是 {head.status}：请核对是演练、测试还是实战", Code.DRILL_MIXED)
+        named = _named(head.identifier)
+        if named is not None and named.sender != head.sender:
+            self._refuse(f"编号里的单位编码 {named.sender} 与 senderCode {head.sender[:20]} 不一致")
 
     def _head(self, root: etree._Element) -> WarningMessage:
         inner = self._secret(root)
@@ -116,7 +150,7 @@ class _Reader:
 
     def _with_info(self, head: WarningMessage, info: etree._Element) -> WarningMessage:
         headline = text.plain(_text(info, "headline"))
-        said = self._said(info, headline)
+        said = self._said(info, headline, head.kind)
         return replace(
             head,
             event=said.event,
@@ -132,9 +166,12 @@ class _Reader:
             description=text.plain(_text(info, "description"), lines=True),
             instruction=text.plain(_text(info, "instruction"), lines=True),
             web=text.web_address(_text(info, "web")),
-            language=_text(info, "language") or "zh-CN",
-            areas=tuple(self._area(area, number) for number, area in enumerate(_children(info, "area"), 1)),
-            resources=tuple(_resource(found) for found in _children(info, "resource")),
+            language=language if _LANGUAGE.fullmatch(language := _text(info, "language")) else "zh-CN",
+            areas=tuple(
+                self._area(area, f"第 {number} 个 area", head.kind)
+                for number, area in enumerate(_children(info, "area"), 1)
+            ),
+            resources=tuple(_resource(one) for one in _children(info, "resource") if _text(one, "resourceDesc")),
         )
 
     # ── the head ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -188,27 +225,32 @@ class _Reader:
     def _references(self, root: etree._Element) -> tuple[Reference, ...]:
         """The first issue's identifier, for an update and a cancel alike; whose and of when stands in it."""
         found = []
-        for identifier in _CODES.split(_text(root, "references")):
+        for identifier in _CODES.findall(_text(root, "references")):
             if named := _named(identifier):
                 found.append(named)
-            elif identifier:
+            else:
                 self._refuse(f"references 的“{identifier[:60]}”应是首次发布的编号：发布单位编码_年月日时分秒")
         return tuple(dict.fromkeys(found))
 
     # ── the info ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _said(self, info: etree._Element, headline: str) -> _Said:
+    def _said(self, info: etree._Element, headline: str, of: Kind) -> _Said:
+        """A code that several hazards share names none of them."""
         code = _text(info, "eventType").upper()
-        kind = next((one for one in self._hazards.hazards if code and code in one.codes.values()), None)
-        colour, word = self._colour(info), hazard.colour_word(headline)
+        kinds = [one for one in self._hazards.hazards if code and code in one.codes.values()]
+        kind = kinds[0] if len(kinds) == 1 else None
+        colour, word = self._colour(info, of), hazard.colour_word(headline)
         if colour and word and colour is not word:
+            speak = hold if of in _NEEDS_CONTENT else note
             self.findings.append(
-                hold(Code.LEVEL_UNKNOWN, f"severity 是{colour.chinese}，标题写{word.chinese}，请与发布单位核对")
+                speak(Code.LEVEL_UNKNOWN, f"severity 是{colour.chinese}，标题写{word.chinese}，请与发布单位核对")
             )
         return _Said(event=kind.name if kind else code, kind=kind, level=colour or word)
 
-    def _colour(self, info: etree._Element) -> Level | None:
+    def _colour(self, info: etree._Element, of: Kind) -> Level | None:
         said = _text(info, "severity")
+        if not said and of not in _NEEDS_CONTENT:
+            return None
         if said not in _LEVELS:
             self._refuse(f"severity 不能是“{said[:40]}”，只能是 {'、'.join(_LEVELS)}")
         return _LEVELS.get(said)
@@ -227,33 +269,30 @@ class _Reader:
 
     # ── areas ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _area(self, found: etree._Element, number: int) -> Area:
-        where = f"第 {number} 个 area"
+    def _area(self, found: etree._Element, where: str, of: Kind) -> Area:
         description = text.plain(_text(found, "areaDesc"))
         if not description:
             self._refuse(f"{where}：areaDesc 不能为空")
         written = [shape for shape in (_raw(one) for one in _children(found, "polygon")) if shape]
-        if sentence := geometry.too_many(len(written), sum(shape.count(",") for shape in written)):
-            raise Unreadable(refuse(Code.SIZE, f"{where}：{sentence}"))
         return Area(
             description=description,
-            polygons=tuple(ring for shape in written if (ring := self._ring(shape, where))),
+            polygons=tuple(ring for shape in written if (ring := self._ring(shape, where, of))),
             circles=tuple(circle for one in _children(found, "circle") if (circle := self._circle(_raw(one), where))),
             geocodes=tuple(
                 Geocode(scheme=AREA_CODE, value=_twelve(code))
                 for one in _children(found, "geocode")
-                for code in _CODES.split(_raw(one))
-                if code
+                for code in _CODES.findall(_raw(one))
             ),
         )
 
-    def _ring(self, written: str, where: str) -> tuple[Point, ...]:
+    def _ring(self, written: str, where: str, of: Kind) -> tuple[Point, ...]:
         """A line may stand for a river: it encloses nothing, and a person says what it means."""
         try:
             ring = geometry.points(written)
             if len(ring) >= 2 and ring[0] != ring[-1]:
+                speak = hold if of in _NEEDS_CONTENT else note
                 self.findings.append(
-                    hold(Code.GEOMETRY, f"{where}：polygon 是一条不闭合的线，圈不出范围，请值班员在地图上划定")
+                    speak(Code.GEOMETRY, f"{where}：polygon 是一条不闭合的线，圈不出范围，请值班员在地图上划定")
                 )
                 return ()
             geometry.check_ring(ring)
@@ -282,6 +321,8 @@ def _named(identifier: str) -> Reference | None:
     try:
         sent = datetime.strptime(form[2], "%Y%m%d%H%M%S").replace(tzinfo=BEIJING)
     except ValueError:
+        return None
+    if not times.FIRST_YEAR <= sent.year <= times.LAST_YEAR:
         return None
     return Reference(sender=form[1], identifier=identifier, sent=sent)
 

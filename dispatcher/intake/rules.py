@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dispatcher.intake.findings import hold, note, refuse
 from dispatcher.intake.hazard import SEVERITIES, colour_word
 from dispatcher.intake.text import LONGEST, forbidden, too_long
-from dispatcher.model import Code, Finding, Level, Scope, WarningMessage
+from dispatcher.model import Code, Finding, Kind, Level, Scope, WarningMessage
 
 MOST_AREAS = 500
 MOST_GEOCODES = 5_000
@@ -47,6 +47,10 @@ def _names(message: WarningMessage) -> Iterator[Finding]:
     for field, value in (("identifier", message.identifier), ("sender", message.sender)):
         if fault := bad_name(field, value):
             yield refuse(Code.SCHEMA, fault)
+    for reference in message.references:
+        for value in (reference.sender, reference.identifier):
+            if fault := bad_name("identifier", value):
+                yield refuse(Code.SCHEMA, f"references：{fault}")
 
 
 def _fields(message: WarningMessage) -> Iterator[tuple[str, str]]:
@@ -83,7 +87,9 @@ def _sizes(message: WarningMessage) -> Iterator[Finding]:
 
 
 def _times(message: WarningMessage) -> Iterator[Finding]:
-    if message.expires is not None and message.expires < max(message.sent, message.effective or message.sent):
+    called_off = message.kind is Kind.CANCEL  # however it words its own hours
+    ends, begins = message.expires, max(message.sent, message.effective or message.sent)
+    if ends is not None and ends < begins and not called_off:
         yield hold(Code.CLOCK, "失效时间早于发布或生效时间，请与发布单位核对")
     for reference in message.references:
         if reference.sent > message.sent:

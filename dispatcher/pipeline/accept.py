@@ -258,8 +258,9 @@ async def _decide(context: Context, tx: Tx, case: _Case, judged: _Judged, compan
     if case.message.kind is Kind.CANCEL and not company.told:
         return Born(state=WarningState.RECEIVED)  # a tombstone: should what it cancels still come, it is not sent
     for row in company.before:  # first nothing more may leave, then whoever was reached is counted
-        await chunks.hold(tx, row.id)
-        await chunks.end(tx, row.id)
+        if chaining.ends(case.message.kind, row) is not None:
+            await chunks.hold(tx, row.id)
+            await chunks.end(tx, row.id)
     if case.message.kind is not Kind.CANCEL:
         frozen = await freeze(context, tx, case.message, case.resolved, company.before)
         return Born(state=WarningState.APPROVED, frozen=frozen)

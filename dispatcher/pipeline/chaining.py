@@ -67,7 +67,7 @@ async def company(tx: Tx, message: WarningMessage) -> Company:
 
 def chain_findings(message: WarningMessage, source: Source, company: Company) -> tuple[Finding, ...]:
     """240 where drill and live would meet; 214 where the chain lies outside what the source may speak for."""
-    if message.kind is Kind.ALERT:
+    if not message.references:
         return ()
     found = []
     if any(row.drill is not message.drill for row in company.before):

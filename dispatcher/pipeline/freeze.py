@@ -13,13 +13,13 @@ from dispatcher.audience import Reached, former, gather, reached_again
 from dispatcher.audience.roll import roll_of
 from dispatcher.geofence import Resolved
 from dispatcher.intake.canonical import from_json
-from dispatcher.model import BEIJING, Audience, Channel, Kind, Narrowing, Scope, Target, WarningMessage
+from dispatcher.model import BEIJING, Audience, Channel, Kind, Scope, Target, TargetKind, WarningMessage
 from dispatcher.pipeline.context import Context
 from dispatcher.planning import Frame, Plan, make_plan
 from dispatcher.registry.register import Register
 from dispatcher.settings import Source
 from dispatcher.store import deliveries, nodes
-from dispatcher.store.deliveries import Row
+from dispatcher.store.deliveries import Heard, Row
 from dispatcher.store.engine import Tx
 from dispatcher.store.warnings import WarningRow
 
@@ -108,32 +108,44 @@ async def called_off(
 async def with_former(
     context: Context, tx: Tx, of: tuple[WarningMessage, Resolved, Audience], chain: Sequence[WarningRow]
 ) -> Audience:
-    """The audience with those of the chain whose place is outside the area now. Whoever is inside and is only left out by
-    a narrowing or for being a resident, is not told that he is outside."""
+    """The audience with those of the chain whose township or county is wholly outside the area now.
+
+    Only people: a loudspeaker's or a platform's packet would carry level and colour to where the warning does not hold.
+    Where a part of a unit is still inside, nobody there is told that it is outside, for it would not be true of all of it.
+    """
     message, resolved, audience = of
-    heard = await _still_believing(context, tx, chain)
-    if not heard:
+    gone = _units_gone(resolved, chain)
+    if not gone or not resolved.villages or message.kind not in (Kind.ALERT, Kind.UPDATE):
         return audience
-    register, everybody = await context.register(), audience
-    if message.narrowing.active or message.scope is not Scope.PUBLIC:
-        whole = replace(message, narrowing=Narrowing(), scope=Scope.PUBLIC)
-        everybody = gather(register, resolved, whole)
-    gone = former(register, everybody, heard)
-    return replace(audience, former=gone.members, former_residents=gone.residents)
-
-
-async def _still_believing(context: Context, tx: Tx, chain: Sequence[WarningRow]) -> list[Reached]:
-    """Whoever may think that an earlier version holds where he is: reached by one that has not run out, and not told since
-    that it is over, or over for him."""
-    latest: dict[tuple[str, str], Row | None] = {}
+    register = await context.register()
+    latest: dict[str, Heard | None] = {}
     for version in chain:
-        if version.expires is not None and version.expires <= context.now() and version.kind != Kind.CANCEL:
+        if version.kind != Kind.CANCEL and version.expires is not None and version.expires <= context.now():
             continue
-        outside = await deliveries.told_they_are_outside(tx, version.id)
-        for row in await deliveries.reached(tx, [version.id]):
-            is_over = version.kind == Kind.CANCEL or (row.target, row.channel) in outside
-            latest[row.target, row.channel] = None if is_over else row
-    return [_reached(row) for row in latest.values() if row is not None]
+        for heard in await deliveries.heard(tx, version.id, gone):
+            told_it_is_over = version.kind == Kind.CANCEL or heard.former
+            latest[heard.target] = None if told_it_is_over else heard
+    reached = [(Target.parse(one.target), Channel.SMS, one.township, ()) for one in latest.values() if one is not None]
+    found = former(register, audience, [one for one in reached if _may_know(message, register, resolved, one[0])])
+    return replace(audience, former=found.members, former_residents=found.residents)
+
+
+def _units_gone(resolved: Resolved, chain: Sequence[WarningRow]) -> list[str]:
+    """Townships and counties of which an earlier version had a village, and this one has none."""
+    before = {village for version in chain for village in version.area["villages"]}
+    units = {village[:size] for village in before for size in (6, 9)}
+    return sorted(units - {village[:size] for village in resolved.villages for size in (6, 9)})
+
+
+def _may_know(message: WarningMessage, register: Register, resolved: Resolved, target: Target) -> bool:
+    """What is internal is no resident's business; an office is outside only where all is that it asked about."""
+    if target.kind is TargetKind.RESIDENT:
+        return message.scope is Scope.PUBLIC
+    if target.kind is not TargetKind.OFFICE:
+        return True
+    asked = [code for one in register.subscriptions if one.office_id == target.id for code in one.area_codes]
+    hit = set(register.geofence.indices(resolved.villages).tolist())
+    return not any(hit.intersection(register.geofence.under(code)) for code in asked)
 
 
 def _earlier(chain: Sequence[WarningRow]) -> list[str]:
@@ -172,7 +184,7 @@ async def _frozen(
     context: Context, tx: Tx, audience: Audience, spoken: tuple[WarningMessage, Resolved, list[str]]
 ) -> Frozen:
     message, resolved, earlier = spoken
-    sounds = any(member.channel is Channel.BROADCAST for member in (*audience.members, *audience.former))
+    sounds = any(member.channel is Channel.BROADCAST for member in audience.members)
     plays = 0 if message.kind is Kind.CANCEL else 1
     broadcast_id = await _broadcast_id(context, tx, max(1, plays + len(earlier))) if sounds else ""
     whole = frame(context, await context.register(), resolved, broadcast_id)

@@ -44,7 +44,7 @@ def write(message: WarningMessage) -> bytes:
     _text(alert, "addresses", " ".join(f'"{one}"' if _BLANK.search(one) else one for one in message.addresses))
     _text(alert, "note", message.note)
     _text(alert, "references", " ".join(f"{r.sender},{r.identifier},{moment(r.sent)}" for r in message.references))
-    if message.event:
+    if message.event or message.hazard or message.areas:
         _info(etree.SubElement(alert, f"{{{CAP}}}info"), message)
     return etree.tostring(alert, encoding="UTF-8", xml_declaration=True, pretty_print=True)
 
@@ -58,7 +58,7 @@ def _info(info: etree._Element, message: WarningMessage) -> None:
     _add(info, "language", message.language)
     for category in message.categories or ("Other",):
         _add(info, "category", category)
-    _text(info, "event", message.event)
+    _text(info, "event", message.event or (message.hazard.name if message.hazard else "预警"))
     for response in message.responses:
         _add(info, "responseType", response)
     _add(info, "urgency", message.urgency)
@@ -109,7 +109,7 @@ def _resource(info: etree._Element, resource: Resource) -> None:
 
 def _area(info: etree._Element, area: Area) -> None:
     found = etree.SubElement(info, f"{{{CAP}}}area")
-    _text(found, "areaDesc", area.description)
+    _text(found, "areaDesc", area.description or "预警区域")
     for ring in area.polygons:
         _add(found, "polygon", " ".join(map(_place, ring)))
     for circle in area.circles:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Select, Table, and_, func, insert, or_, select, update
 
-from dispatcher.model import Reference, Scope, Status
+from dispatcher.model import Kind, Reference, Scope, Status
 from dispatcher.states import ENDED, SENDING, WarningState, warning_may_become
 from dispatcher.store.engine import Tx, upsert
 from dispatcher.store.many import Inserted
@@ -242,25 +242,71 @@ async def latest(tx: Tx, *, limit: int = 50, state: str = "", level: str = "", b
     return [WarningRow(**row) for row in rows.mappings()]
 
 
-async def published(tx: Tx, *, since: datetime, now: datetime, limit: int) -> list[WarningRow]:
-    """What went to the public for real since then, or is still in force; newest first."""
-    lately = or_(warnings.c.released_at >= since, warnings.c.expires > now)
-    rows = await tx.execute(select(warnings).where(_PUBLIC, lately).order_by(warnings.c.sent.desc()).limit(limit))
-    return [WarningRow(**row) for row in rows.mappings()]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """A warning that went to the public for real, without its bytes and its plan."""
+
+    id: str
+    chain_id: str
+    sender: str
+    identifier: str
+    sent: datetime
+    kind: str
+    event: str
+    headline: str
+    message: Mapping[str, Any]
 
 
-async def published_as(tx: Tx, identifier: str) -> WarningRow | None:
-    """The latest that went to the public under this identifier."""
-    named = select(warnings).where(_PUBLIC, warnings.c.identifier == identifier)
-    return await _one(tx, named.order_by(warnings.c.sent.desc()).limit(1))
-
-
+_PUBLISHED = [warnings.c[name] for name in Published.__dataclass_fields__]
 _PUBLIC: Final = and_(
     warnings.c.released_at.is_not(None),
     warnings.c.status == Status.ACTUAL.value,
     warnings.c.scope == Scope.PUBLIC.value,
     warnings.c.drill.is_(False),
 )
+
+
+async def published(tx: Tx, *, since: datetime, now: datetime, limit: int) -> list[Published]:
+    """What went to the public since then, or is still in force; newest first. What was ended by something that the public
+    does not get is left out: it would look as if it held."""
+    successor = warnings.alias("successor")
+    public = select(successor.c.id).where(
+        successor.c.scope == Scope.PUBLIC.value, successor.c.status == Status.ACTUAL.value
+    )
+    in_force = and_(warnings.c.expires > now, warnings.c.state.not_in([state.value for state in ENDED]))
+    rows = await tx.execute(
+        select(*_PUBLISHED)
+        .where(
+            _PUBLIC,
+            or_(warnings.c.released_at >= since, in_force),
+            or_(warnings.c.ended_by.is_(None), warnings.c.ended_by.in_(public)),
+        )
+        .order_by(warnings.c.sent.desc())
+        .limit(limit)
+    )
+    return [Published(**row) for row in rows.mappings()]
+
+
+async def published_as(tx: Tx, identifier: str, sender: str = "") -> Published | None:
+    """The latest that went to the public under this identifier; `sender`: of that one alone."""
+    wanted = select(*_PUBLISHED).where(_PUBLIC, warnings.c.identifier == identifier)
+    if sender:
+        wanted = wanted.where(warnings.c.sender == sender)
+    row = (await tx.execute(wanted.order_by(warnings.c.sent.desc()).limit(1))).mappings().one_or_none()
+    return Published(**row) if row else None
+
+
+async def published_before(tx: Tx, one: Published) -> list[Reference]:
+    """The public versions of its chain before it, oldest first: whoever reads CAP knows only those that are named."""
+    rows = await tx.execute(
+        select(warnings.c.sender, warnings.c.identifier, warnings.c.sent)
+        .where(
+            _PUBLIC, warnings.c.chain_id == one.chain_id, warnings.c.kind != Kind.CANCEL.value, warnings.c.id != one.id
+        )
+        .where(warnings.c.sent <= one.sent)
+        .order_by(warnings.c.sent)
+    )
+    return [Reference(sender=sender, identifier=identifier, sent=sent) for sender, identifier, sent in rows]
 
 
 async def by_broadcast(tx: Tx, broadcast_id: str) -> str | None:

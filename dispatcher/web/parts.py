@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
@@ -30,10 +31,23 @@ class Recent(Generic[T]):
 
     async def of(self, ask: Callable[[], Awaitable[T]]) -> T:
         async with self._asking:
-            now = asyncio.get_running_loop().time()
-            if self._found is None or now - self._at > self._good_for_s:
-                self._found, self._at = await ask(), now
+            clock = asyncio.get_running_loop().time
+            if self._found is None or clock() - self._at > self._good_for_s:
+                self._found = await ask()
+                self._at = clock()  # behind a slow answer, not before it: whoever waited for it takes it
             return self._found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """What is handed out as it is, and the tag by which a reader knows it again."""
+
+    body: bytes
+    tag: str
+
+    @staticmethod
+    def of(body: bytes) -> Document:
+        return Document(body=body, tag=hashlib.sha256(body).hexdigest()[:32])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +59,7 @@ class Parts:
     frozen: Frozen = field(default_factory=Frozen)
     atlas: Atlas = field(default_factory=Atlas)
     ready: Recent[Ready] = field(default_factory=lambda: Recent(READY_S))
-    published: Recent[bytes] = field(default_factory=lambda: Recent(PUBLISHED_S))
+    published: Recent[Document] = field(default_factory=lambda: Recent(PUBLISHED_S))
     closing: asyncio.Event = field(default_factory=asyncio.Event)
 
 

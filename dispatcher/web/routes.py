@@ -106,8 +106,9 @@ ROUTES = (
               (304, Good(what="Nothing new", content_type=""))), fails=(503,),
     ),
     Route(
-        method="GET", path="/feeds/cap/{identifier}.xml", handler=feeds.alert, name="capAlert", who=Who.ANYONE,
+        method="GET", path="/feeds/cap/{identifier:.+}.xml", handler=feeds.alert, name="capAlert", who=Who.ANYONE,
         what="The latest message under an identifier, as CAP 1.2",
+        query=(Query(name="sender", what="Only of this sender, where two use one identifier"),),
         good=((200, Good(what="The alert", content_type=CAP)),
               (304, Good(what="Nothing new", content_type=""))), fails=(404, 503),
     ),

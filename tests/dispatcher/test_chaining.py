@@ -7,6 +7,7 @@ from itertools import permutations
 
 import pytest
 
+from dispatcher.model import Code, Verdict
 from dispatcher.pipeline.context import Context
 from dispatcher.states import LIVE, WarningState
 from dispatcher.store import warnings
@@ -106,3 +107,15 @@ async def test_the_national_systems_messages_find_each_other_by_the_first_issues
     assert len({row.chain_id for row in rows.values()}) == 1
     assert not [kind for kind in ("Alert", "Update") if WarningState(rows[kind].state) in LIVE]
     assert (rows["Cancel"].state == WarningState.RECEIVED) is (order[0] == "C")
+
+
+async def test_an_alert_that_names_a_live_one_is_held_to_the_same_rules_as_an_update(jian: Context) -> None:
+    """Else a drill could silence what is real by calling itself an Alert."""
+    first = await sent_in(jian, said("A"))
+    drill = cap("D", AT["U1"], status="Exercise", references=named("A", AT["A"]))
+    answer = await sent_in(jian, drill, source="drill")
+    assert (answer.verdict, answer.code) == (Verdict.REJECT, Code.DRILL_MIXED)
+    async with jian.store.read() as tx:
+        row = await warnings.one(tx, first.warning_id)
+    assert row is not None
+    assert row.state == WarningState.APPROVED

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dispatcher.intake.canonical import digest
 from dispatcher.intake.decode import decode
 from dispatcher.intake.findings import Decoded
 from dispatcher.intake.judge import verdict_of
@@ -169,6 +170,49 @@ def test_what_cannot_be_read_is_refused(field: str, value: str) -> None:
 def test_a_hazard_nobody_knows_keeps_its_code_as_its_name() -> None:
     message = message_of(amp(eventType="11Z99"))
     assert (message.event, message.hazard) == ("11Z99", None)
+
+
+def test_a_code_that_several_hazards_share_names_none_of_them() -> None:
+    """水库泄洪 must not go out as 低温冰冻."""
+    message = message_of(amp(eventType="90000"))
+    assert (message.event, message.hazard) == ("90000", None)
+
+
+def test_a_call_off_is_obeyed_however_little_it_says() -> None:
+    later = {"msgType": "Cancel", "identifier": "36080041600000_20210628220000", "references": FIRST}
+    whole = amp(sendTime="2021-06-28 22:00:00+08:00", severity="", **later)
+    assert whole.message is not None
+    assert not [finding for finding in whole.findings if finding.verdict is not Verdict.ACCEPT]
+    river = amp(sendTime="2021-06-28 22:00:00+08:00", polygon="<polygon>27.1,114.9 27.2,115.0</polygon>", **later)
+    assert verdict(river) == (Verdict.ACCEPT, None)
+    head, _, _ = ALERT.partition("<info>")
+    values = {
+        "root": "alert",
+        "sendTime": "2021-06-28 22:00:00+08:00",
+        "status": "Actual",
+        "secret": "None",
+        "note": "",
+    }
+    bare = decode((head + "</{root}>").format(**values, **later).encode(), "", HAZARDS)
+    assert (verdict(bare), message_of(bare).kind) == ((Verdict.ACCEPT, None), Kind.CANCEL)
+
+
+@pytest.mark.parametrize("year", ["0001", "9999"])
+def test_the_ends_of_the_calendar_overflow_nowhere(year: str) -> None:
+    named = f"36080041600000_{year}0101000000"
+    for decoded in (amp(references=named, msgType="Update"), amp(sendTime=f"{year}-01-01 00:00:00+08:00")):
+        assert verdict(decoded) == (Verdict.REJECT, Code.SCHEMA)
+    assert digest(message_of(amp(identifier=named)))
+
+
+def test_a_root_that_contradicts_its_status_is_neither() -> None:
+    assert verdict(amp(root="test")) == (Verdict.REJECT, Code.DRILL_MIXED)
+    assert amp(root="actual").findings == ()
+
+
+def test_millions_of_codes_are_counted_and_not_made() -> None:
+    assert verdict(amp(geocode="1," * 200_000)) == (Verdict.REJECT, Code.SIZE)
+    assert verdict(amp(references="x," * 200_000)) == (Verdict.REJECT, Code.SIZE)
 
 
 def test_what_is_said_twice_is_refused() -> None:

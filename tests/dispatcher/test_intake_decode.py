@@ -165,4 +165,4 @@ def test_the_reason_says_in_chinese_what_to_mend() -> None:
     assert missing.findings[0].reason.startswith("第 ")
     assert "certainty 不该在这里，此处应为 severity" in missing.findings[0].reason
     amp = decode(b'<test xmlns="http://com.icss.amp"/>', "", HAZARDS)
-    assert amp.findings[0].reason == "缺少 info"
+    assert amp.findings[0].reason == "缺少 sendTime，或者写法不对"

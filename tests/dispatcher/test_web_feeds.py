@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from lxml import etree
 
 from dispatcher.intake.canonical import from_json
 from dispatcher.intake.decode import decode
+from dispatcher.model import BEIJING
 from dispatcher.store import warnings
-from tests.browser.standing import DRILL_TOKEN, HELD_TOKEN, House, cap, code, standing
+from tests.browser.standing import DRILL_TOKEN, HELD_TOKEN, SENT, House, cap, code, standing
 from tests.cap.corpus import HAZARDS, OURS
 from tests.cap.independent import areas_by_capparser, areas_of
 
@@ -55,11 +57,37 @@ async def test_an_independent_library_follows_the_feed_and_finds_the_same_areas(
     found = {}
     for href in await hrefs(house):
         _, text, _ = await house.text(href.removeprefix(house.url))
-        found[href.rpartition("/")[2]] = areas_by_capparser(text.encode())
+        found[href.rpartition("/")[2].partition(".xml")[0]] = areas_by_capparser(text.encode())
     sent = {name: decode(cap(identifier=name, **more), "", HAZARDS).message for name, more in (
         ("drawn", {"where": shapes, "place": "遂川县碧洲镇一带"}), ("coded", {}),
     )}  # fmt: skip
-    assert found == {f"{name}.xml": areas_of(message) for name, message in sent.items() if message}
+    assert found == {name: areas_of(message) for name, message in sent.items() if message}
+
+
+async def test_a_call_off_names_every_version_and_what_is_called_off_does_not_come_back(house: House) -> None:
+    """Whoever reads CAP knows only what is named; and an alert that was to hold for a month is over."""
+    sent = SENT.astimezone(BEIJING).isoformat()
+    far = (SENT + timedelta(days=30)).astimezone(BEIJING).isoformat()
+    first, second = (f"<references>36080041600000,{name},{sent}</references>" for name in ("1", "2"))
+    await house.post(cap(identifier="1", expires=far))
+    await house.post(cap(identifier="2", kind="Update", references=first, expires=far))
+    await house.post(cap(identifier="3", kind="Cancel", references=second))
+    _, text, _ = await house.text("/feeds/cap/3.xml")
+    called_off = decode(text.encode(), "", HAZARDS).message
+    assert called_off is not None
+    assert {one.identifier for one in called_off.references} == {"1", "2"}
+    async with house.context.store.read() as tx:
+        later = datetime.now(UTC) + timedelta(days=10)
+        rows = await warnings.published(tx, since=later - timedelta(days=7), now=later, limit=10)
+    assert [row.identifier for row in rows] == []
+
+
+async def test_what_was_said_to_offices_alone_is_not_published(house: House) -> None:
+    quiet = "<parameter><valueName>mingluo:reason</valueName><value>只通知内部</value></parameter>"
+    await house.post(cap().replace(b"<area>", quiet.encode() + b"<area>"))
+    (href,) = await hrefs(house)
+    _, text, _ = await house.text(href.removeprefix(house.url))
+    assert "只通知内部" not in text
 
 
 async def test_who_has_it_already_is_told_so(house: House) -> None:

@@ -15,7 +15,6 @@ from tests.journeys.test_http_warning_lands import completed
 
 HERE, THERE = "360827102", "360827103"
 LEDGER = "gateway.jsonl"
-OUTSIDE = "已不在预警区域内"
 
 
 def naming(*identifiers: str) -> str:
@@ -45,14 +44,13 @@ async def test_what_any_version_played_is_stopped_where_it_played(tmp_path: Path
             versions = [first, second]
             _, pushed, _ = await house.text(f"/api/v1/gateways/{_some_gateway(tmp_path)}/commands")
     packets = [json.loads(line) for line in (tmp_path / LEDGER).read_text("utf-8").splitlines()]
-    played, stopped, said = defaultdict(set), defaultdict(set), defaultdict(list)
+    played, stopped = defaultdict(set), defaultdict(set)
     for packet in packets:
         if packet["kind"] == "issue":
             played[packet["recipient"]].add(packet["ebm_id"])
-            said[packet["recipient"]].append(OUTSIDE in packet["text"])
         else:
             stopped[packet["recipient"]].add(packet["cancels"])
-    assert {tuple(texts) for texts in said.values()} == {(False, False), (False, True)}, "outside the second is told so"
+    assert {len(ids) for ids in played.values()} == {1, 2}, "some heard both versions, some the first alone"
     assert stopped == played
     numbers = [(packet["recipient"], packet["ebm_id"]) for packet in packets]
     assert len(numbers) == len(set(numbers)), "no number is used twice"

@@ -11,6 +11,7 @@ from dispatcher.store.deliveries.queue import (
     due,
     due_warnings,
     give_up_waiting,
+    heard,
     in_chunk,
     next_due,
     overdue,
@@ -19,16 +20,16 @@ from dispatcher.store.deliveries.queue import (
     regroup,
     taken,
     told_before,
-    told_they_are_outside,
     withdraw,
 )
 from dispatcher.store.deliveries.receipts import enter_receipts
 from dispatcher.store.deliveries.results import mark_doubt, settle
-from dispatcher.store.deliveries.rows import Attempt, Due, Report, Row, Settled
+from dispatcher.store.deliveries.rows import Attempt, Due, Heard, Report, Row, Settled
 
 __all__ = [
     "Attempt",
     "Due",
+    "Heard",
     "Report",
     "Row",
     "Settled",
@@ -38,6 +39,7 @@ __all__ = [
     "enter_receipts",
     "give_up_waiting",
     "group_commit",
+    "heard",
     "in_chunk",
     "mark_doubt",
     "next_due",
@@ -48,6 +50,5 @@ __all__ = [
     "settle",
     "taken",
     "told_before",
-    "told_they_are_outside",
     "withdraw",
 ]

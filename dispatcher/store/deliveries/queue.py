@@ -7,10 +7,10 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, and_, bindparam, case, func, or_, select, update
 
-from dispatcher.model import Why
+from dispatcher.model import Channel, Why
 from dispatcher.states import SENDING, DeliveryState
 from dispatcher.store.chunks import Chunk
-from dispatcher.store.deliveries.rows import Due, Row, row_of
+from dispatcher.store.deliveries.rows import Due, Heard, Row, row_of
 from dispatcher.store.engine import Tx
 from dispatcher.store.many import Inserted
 from dispatcher.store.packing import FrozenRow
@@ -217,11 +217,27 @@ async def reached(tx: Tx, warning_ids: Iterable[str]) -> list[Row]:
     return [row_of(row) for row in found.mappings()]
 
 
-async def told_they_are_outside(tx: Tx, warning_id: str) -> set[tuple[str, str]]:
-    """(target, channel) of those on an update's list because they are outside its area now."""
-    wanted = select(deliveries.c.target, deliveries.c.channel)
-    found = await tx.execute(wanted.where(deliveries.c.warning_id == warning_id, deliveries.c.why == int(Why.FORMER)))
-    return {(target, channel) for target, channel in found}
+async def heard(tx: Tx, warning_id: str, townships: Sequence[str]) -> list[Heard]:
+    """By SMS, those of these townships and counties who may have heard of a warning. Who was to be told that he is outside
+    counts as told only where it is not known to have failed."""
+    reached_him = [DeliveryState.SENT, DeliveryState.DELIVERED, DeliveryState.UNDELIVERED, DeliveryState.UNKNOWN]
+    opened = select(chunks.c.opened_to).where(chunks.c.id == deliveries.c.chunk_id).scalar_subquery()
+    is_former = deliveries.c.why == int(Why.FORMER)
+    found = await tx.execute(
+        select(deliveries.c.target, deliveries.c.township, is_former)
+        .where(
+            deliveries.c.warning_id == warning_id,
+            deliveries.c.channel == Channel.SMS.value,
+            deliveries.c.township.in_(townships),
+            or_(
+                and_(~is_former, deliveries.c.state.in_(reached_him)),
+                and_(is_former, deliveries.c.state.in_([DeliveryState.SENT, DeliveryState.DELIVERED])),
+                and_(~is_former, or_(deliveries.c.possible_duplicate, deliveries.c.pos < opened)),
+            ),
+        )
+        .order_by(deliveries.c.target)
+    )
+    return [Heard(target=target, township=township, former=bool(is_out)) for target, township, is_out in found]
 
 
 async def told_before(tx: Tx, rows: Sequence[Row]) -> dict[str, frozenset[str]]:

@@ -73,6 +73,15 @@ class Settled:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """Somebody who may have heard of a warning; `former`: what he heard was that he is outside its area now."""
+
+    target: str
+    township: str
+    former: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Due:
     """Rows of one warning and channel that may be tried again."""
 

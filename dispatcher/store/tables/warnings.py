@@ -65,6 +65,7 @@ warnings = Table(
         sqlite_where=KEPT,
         postgresql_where=KEPT,
     ),
+    Index("ix_warnings_identifier", "identifier"),
     Index("ix_warnings_state", "state"),
     Index("ix_warnings_broadcast_id", "broadcast_id"),
 )

@@ -5,7 +5,7 @@ Only what was issued to the public for real is in it: no drill, no test, nothing
 
 from __future__ import annotations
 
-import hashlib
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Final
@@ -15,16 +15,19 @@ from aiohttp import web
 from aiohttp.helpers import ETag
 
 from dispatcher.intake.canonical import from_json
+from dispatcher.model import Kind, Narrowing, Reference, WarningMessage
 from dispatcher.publishing import atom, cap
 from dispatcher.store import warnings
-from dispatcher.store.warnings import WarningRow
+from dispatcher.store.warnings import Published
 from dispatcher.web.doors import Doors
-from dispatcher.web.parts import parts
+from dispatcher.web.parts import Document, parts
 from dispatcher.web.problems import Problem
 
 KEPT: Final = timedelta(days=7)
 """How long what is over stays in the feed, for whoever could not read it in time."""
 MOST: Final = 200
+INTERNAL: Final = ("12379:", "mingluo:")
+"""Parameters that speak to offices: texts for groups of people, whom to tell and why."""
 FRESH_S: Final = 15
 """How long a copy between us and a reader may be shown."""
 
@@ -32,11 +35,11 @@ FRESH_S: Final = 15
 async def feed(request: web.Request) -> web.StreamResponse:
     """Newest first; made anew every few seconds at the most, however many ask."""
     site = parts(request)
-    body = await site.published.of(partial(_feed, site.doors))
-    return _answer(request, body, "application/atom+xml")
+    found = await site.published.of(partial(_feed, site.doors))
+    return _answer(request, found, "application/atom+xml")
 
 
-async def _feed(doors: Doors) -> bytes:
+async def _feed(doors: Doors) -> Document:
     context = doors.context
     now = context.now()
     async with context.store.read() as tx:
@@ -47,24 +50,40 @@ async def _feed(doors: Doors) -> bytes:
         author=context.settings.service.sender_name,
         began=now.replace(minute=0, second=0, microsecond=0),
     )
-    return atom.write(about, [_entry(row, doors.public_url) for row in rows])
+    return Document.of(atom.write(about, [_entry(row, doors.public_url) for row in rows]))
 
 
 async def alert(request: web.Request) -> web.StreamResponse:
-    """The latest message that bears an identifier."""
+    """The latest message that bears an identifier; of one `sender`, where that is asked."""
     async with parts(request).doors.context.store.read() as tx:
-        row = await warnings.published_as(tx, request.match_info["identifier"])
-    if row is None:
-        raise Problem(404, "not_found", "没有以这个编号公开发布过的预警")
-    return _answer(request, cap.write(from_json(row.message)), atom.CAP_TYPE)
+        row = await warnings.published_as(tx, request.match_info["identifier"], request.query.get("sender", ""))
+        if row is None:
+            raise Problem(404, "not_found", "没有以这个编号公开发布过的预警")
+        before = await warnings.published_before(tx, row)
+    return _answer(request, Document.of(cap.write(_for_the_public(row, before))), atom.CAP_TYPE)
 
 
-def _entry(row: WarningRow, public_url: str) -> atom.Entry:
+def _for_the_public(row: Published, before: list[Reference]) -> WarningMessage:
+    """Without what was said to offices alone; what it changes or calls off is named whole, as CAP wants it."""
     message = from_json(row.message)
+    named = message.references if message.kind is Kind.ALERT else tuple(dict.fromkeys([*message.references, *before]))
+    return replace(
+        message,
+        references=named,
+        parameters=tuple(pair for pair in message.parameters if not pair[0].startswith(INTERNAL)),
+        narrowing=Narrowing(),
+        sound_at_night=False,
+    )
+
+
+def _entry(row: Published, public_url: str) -> atom.Entry:
+    message = from_json(row.message)
+    verb = "解除" if row.kind == Kind.CANCEL else "发布"
+    address = f"{quote(row.identifier, safe='')}.xml?sender={quote(row.sender, safe='')}"
     return atom.Entry(
         id=row.id,
-        href=f"{public_url}/feeds/cap/{quote(row.identifier, safe='')}.xml",
-        title=row.headline or f"{message.sender_name}解除{row.event}预警",
+        href=f"{public_url}/feeds/cap/{address}",
+        title=row.headline or f"{message.sender_name}{verb}{row.event}预警",
         updated=row.sent,
         author=message.sender_name or row.sender,
         summary=message.description,
@@ -72,14 +91,14 @@ def _entry(row: WarningRow, public_url: str) -> atom.Entry:
     )
 
 
-def _answer(request: web.Request, body: bytes, content_type: str) -> web.StreamResponse:
+def _answer(request: web.Request, found: Document, content_type: str) -> web.StreamResponse:
     """Who has it already is told so, and gets nothing."""
-    tag = ETag(value=hashlib.sha256(body).hexdigest()[:32])
+    tag = ETag(value=found.tag)
     headers = {"Cache-Control": f"public, max-age={FRESH_S}"}
     known = request.if_none_match or ()
     if any(one.value in (tag.value, "*") for one in known):
         answer = web.Response(status=304, headers=headers)
     else:
-        answer = web.Response(body=body, content_type=content_type, charset="utf-8", headers=headers)
+        answer = web.Response(body=found.body, content_type=content_type, charset="utf-8", headers=headers)
     answer.etag = tag
     return answer
