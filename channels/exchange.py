@@ -24,6 +24,9 @@ from channels.http1 import Answer, Http1
 
 KEEP_ALIVE_S: Final = 15.0
 MOST_TARGETS: Final = 4096
+LEAVE_S: Final = 3.0
+"""Not older than this is the caller's leave to send when the first byte is written: a process that was frozen while it
+connected may have lost to another what it was about to send. The connection stays, for the next try."""
 STOOD_STILL_S: Final = 0.5
 """A timer that is so late means that this process stood still."""
 
@@ -62,6 +65,9 @@ class Exchange:
         await self._place(begins_by)
         try:
             connection = self._idle_one(aim.origin) or await self._connect(aim.target, begins_by)
+            if self._loop.time() - now > LEAVE_S:
+                self._keep(aim.origin, connection)
+                raise StoodStill
             try:
                 answer = await connection.ask(head + (body or b""), ends)
             except BaseException:

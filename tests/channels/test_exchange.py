@@ -9,7 +9,7 @@ from collections.abc import Awaitable
 import pytest
 from aiohttp import ClientError, InvalidURL
 
-from channels.exchange import StoodStill
+from channels.exchange import LEAVE_S, StoodStill
 from tests.channels.exchanging import OK, exchanging, says
 
 
@@ -114,3 +114,14 @@ async def test_whoever_stood_still_while_connecting_neither_blames_the_peer_nor_
         with pytest.raises(StoodStill):
             await exchange.request("POST", url, b"", {})
         assert sum(heard) == 0
+
+
+async def test_whoever_stood_still_between_connecting_and_writing_does_not_write() -> None:
+    """Within the time for connecting, yet too long ago to be sure that it is still ours to send."""
+    async with exchanging(says(OK), timeout_s=30) as (exchange, url, heard):
+        asyncio.get_running_loop().call_soon(time.sleep, LEAVE_S + 0.2)
+        with pytest.raises(StoodStill):
+            await exchange.request("POST", url, b"", {})
+        assert sum(heard) == 0
+        assert (await exchange.request("POST", url, b"", {})).body == b"ok"
+    assert heard == [1], "over the connection that was made"
