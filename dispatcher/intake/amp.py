@@ -19,6 +19,7 @@ from lxml import etree
 
 from dispatcher.intake import geometry, hazard, rules, text, times
 from dispatcher.intake.findings import Decoded, Unreadable, hold, note, refuse
+from dispatcher.intake.native import AREA_CODE
 from dispatcher.model import (
     BEIJING,
     Area,
@@ -39,7 +40,6 @@ from dispatcher.settings import HazardKind, Hazards
 
 SOURCE_FORMAT: Final = "amp-12379"
 AMP: Final = "http://com.icss.amp"
-AREA_CODE: Final = "CPEAS Geographic Code"
 NAMED: Final = re.compile(r"(\d{14})_(\d{14})(?:_\d)?", re.ASCII)
 """`<senderCode>_<yyyyMMddHHmmss>`, and `_N` in the newer rule: an identifier that says whose and of when it is."""
 

@@ -131,10 +131,11 @@ async def with_former(
 
 
 def _units_gone(resolved: Resolved, chain: Sequence[WarningRow]) -> list[str]:
-    """Townships and counties of which an earlier version had a village, and this one has none."""
-    before = {village for version in chain for village in version.area["villages"]}
+    """Townships and counties that an earlier version touched and this one does not: at the edge of what is touched there
+    are homes inside."""
+    before = {village for version in chain for village in version.area["touched"]}
     units = {village[:size] for village in before for size in (6, 9)}
-    return sorted(units - {village[:size] for village in resolved.villages for size in (6, 9)})
+    return sorted(units - {village[:size] for village in resolved.touched for size in (6, 9)})
 
 
 def _may_know(message: WarningMessage, register: Register, resolved: Resolved, target: Target) -> bool:

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from sqlalchemy import text
 
-from dispatcher.model import Channel, Why
+from dispatcher.model import Area, Channel, Circle, Point, Why
 from dispatcher.pipeline.accept import Answer
 from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.preview import preview
@@ -78,6 +78,30 @@ async def test_nobody_is_told_that_a_place_is_outside_while_any_of_it_is_inside(
     outside = {row.township for row, _ in now.values() if row.why == Why.FORMER}
     assert outside
     assert not outside & {village[:9], village[:6], "360800"}
+
+
+async def test_a_town_that_the_area_still_touches_is_not_told_that_it_is_outside(jian: Context) -> None:
+    """None of its villages counts as inside, yet homes at its edge do."""
+    fence = (await jian.register()).geofence
+    lat, lon = next(
+        (la, lo) for code, la, lo in zip(fence.village_codes, fence.lat, fence.lon, strict=True) if code[:9] == TOWN[:9]
+    )
+    for tenths in range(1, 100):
+        circle = Circle(Point(float(lat), float(lon)), tenths / 10)
+        found = fence.resolve((Area(description="", circles=(circle,)),), text="", prefixes=("360800",))
+        edge = {code[:9] for code in found.touched if code.startswith(COUNTY[:6])}
+        touched = edge - {code[:9] for code in found.villages}
+        if touched:
+            break
+    assert touched
+    await sent_in(jian, cap(FIRST, area=COUNTY))
+    await reached(jian, Channel.SMS)
+    head, _, rest = update(SECOND, 1, FIRST, TOWN).partition(b"<geocode>")
+    drawn = f"<circle>{lat},{lon} {circle.radius_km}</circle>".encode()
+    now = await listed(jian, await sent_in(jian, head + drawn + rest.partition(b"</geocode>")[2]))
+    outside = {row.township for row, _ in now.values() if row.why == Why.FORMER}
+    assert outside
+    assert not outside & touched
 
 
 async def test_a_city_that_is_red_but_for_one_county_is_not_told_that_it_is_outside(jian: Context) -> None:
