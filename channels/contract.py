@@ -42,6 +42,7 @@ class Bulletin:
     """What all messages of one warning version share; built once a warning."""
 
     warning_id: str
+    chain_id: str
     identifier: str
     kind: str
     drill: bool
@@ -69,7 +70,8 @@ class Message:
 
     `to`: an E.164 phone number, or the base URL of a gateway or endpoint. `peer`: its code (EBRID, endpoint id).
     `areas`: 12-digit codes it speaks for. `serial`: a number never used twice on this channel (EBDID sequence).
-    `told`: of `bulletin.earlier`, what this very gateway was handed and may still be playing.
+    `told`: of `bulletin.earlier`, what this very gateway was handed and may still be playing. `former`: it was told of an
+    earlier version, and is outside the area of this one: what it was told ends there.
     """
 
     id: str
@@ -81,6 +83,7 @@ class Message:
     serial: int = 0
     secrets: tuple[str, ...] = ()
     told: tuple[str, ...] = ()
+    former: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,6 +35,7 @@ CHUNK = 1000
 
 CHANNEL_OFF = "channel_not_in_policy"
 NO_NUMBER = "ebmid_used_up"
+TOLD = "already_told"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +73,7 @@ class Frame:
 
 def make_plan(message: WarningMessage, audience: Audience, frame: Frame) -> Plan:
     """Freezes who is told what, over which channel, in which order."""
-    desk = _Desk(message, frame)
+    desk = _Desk(message, frame, audience.told)
     by_channel: dict[Channel, list[FrozenRow]] = {}
     reasons: Counter[str] = Counter()
     for member in _pressing_first(audience.members):
@@ -171,9 +172,10 @@ def level_policy(message: WarningMessage, policy: Policy) -> LevelPolicy:
 class _Desk:
     """Words each distinct text once and remembers its number."""
 
-    def __init__(self, message: WarningMessage, frame: Frame) -> None:
+    def __init__(self, message: WarningMessage, frame: Frame, told: frozenset[str]) -> None:
         self._message = message
         self._frame = frame
+        self._told = told
         self._smith = Wordsmith(frame.wording, message)
         self._numbers: dict[tuple[Channel, str, str, bool, bool], int] = {}
         self._lines: dict[int, str] = {}
@@ -189,13 +191,14 @@ class _Desk:
         former = member.why is Why.FORMER
         called_to_post = member.target.kind is TargetKind.OFFICER and not former
         line = self._line(member.roles) if called_to_post else ""
+        name = str(member.target)
         return FrozenRow(
-            str(member.target),
+            name,
             int(member.why),
             self._number(member.channel, member.township, line, former=former),
             member.township,
             ",".join(member.areas),
-            self._suppressed[member.channel, former],
+            self._suppressed[member.channel, former] or (TOLD if name in self._told and not former else ""),
         )
 
     def residents(self, hits: ResidentHits, why: Why) -> Iterator[FrozenRow]:
@@ -203,9 +206,9 @@ class _Desk:
         numbers = [self._number(Channel.SMS, place, "", resident=True, former=former) for place in hits.townships]
         reason, suppressed = int(why), self._suppressed[Channel.SMS, former]
         for number, township in zip(hits.id.tolist(), hits.township.tolist(), strict=True):
-            yield FrozenRow(
-                f"{TargetKind.RESIDENT}-{number}", reason, numbers[township], hits.townships[township], "", suppressed
-            )
+            name = f"{TargetKind.RESIDENT}-{number}"
+            silent = suppressed or (TOLD if name in self._told and not former else "")
+            yield FrozenRow(name, reason, numbers[township], hits.townships[township], "", silent)
 
     def _line(self, roles: int) -> str:
         if roles not in self._lines:

@@ -109,13 +109,13 @@ class EbmGateway:
             answer = await self._post(message.to, identifier, tar)
             came = meaning.outcome(answer, identifier, now) if isinstance(answer, Answer) else answer
             said.append(replace(came, trace=self._trace(message, xml, answer)))
-            if message.bulletin.kind != "Cancel" and not isinstance(said[0], Accepted):
+            if not meaning.only_stops(message) and not isinstance(said[0], Accepted):
                 break  # what was not taken replaces nothing
         return meaning.together(said)
 
     async def _ask(self, message: Message, serial: int, now: datetime) -> Asked:
         """A cancel is asked after what it calls off: that none of it sounds any more is the proof of the cancel."""
-        stops = meaning.called_off(message) if message.bulletin.kind == "Cancel" else ()
+        stops = meaning.called_off(message) if meaning.only_stops(message) else ()
         traces, states = [], []
         for no, about in enumerate(stops or (message.bulletin.broadcast_id,)):
             packet = self._packet(ebm.StateRequest(ebm_id=about), serial + no, now, target=message.peer)

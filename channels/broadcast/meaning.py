@@ -34,9 +34,14 @@ SILENT = frozenset({ebm.State.SUCCESS, ebm.State.FAILED, ebm.State.CANCELLED})
 """Of a message that was called off, these mean that it sounds no more."""
 
 
+def only_stops(message: Message) -> bool:
+    """Nothing is played: the warning is called off, or holds no more where this gateway is."""
+    return message.bulletin.kind == "Cancel" or message.former
+
+
 def called_off(message: Message) -> tuple[str, ...]:
-    """EBMIDs this message stops at its gateway. A Cancel stops something: what is not known to have come may have."""
-    return message.told or (message.bulletin.earlier if message.bulletin.kind == "Cancel" else ())
+    """EBMIDs this message stops at its gateway. Who only stops stops something: what is not known to have come may have."""
+    return message.told or (message.bulletin.earlier if only_stops(message) else ())
 
 
 def as_ebms(message: Message, sender_code: str) -> dict[int, ebm.Ebm]:
@@ -45,13 +50,14 @@ def as_ebms(message: Message, sender_code: str) -> dict[int, ebm.Ebm]:
     First what is to be heard, then silence for what it replaces. ValueError where the standard's codes are missing.
     """
     about = message.bulletin
-    cancel = about.kind == "Cancel"
-    stops = {(0 if cancel else 1) + about.earlier.index(victim): victim for victim in called_off(message)}
-    if not all(map(ebm.EBMID.fullmatch, (about.broadcast_id, *stops.values()))) or (cancel and not stops):
+    stops = {
+        (0 if about.kind == "Cancel" else 1) + about.earlier.index(victim): victim for victim in called_off(message)
+    }
+    if not all(map(ebm.EBMID.fullmatch, (about.broadcast_id, *stops.values()))) or (only_stops(message) and not stops):
         raise ValueError("缺少 35 位 EBMID")
     if not message.areas:
         raise ValueError("缺少播发区域")
-    plays = {} if cancel else {0: _ebm(message, sender_code, offset=0)}
+    plays = {} if only_stops(message) else {0: _ebm(message, sender_code, offset=0)}
     return plays | {offset: _ebm(message, sender_code, offset=offset, victim=one) for offset, one in stops.items()}
 
 
@@ -107,7 +113,7 @@ def receipt_of(message: Message, states: Sequence[ebm.StateResponse]) -> Receipt
     """What the states of the EBMIDs asked about say of the message: a cancel is done when all of them are silent."""
     worst = next((one for one in states if one.state not in SILENT), states[0])
     state, code = STATES[worst.state]
-    if message.bulletin.kind == "Cancel":
+    if only_stops(message):
         state = ReceiptState.DELIVERED if worst.state in SILENT else ReceiptState.SENT
     ref = message.bulletin.broadcast_id
     return Receipt(state=state, id=message.id, ref=ref, peer=message.peer, code=code, detail=worst.text)

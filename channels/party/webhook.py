@@ -76,10 +76,12 @@ def _outcome(answer: Answer | Outcome, now: datetime) -> Outcome:
 
 
 def event(message: Message, now: datetime) -> str:
-    """The body. `areas` are the village codes in which the platform has branches; times are ISO 8601."""
+    """The body. `areas` are the village codes in which the platform has branches; times are ISO 8601. `chain_id` is the
+    event: the latest under it holds."""
     about = message.bulletin
     data = {
         "warning_id": about.warning_id,
+        "chain_id": about.chain_id,
         "identifier": about.identifier,
         "kind": about.kind,
         "drill": about.drill,
@@ -96,7 +98,8 @@ def event(message: Message, now: datetime) -> str:
         "expires": about.expires.isoformat(),
         "areas": message.areas,
     }
-    kind = "warning.cancelled" if about.kind == "Cancel" else "warning.issued"
+    over = about.kind == "Cancel" or message.former
+    kind = "warning.cancelled" if over else "warning.issued"
     return json.dumps(
         {"type": kind, "timestamp": now.isoformat(), "data": data}, ensure_ascii=False, separators=(",", ":")
     )

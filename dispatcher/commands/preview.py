@@ -26,6 +26,7 @@ SHOWN = 5
 SUPPRESSED_CHINESE = {
     "channel_not_in_policy": "policy.yaml 里这一级别不用它",
     "ebmid_used_up": "今天的播发编号已用完",
+    "already_told": "先前已通知到，内容未变，不再打扰",
 }
 
 
@@ -113,6 +114,7 @@ def facts(file: str, found: Preview) -> dict[str, Any]:
         "endpoints": found.endpoints,
         "offices": found.offices,
         "former": found.former,
+        "already_told": found.already_told,
         "channels": found.channels,
         "unreachable": list(found.unreachable),
         "left_out": found.left_out,
@@ -135,6 +137,8 @@ def _tell(file: str, found: Preview) -> None:
     )
     if found.former:
         say(f"  此前通知过、现已不在区域内：{found.former:,}，只告知这一点")
+    if found.already_told:
+        say(f"  先前已通知到、内容未变，不再打扰：{found.already_told:,}")
     for channel, plan in found.channels.items():
         say(f"  {Channel(channel).chinese}：{_plan(plan)}")
     for hole in found.unreachable[:SHOWN]:

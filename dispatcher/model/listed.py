@@ -62,6 +62,8 @@ class Audience:
     former: tuple[Member, ...] = ()
     """Whom an earlier version reached and whose place is not in the area any more: told just that, after all others."""
     former_residents: ResidentHits = field(default_factory=lambda: NO_RESIDENTS)
+    told: frozenset[str] = frozenset()
+    """Targets that know already what this says, and are not rung again for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,11 +7,14 @@ waits for a person, or only tests the line, silences nobody.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from dispatcher.geofence import Resolved
+from dispatcher.intake.canonical import from_json
 from dispatcher.model import Code, Finding, Kind, Reference, Status, Verdict, WarningMessage
 from dispatcher.settings import Source
 from dispatcher.states import LIVE, WarningState
@@ -24,6 +27,10 @@ OVERTAKEN = Finding(
 )
 _RANK: Final = {Kind.ALERT: 0, Kind.UPDATE: 1, Kind.CANCEL: 2}
 _SENDABLE = (Status.ACTUAL, Status.EXERCISE)
+CONTINUED: Final = "继续"
+"""An issuer's word in the headline for: as before, and for longer."""
+_ALIKE: Final = ("level", "hazard", "event", "status", "scope", "restriction", "narrowing", "responses", "instruction")
+"""What has to be the same for it to be the same warning."""
 
 Place = tuple[datetime, int]
 
@@ -95,6 +102,31 @@ def ends(kind: str, before: WarningRow) -> WarningState | None:
     if WarningState(before.state) not in LIVE and before.state != WarningState.HELD:
         return None
     return WarningState.CANCELLED if kind == Kind.CANCEL and before.kind != Kind.CANCEL else WarningState.SUPERSEDED
+
+
+def carried_on(
+    message: WarningMessage, resolved: Resolved, chain: Sequence[WarningRow], now: datetime
+) -> tuple[str, ...]:
+    """Ids of the last versions of a chain that say what this one says, so that who heard one need not hear it again
+    (继续发布): unbroken, and still in force. In doubt none: then everyone is told."""
+    issued = [row for row in chain if row.released_at is not None]
+    if not issued or WarningState(issued[-1].state) not in LIVE or not _in_time(issued[-1], now):
+        return ()
+    alike = itertools.takewhile(lambda row: _says_the_same(message, resolved, row), reversed(issued))
+    return tuple([row.id for row in alike])
+
+
+def _says_the_same(message: WarningMessage, resolved: Resolved, before: WarningRow) -> bool:
+    if before.kind == Kind.CANCEL or message.kind is Kind.CANCEL:
+        return False
+    said = from_json(before.message)
+    same_words = CONTINUED in message.headline or message.description == said.description
+    same_place = all(set(getattr(resolved, name)) == set(before.area[name]) for name in ("villages", "touched"))
+    return same_place and same_words and all(getattr(message, name) == getattr(said, name) for name in _ALIKE)
+
+
+def _in_time(row: WarningRow, now: datetime) -> bool:
+    return row.expires is not None and row.expires > now
 
 
 def _counts(row: WarningRow) -> bool:

@@ -14,6 +14,7 @@ from dispatcher.audience.roll import roll_of
 from dispatcher.geofence import Resolved
 from dispatcher.intake.canonical import from_json
 from dispatcher.model import BEIJING, Audience, Channel, Kind, Scope, Target, TargetKind, WarningMessage
+from dispatcher.pipeline import chaining
 from dispatcher.pipeline.context import Context
 from dispatcher.planning import Frame, Plan, make_plan
 from dispatcher.registry.register import Register
@@ -75,10 +76,19 @@ async def resolve_area(context: Context, message: WarningMessage, source: Source
 async def freeze(
     context: Context, tx: Tx, message: WarningMessage, resolved: Resolved, chain: Sequence[WarningRow]
 ) -> Frozen:
-    """Everyone in the area; and whoever heard of it before and lies outside now. `chain`: the versions before it."""
-    register = await context.register()
-    audience = await with_former(context, tx, (message, resolved, gather(register, resolved, message)), chain)
+    """Who is told of an issue; `chain`: the versions before it."""
+    audience = await audience_of(context, tx, message, resolved, chain)
     return await _frozen(context, tx, audience, (message, resolved, _earlier(chain)))
+
+
+async def audience_of(
+    context: Context, tx: Tx, message: WarningMessage, resolved: Resolved, chain: Sequence[WarningRow]
+) -> Audience:
+    """Everyone in the area; whoever heard of it before and lies outside now; and who of them all need not hear again."""
+    inside = gather(await context.register(), resolved, message)
+    audience = await with_former(context, tx, (message, resolved, inside), chain)
+    said = chaining.carried_on(message, resolved, chain, context.now())
+    return replace(audience, told=await deliveries.told(tx, said))
 
 
 async def freeze_cancel(context: Context, tx: Tx, message: WarningMessage, chain: Sequence[WarningRow]) -> Frozen:
@@ -108,16 +118,15 @@ async def called_off(
 async def with_former(
     context: Context, tx: Tx, of: tuple[WarningMessage, Resolved, Audience], chain: Sequence[WarningRow]
 ) -> Audience:
-    """The audience with those of the chain whose township or county is wholly outside the area now.
+    """The audience with those of the chain that are wholly outside the area now: people, loudspeakers, platforms.
 
-    Only people: a loudspeaker's or a platform's packet would carry level and colour to where the warning does not hold.
-    Where a part of a unit is still inside, nobody there is told that it is outside, for it would not be true of all of it.
+    Where a part of a township or county is still inside, nobody there is told that it is outside, for it would not be true
+    of all of it. A loudspeaker is outside when none of its villages is told by it any more.
     """
     message, resolved, audience = of
-    gone = _units_gone(resolved, chain)
-    if not gone or not resolved.villages or message.kind not in (Kind.ALERT, Kind.UPDATE):
+    if not chain or not resolved.villages or message.kind not in (Kind.ALERT, Kind.UPDATE):
         return audience
-    register = await context.register()
+    gone, register = _units_gone(resolved, chain), await context.register()
     latest: dict[str, Heard | None] = {}
     for version in chain:
         if version.kind != Kind.CANCEL and version.expires is not None and version.expires <= context.now():
@@ -125,7 +134,7 @@ async def with_former(
         for heard in await deliveries.heard(tx, version.id, gone):
             told_it_is_over = version.kind == Kind.CANCEL or heard.former
             latest[heard.target] = None if told_it_is_over else heard
-    reached = [(Target.parse(one.target), Channel.SMS, one.township, ()) for one in latest.values() if one is not None]
+    reached = [_reached(one) for one in latest.values() if one is not None]
     found = former(register, audience, [one for one in reached if _may_know(message, register, resolved, one[0])])
     return replace(audience, former=found.members, former_residents=found.residents)
 
@@ -139,11 +148,18 @@ def _units_gone(resolved: Resolved, chain: Sequence[WarningRow]) -> list[str]:
 
 
 def _may_know(message: WarningMessage, register: Register, resolved: Resolved, target: Target) -> bool:
-    """What is internal is no resident's business; an office is outside only where all is that it asked about."""
-    if target.kind is TargetKind.RESIDENT:
-        return message.scope is Scope.PUBLIC
-    if target.kind is not TargetKind.OFFICE:
-        return True
+    """What is internal is no business of residents, loudspeakers and platforms; an office is outside only where all is that
+    it asked about."""
+    match target.kind:
+        case TargetKind.OFFICER:
+            return True
+        case TargetKind.RESIDENT | TargetKind.GATEWAY | TargetKind.ENDPOINT:
+            return message.scope is Scope.PUBLIC
+        case TargetKind.OFFICE:
+            return _all_outside(register, resolved, target)
+
+
+def _all_outside(register: Register, resolved: Resolved, target: Target) -> bool:
     asked = [code for one in register.subscriptions if one.office_id == target.id for code in one.area_codes]
     hit = set(register.geofence.indices(resolved.villages).tolist())
     return not any(hit.intersection(register.geofence.under(code)) for code in asked)
@@ -154,7 +170,7 @@ def _earlier(chain: Sequence[WarningRow]) -> list[str]:
     return [row.broadcast_id for row in chain if row.broadcast_id and row.kind != Kind.CANCEL][-STOPPED:]
 
 
-def _reached(row: Row) -> Reached:
+def _reached(row: Row | Heard) -> Reached:
     areas = tuple(row.areas.split(",")) if row.areas else ()
     return Target.parse(row.target), Channel(row.channel), row.township, areas
 
@@ -185,7 +201,7 @@ async def _frozen(
     context: Context, tx: Tx, audience: Audience, spoken: tuple[WarningMessage, Resolved, list[str]]
 ) -> Frozen:
     message, resolved, earlier = spoken
-    sounds = any(member.channel is Channel.BROADCAST for member in audience.members)
+    sounds = any(member.channel is Channel.BROADCAST for member in (*audience.members, *audience.former))
     plays = 0 if message.kind is Kind.CANCEL else 1
     broadcast_id = await _broadcast_id(context, tx, max(1, plays + len(earlier))) if sounds else ""
     whole = frame(context, await context.register(), resolved, broadcast_id)

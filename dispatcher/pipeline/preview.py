@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from dispatcher.approval import needs_person
-from dispatcher.audience import gather
 from dispatcher.geofence import Resolved
 from dispatcher.intake.decode import decode
 from dispatcher.intake.judge import Circumstances, judge, verdict_of
@@ -27,7 +27,7 @@ from dispatcher.model import (
 from dispatcher.pipeline import chaining
 from dispatcher.pipeline.chaining import OVERTAKEN, Company, chain_findings, overtaken_on_arrival
 from dispatcher.pipeline.context import Context
-from dispatcher.pipeline.freeze import UNREACHABLE_SHOWN, called_off, frame, resolve_area, with_expiry, with_former
+from dispatcher.pipeline.freeze import UNREACHABLE_SHOWN, audience_of, called_off, frame, resolve_area, with_expiry
 from dispatcher.planning import Frame, Plan, level_policy, make_plan
 from dispatcher.settings import Source
 
@@ -55,6 +55,8 @@ class Preview:
     offices: int
     former: int
     """Whom an earlier version reached and who is outside the area now: told just that."""
+    already_told: int
+    """Of all these: who heard the same before and is not rung again."""
     channels: dict[str, dict[str, Any]]
     unreachable: tuple[dict[str, str], ...]
     left_out: int
@@ -106,8 +108,7 @@ async def _told(
         if message.kind is Kind.CANCEL and company.told:
             message, before, audience = await called_off(context, tx, message, company.told)
             return message, resolved if resolved.villages else before, audience
-        audience = gather(await context.register(), resolved, message)
-        return message, resolved, await with_former(context, tx, (message, resolved, audience), company.before)
+        return message, resolved, await audience_of(context, tx, message, resolved, company.before)
 
 
 def _counted(message: WarningMessage, audience: Audience, frame: Frame) -> Plan:
@@ -148,6 +149,7 @@ def _preview(
     findings, plan, at = rest
     verdict, code, reason = verdict_of(findings)
     kinds = [member.target.kind for member in audience.members]
+    told = _told_already(audience)
     return Preview(
         verdict=verdict,
         code=code,
@@ -165,7 +167,8 @@ def _preview(
         endpoints=kinds.count(TargetKind.ENDPOINT),
         offices=kinds.count(TargetKind.OFFICE),
         former=len(audience.former) + len(audience.former_residents.id),
-        channels=_channels(context, message, plan, at),
+        already_told=told.total(),
+        channels=_channels(context, message, plan, at, told),
         unreachable=tuple({"area": place.area, "why": place.why} for place in audience.unreachable[:UNREACHABLE_SHOWN]),
         left_out=audience.left_out,
         findings=findings,
@@ -174,16 +177,28 @@ def _preview(
     )
 
 
-def _channels(context: Context, message: WarningMessage, plan: Plan | None, at: datetime) -> dict[str, dict[str, Any]]:
+def _told_already(audience: Audience) -> Counter[Channel]:
+    """By channel; nobody twice."""
+    found = Counter(member.channel for member in audience.members if str(member.target) in audience.told)
+    if audience.told:
+        found[Channel.SMS] += sum(
+            f"{TargetKind.RESIDENT}-{number}" in audience.told for number in audience.residents.id.tolist()
+        )
+    return found
+
+
+def _channels(
+    context: Context, message: WarningMessage, plan: Plan | None, at: datetime, told: Counter[Channel]
+) -> dict[str, dict[str, Any]]:
     """Targets, rate and forecast a channel; the rate is its first provider's. `waits_until`: the end of quiet hours."""
     found: dict[str, dict[str, Any]] = {}
     for name, rows in (plan.channels if plan else {}).items():
         providers = context.settings.channels.get(Channel(name), {})
         rate = float(next((provider.get("rate", 100) for provider in providers.values()), 0))
-        targets = 0 if plan and name in plan.silent else rows
+        targets = 0 if plan and name in plan.silent else rows - told[Channel(name)]
         found[name] = {"targets": targets, "rate": rate, "eta_s": round(targets / rate, 1) if rate else None}
-        if targets != rows:
-            found[name]["suppressed"] = plan.silent[name] if plan else ""
+        if plan and name in plan.silent:
+            found[name]["suppressed"] = plan.silent[name]
         if name == Channel.BROADCAST and (until := _quiet_until(context, message, at)):
             found[name]["waits_until"] = until.isoformat()
     return found
@@ -216,6 +231,7 @@ def _nothing(findings: tuple[Finding, ...]) -> Preview:
         endpoints=0,
         offices=0,
         former=0,
+        already_told=0,
         channels={},
         unreachable=(),
         left_out=0,

@@ -5,17 +5,18 @@ The header is hashed again from the database and compared with what was approved
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from weakref import WeakValueDictionary
 
 from channels.contract import Bulletin
-from dispatcher.model import Channel, Kind, Level
+from dispatcher.model import Channel, Kind, Level, Why
 from dispatcher.settings import LevelPolicy, Policy
 from dispatcher.states import SENDING, DeliveryState, WarningState
 from dispatcher.store import chunks, warnings
+from dispatcher.store.deliveries import Row
 from dispatcher.store.engine import Tx
 from dispatcher.store.packing import SAID, Header, header_hash, plan_hash, stamp
 from dispatcher.store.warnings import TextRow, WarningRow
@@ -41,11 +42,12 @@ class Live:
     def expires(self) -> datetime:
         return self.bulletin.expires
 
-    def quiet_until(self, channel: str, now: datetime) -> datetime | None:
-        """Until when a loudspeaker is to be left alone; None where it may sound now."""
-        if channel != Channel.BROADCAST or self.sounds_at_night:
+    def quiet_until(self, rows: Sequence[Row], now: datetime) -> datetime | None:
+        """Until when loudspeakers are to be left alone; None where one of them may sound now, or is to fall silent."""
+        if rows[0].channel != Channel.BROADCAST or self.sounds_at_night:
             return None
-        return self.hours.quiet_until(now)
+        quiet = self.hours.quiet_until(now)
+        return None if quiet is None or any(row.why == Why.FORMER for row in rows) else quiet
 
 
 class Desk:
@@ -105,6 +107,7 @@ class Desk:
         starts = row.sent
         return Bulletin(
             warning_id=row.id,
+            chain_id=row.chain_id,
             identifier=row.identifier,
             kind=row.kind,
             drill=row.drill,

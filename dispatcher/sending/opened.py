@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from channels.contract import Message
+from dispatcher.model import Why
 from dispatcher.sending.calling import Envelope
 from dispatcher.sending.live import Live
 from dispatcher.store.deliveries import Row
@@ -151,4 +152,5 @@ def message_of(live: Live, row: Row, address: Address) -> Message:
         serial=row.serial,
         secrets=address.secrets,
         told=tuple([one for one in live.bulletin.earlier if one in address.told]) if address.told else (),
+        former=row.why == Why.FORMER,
     )

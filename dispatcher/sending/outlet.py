@@ -212,7 +212,7 @@ class Outlet:
             self._drop(chunk)
             self._settle_unsent(chunk, chunk.rows[chunk.next :], *over)
             return
-        quiet = chunk.live.quiet_until(rows[0].channel, self._now())
+        quiet = chunk.live.quiet_until(chunk.rows[chunk.next :], self._now())
         if quiet is not None:
             self._drop(chunk)
             self._leave_alone(chunk, chunk.rows[chunk.next :], quiet)
@@ -354,7 +354,7 @@ class Outlet:
         over = self._over(chunk.live, at)
         if over is not None:
             return [not_sent(chunk.id, item.row, _unless_in_doubt(item.row, over[0]), at, over[1]) for item in batch]
-        quiet = chunk.live.quiet_until(batch[0].row.channel, at)
+        quiet = chunk.live.quiet_until([item.row for item in batch], at)
         return [wait_until(chunk.id, item.row, chunk.live, at, quiet) for item in batch] if quiet else []
 
     def _results(self, chunk: OpenChunk, results: list[Settled], opened: int) -> None:

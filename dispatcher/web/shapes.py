@@ -245,6 +245,7 @@ class PreviewOut(Body):
     endpoints: int
     offices: int
     former: int
+    already_told: int
     channels: dict[str, dict[str, Any]]
     unreachable: tuple[dict[str, str], ...]
     left_out: int

@@ -295,6 +295,7 @@ def bulletin(**changes: object) -> Bulletin:
     """A red rainstorm warning as every message of it carries it."""
     given: dict[str, object] = {
         "warning_id": "0197f0c0a1b27000800000000000abcd",
+        "chain_id": "0197f0c0a1b27000800000000000abcd",
         "identifier": "36080041600000_20260618223000",
         "kind": "Alert",
         "drill": False,

@@ -39,6 +39,7 @@ GATEWAY = "43608270000000103140101"
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 BULLETIN = Bulletin(
     warning_id="w1",
+    chain_id="w1",
     identifier="i1",
     kind="Alert",
     drill=False,

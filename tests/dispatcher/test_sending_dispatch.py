@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import func, select, text
 
 from channels.contract import Accepted, Blame, NotKnown, Refused, TryAgain
-from dispatcher.model import Channel, Kind, Level
+from dispatcher.model import Channel, Kind, Level, Why
 from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.settle import finish
 from dispatcher.pipeline.withdraw import end, told
@@ -252,6 +252,18 @@ async def test_a_yellow_waits_at_the_loudspeakers_for_the_end_of_the_quiet_hours
         clock.pass_(minutes=2)
         await until(all_in(store, by_night.id, {DeliveryState.SENT: 4}))
     assert len(loud.got) == 6
+
+
+async def test_a_loudspeaker_that_is_outside_now_falls_silent_at_once_also_by_night(store: Store) -> None:
+    clock, loud = Clock(), Provider()
+    every = gateways(3).members
+    outside = replace(gateways(0), former=(replace(every[2], why=Why.FORMER),), members=every[:2])
+    warning = await released(store, red(level=Level.YELLOW, expires=clock() + timedelta(hours=12)), outside)
+    async with dispatching(store, clock, broadcast=loud):
+        await until(all_in(store, warning.id, {DeliveryState.PLANNED: 2, DeliveryState.SENT: 1}))
+        assert [message.former for message in loud.got] == [True]
+        clock.pass_(hours=4)
+        await until(all_in(store, warning.id, {DeliveryState.SENT: 3}))
 
 
 async def test_a_loudspeaker_that_was_down_is_not_tried_again_by_night(store: Store) -> None:

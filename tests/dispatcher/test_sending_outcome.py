@@ -55,6 +55,7 @@ def row(**changes: object) -> Row:
 def live(level: Level = Level.RED, *, expires: datetime = EXPIRES, ended: DeliveryState | None = None) -> Live:
     bulletin = Bulletin(
         warning_id="w",
+        chain_id="w",
         identifier="1",
         kind="Alert",
         drill=False,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -40,10 +41,11 @@ async def test_what_any_version_played_is_stopped_where_it_played(tmp_path: Path
             second = await issued(
                 house, "36080041600000_2", kind="Update", where=code(HERE), references=naming("36080041600000_1")
             )
+            silent_after_the_update = _stopped(tmp_path)
             await issued(house, "36080041600000_3", kind="Cancel", references=naming("36080041600000_2"))
             versions = [first, second]
             _, pushed, _ = await house.text(f"/api/v1/gateways/{_some_gateway(tmp_path)}/commands")
-    packets = [json.loads(line) for line in (tmp_path / LEDGER).read_text("utf-8").splitlines()]
+    packets = _packets(tmp_path)
     played, stopped = defaultdict(set), defaultdict(set)
     for packet in packets:
         if packet["kind"] == "issue":
@@ -52,6 +54,7 @@ async def test_what_any_version_played_is_stopped_where_it_played(tmp_path: Path
             stopped[packet["recipient"]].add(packet["cancels"])
     assert {len(ids) for ids in played.values()} == {1, 2}, "some heard both versions, some the first alone"
     assert stopped == played
+    assert silent_after_the_update == set(played), "the others play the new version, whoever is outside plays nothing"
     numbers = [(packet["recipient"], packet["ebm_id"]) for packet in packets]
     assert len(numbers) == len(set(numbers)), "no number is used twice"
     assert len({packet["key"] for packet in packets}) == len(packets)
@@ -63,5 +66,14 @@ async def test_what_any_version_played_is_stopped_where_it_played(tmp_path: Path
     assert commands == sorted(commands, key=lambda line: line["started"])
 
 
+def _packets(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / LEDGER).read_text("utf-8").splitlines()]
+
+
+def _stopped(folder: Path) -> set[str]:
+    """Loudspeakers that were told to stop something."""
+    return {packet["recipient"] for packet in _packets(folder) if packet["kind"] != "issue"}
+
+
 def _some_gateway(folder: Path) -> str:
-    return str(json.loads((folder / LEDGER).read_text("utf-8").splitlines()[0])["gateway"])
+    return str(_packets(folder)[0]["gateway"])

@@ -19,6 +19,7 @@ from dispatcher.store.deliveries.queue import (
     reached,
     regroup,
     taken,
+    told,
     told_before,
     withdraw,
 )
@@ -49,6 +50,7 @@ __all__ = [
     "regroup",
     "settle",
     "taken",
+    "told",
     "told_before",
     "withdraw",
 ]

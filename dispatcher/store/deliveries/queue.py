@@ -67,6 +67,7 @@ def _new(chunk: Chunk, frozen: FrozenRow, pos: int, serial: int) -> Row:
         tries=0,
         township=frozen.township,
         possible_duplicate=False,
+        why=frozen.why,
     )
 
 
@@ -218,17 +219,22 @@ async def reached(tx: Tx, warning_ids: Iterable[str]) -> list[Row]:
 
 
 async def heard(tx: Tx, warning_id: str, townships: Sequence[str]) -> list[Heard]:
-    """By SMS, those of these townships and counties who may have heard of a warning. Who was to be told that he is outside
-    counts as told only where it is not known to have failed."""
+    """Who may have heard of a warning: by SMS, those of these townships and counties; and every loudspeaker and platform.
+    Who was to be told that it holds there no more counts as told only where that is not known to have failed."""
     reached_him = [DeliveryState.SENT, DeliveryState.DELIVERED, DeliveryState.UNDELIVERED, DeliveryState.UNKNOWN]
     opened = select(chunks.c.opened_to).where(chunks.c.id == deliveries.c.chunk_id).scalar_subquery()
     is_former = deliveries.c.why == int(Why.FORMER)
     found = await tx.execute(
-        select(deliveries.c.target, deliveries.c.township, is_former)
+        select(
+            deliveries.c.target,
+            deliveries.c.channel,
+            deliveries.c.township,
+            deliveries.c.areas,
+            is_former.label("former"),
+        )
         .where(
             deliveries.c.warning_id == warning_id,
-            deliveries.c.channel == Channel.SMS.value,
-            deliveries.c.township.in_(townships),
+            or_(deliveries.c.channel != Channel.SMS.value, deliveries.c.township.in_(townships)),
             or_(
                 and_(~is_former, deliveries.c.state.in_(reached_him)),
                 and_(is_former, deliveries.c.state.in_([DeliveryState.SENT, DeliveryState.DELIVERED])),
@@ -237,11 +243,28 @@ async def heard(tx: Tx, warning_id: str, townships: Sequence[str]) -> list[Heard
         )
         .order_by(deliveries.c.target)
     )
-    return [Heard(target=target, township=township, former=bool(is_out)) for target, township, is_out in found]
+    return [Heard(**{**row, "former": bool(row["former"])}) for row in found.mappings()]
+
+
+async def told(tx: Tx, warning_ids: Sequence[str]) -> frozenset[str]:
+    """People and loudspeakers that one of these warnings reached, as far as is known: not the doubtful, and no platform,
+    which is to know every version."""
+    if not warning_ids:
+        return frozenset()
+    found = await tx.execute(
+        select(deliveries.c.target).where(
+            deliveries.c.warning_id.in_(warning_ids),
+            deliveries.c.channel != Channel.PARTY.value,
+            deliveries.c.why != int(Why.FORMER),
+            deliveries.c.state.in_([DeliveryState.SENT, DeliveryState.DELIVERED]),
+            ~deliveries.c.possible_duplicate | (deliveries.c.state == DeliveryState.DELIVERED),
+        )
+    )
+    return frozenset(row.target for row in found)
 
 
 async def told_before(tx: Tx, rows: Sequence[Row]) -> dict[str, frozenset[str]]:
-    """Target → the EBMIDs of this chain's other versions that may have been handed to it. `rows`: of one warning."""
+    """Target → the EBMIDs of this chain's other versions that it may have been given to play. `rows`: of one warning."""
     if not rows:
         return {}
     chain = select(warnings.c.chain_id).where(warnings.c.id == rows[0].warning_id).scalar_subquery()
@@ -253,6 +276,7 @@ async def told_before(tx: Tx, rows: Sequence[Row]) -> dict[str, frozenset[str]]:
             warnings.c.chain_id == chain,
             warnings.c.id != rows[0].warning_id,
             warnings.c.broadcast_id != "",
+            deliveries.c.why != int(Why.FORMER),  # who is outside a version never played it
             deliveries.c.channel == rows[0].channel,
             deliveries.c.target.in_([row.target for row in rows]),
             or_(deliveries.c.calls > 0, deliveries.c.pos < opened),

@@ -27,6 +27,7 @@ class Row:
     tries: int
     township: str
     possible_duplicate: bool
+    why: int = 0
     in_doubt: bool = False
 
     @property
@@ -74,10 +75,12 @@ class Settled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heard:
-    """Somebody who may have heard of a warning; `former`: what he heard was that he is outside its area now."""
+    """Who may have heard of a warning; `former`: what was heard is that it holds there no more."""
 
     target: str
+    channel: str
     township: str
+    areas: str
     former: bool
 
 
@@ -115,4 +118,5 @@ def row_of(row: RowMapping) -> Row:
         tries=row["tries"],
         township=row["township"],
         possible_duplicate=row["possible_duplicate"],
+        why=row["why"],
     )
