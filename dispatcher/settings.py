@@ -132,6 +132,8 @@ class Wording(_Frozen):
     max_segments: int = Field(default=5, ge=1, le=8)
     levels: dict[Level, Template]
     cancel: Template
+    retraction: Template
+    """For what should never have been issued: fixed words, nobody types them at night."""
     former: Template
     """For whoever an earlier version reached and an update does not."""
     hazard_lines: dict[str, dict[Role, str]] = Field(default_factory=dict)

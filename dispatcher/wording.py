@@ -155,6 +155,7 @@ def check(wording: Wording) -> None:
     named = {
         **{str(level): template for level, template in wording.levels.items()},
         "cancel": wording.cancel,
+        "retraction": wording.retraction,
         "former": wording.former,
     }
     for name, template in named.items():
@@ -183,7 +184,7 @@ def check(wording: Wording) -> None:
 
 def _template(wording: Wording, message: WarningMessage) -> Template:
     if message.kind is Kind.CANCEL:
-        return wording.cancel
+        return wording.retraction if message.retraction else wording.cancel
     if message.level is None:
         raise ValueError("a warning without a level has no wording")
     return wording.levels[message.level]

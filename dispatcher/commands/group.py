@@ -23,6 +23,7 @@ COMMANDS = {
     "migrate": ("migrate", "把数据库升到程序需要的结构"),
     "check": ("check", "体检：配置、数据库、消息代理、时钟、登记册、发送接口、队列"),
     "warn": ("warn", "送入一份预警报文（CAP 1.2、国家预警 XML 或本系统的 JSON）"),
+    "retract": ("retract", "误发撤回：按备好的文字，告知所有可能已经收到的人"),
     "preview": ("preview", "预览：会通知谁、走哪些渠道、多久发完；不发送"),
     "why": ("why", "某人对某份预警：通知了没有、依据哪条规则、试过几次、什么内容"),
     "registry": ("registry", "登记册：sample、import、export、verify"),

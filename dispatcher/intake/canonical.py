@@ -36,6 +36,8 @@ def to_json(message: WarningMessage) -> dict[str, Any]:
     """Only JSON's own types; `from_json` gives the equal message back."""
     found = _plain(message)
     assert isinstance(found, dict)
+    if not message.retraction:
+        del found["retraction"]  # what was kept before there was such a word has the same digest for ever
     return found
 
 
@@ -45,6 +47,7 @@ def from_json(stored: Mapping[str, Any]) -> WarningMessage:
     simple = {name: stored[name] for name in _SIMPLE}
     return WarningMessage(
         **simple,
+        retraction=stored.get("retraction", False),
         effective=_time(stored["effective"]),
         onset=_time(stored["onset"]),
         expires=_time(stored["expires"]),

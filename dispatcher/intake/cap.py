@@ -147,6 +147,7 @@ def _with_info(head: WarningMessage, speaker: _Speaker, hazards: Hazards, findin
         parameters=info.parameters,
         narrowing=asked.narrowing,
         sound_at_night=asked.sound_at_night,
+        retraction=asked.retraction,
     )
 
 

@@ -1,7 +1,8 @@
-"""缩小发送对象: who of those in the area is told, as the issuer may say it in CAP parameters.
+"""缩小发送对象: who of those in the area is told, and how, as the issuer may say it in CAP parameters.
 
 `mingluo:roles`, `mingluo:groups`, `mingluo:risk_tags` are comma lists, `mingluo:reason` is text, `mingluo:sound_at_night`
-is true or false. A word we do not know is refused: guessing it would tell other people than the issuer meant.
+and `mingluo:retraction` are true or false. A word we do not know is refused: guessing it would tell other people than the
+issuer meant.
 """
 
 from __future__ import annotations
@@ -15,13 +16,14 @@ from dispatcher.model import GROUPS, RISK_TAGS, ROLES, Narrowing
 PREFIX = "mingluo:"
 _SEPARATOR = re.compile(r"[,，、]")
 _ROLES = {role.value: role for role in ROLES} | {role.chinese: role for role in ROLES}
-_KEYS = ("roles", "groups", "risk_tags", "reason", "sound_at_night")
+_KEYS = ("roles", "groups", "risk_tags", "reason", "sound_at_night", "retraction")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
     narrowing: Narrowing
     sound_at_night: bool
+    retraction: bool
     faults: tuple[str, ...]
 
 
@@ -37,9 +39,7 @@ def read(parameters: Iterable[tuple[str, str]]) -> Asked:
         elif key in said:
             faults.append(f"{name} 写了两次")
         said[key] = value
-    night = said.get("sound_at_night", "false").strip().lower()
-    if night not in ("true", "false"):
-        faults.append(f"{PREFIX}sound_at_night 只能是 true 或 false，收到“{night[:40]}”")
+    night, retraction = (_truth(said, key, faults) for key in ("sound_at_night", "retraction"))
     words = _words(said.get("roles", ""))
     narrowing = Narrowing(
         roles=tuple(_ROLES[word] for word in words if word in _ROLES),
@@ -49,7 +49,14 @@ def read(parameters: Iterable[tuple[str, str]]) -> Asked:
     )
     faults += [f"{PREFIX}roles 里没有“{word[:40]}”这个角色" for word in words if word not in _ROLES]
     faults += unknown_words(narrowing)
-    return Asked(narrowing=narrowing, sound_at_night=night == "true", faults=tuple(faults))
+    return Asked(narrowing=narrowing, sound_at_night=night, retraction=retraction, faults=tuple(faults))
+
+
+def _truth(said: dict[str, str], key: str, faults: list[str]) -> bool:
+    value = said.get(key, "false").strip().lower()
+    if value not in ("true", "false"):
+        faults.append(f"{PREFIX}{key} 只能是 true 或 false，收到“{value[:40]}”")
+    return value == "true"
 
 
 def unknown_words(narrowing: Narrowing) -> list[str]:

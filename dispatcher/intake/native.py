@@ -132,6 +132,7 @@ class WarningIn(_Strict):
     areas: tuple[AreaIn, ...] = ()
     narrowing: NarrowingIn = Field(default_factory=NarrowingIn)
     sound_at_night: bool = False
+    retraction: bool = False
 
 
 def json_schema() -> dict[str, Any]:
@@ -312,11 +313,11 @@ def _message(said: WarningIn, areas: tuple[Area, ...], hazards: Hazards) -> Warn
         addresses=said.addresses,
         references=tuple(Reference(sender=r.sender, identifier=r.identifier, sent=r.sent) for r in said.references),
         areas=areas,
-        narrowing=Narrowing(
-            roles=said.narrowing.roles,
-            groups=said.narrowing.groups,
-            risk_tags=said.narrowing.risk_tags,
-            reason=text.plain(said.narrowing.reason),
-        ),
+        narrowing=_narrowing(said.narrowing),
         sound_at_night=said.sound_at_night,
+        retraction=said.retraction,
     )
+
+
+def _narrowing(said: NarrowingIn) -> Narrowing:
+    return Narrowing(roles=said.roles, groups=said.groups, risk_tags=said.risk_tags, reason=text.plain(said.reason))

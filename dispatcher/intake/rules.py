@@ -104,5 +104,7 @@ def _contradictions(message: WarningMessage) -> Iterator[Finding]:
         yield refuse(Code.SCHEMA, "scope 为 Restricted 时必须写 restriction")
     if message.scope is Scope.PRIVATE and not message.addresses:
         yield refuse(Code.SCHEMA, "scope 为 Private 时必须写 addresses")
+    if message.retraction and message.kind is not Kind.CANCEL:
+        yield refuse(Code.SCHEMA, "只有解除（Cancel）才能标为误发撤回（mingluo:retraction）")
     if message.narrowing.active and message.level is Level.RED and not message.narrowing.reason:
         yield refuse(Code.SCHEMA, "红色预警缩小发送对象必须写明理由（mingluo:reason）")

@@ -181,6 +181,8 @@ class WarningMessage:
     parameters: tuple[tuple[str, str], ...] = ()
     narrowing: Narrowing = field(default_factory=Narrowing)
     sound_at_night: bool = False
+    retraction: bool = False
+    """误发撤回: a Cancel of what should never have been issued, not of what is over."""
     signature_present: bool = False
 
     @property

@@ -24,7 +24,7 @@ from dispatcher.intake.findings import Decoded
 from dispatcher.intake.judge import Circumstances, judge, verdict_of
 from dispatcher.model import Code, Finding, Kind, Verdict, WarningMessage
 from dispatcher.pipeline import chaining
-from dispatcher.pipeline.chaining import OVERTAKEN, Company, chain_findings, identity_of, overtaken_on_arrival
+from dispatcher.pipeline.chaining import OVER, OVERTAKEN, Company, chain_findings, identity_of, overtaken_on_arrival
 from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.freeze import Frozen, freeze, freeze_cancel, resolve_area, with_expiry
 from dispatcher.pipeline.keeping import Arrival, Born, row_of
@@ -240,6 +240,8 @@ def _judge(context: Context, case: _Case, company: Company) -> _Judged:
     findings += chain_findings(case.message, case.source, company)
     if overtaken_on_arrival(case.message, company) is not None:
         findings += (OVERTAKEN,)
+    elif case.message.kind is Kind.CANCEL and company.over:
+        findings += (OVER,)
     if verdict_of(findings)[0] is Verdict.ACCEPT and (person := needs_person(case.message, case.source)):
         findings = (*findings, person)
     verdict, code, reason = verdict_of(findings)
@@ -255,7 +257,7 @@ async def _decide(context: Context, tx: Tx, case: _Case, judged: _Judged, compan
     overtaken = overtaken_on_arrival(case.message, company)
     if overtaken is not None:
         return Born(state=overtaken)
-    if case.message.kind is Kind.CANCEL and not company.told:
+    if case.message.kind is Kind.CANCEL and (company.over or not company.told):
         return Born(state=WarningState.RECEIVED)  # a tombstone: should what it cancels still come, it is not sent
     for row in company.before:  # first nothing more may leave, then whoever was reached is counted
         if chaining.ends(case.message.kind, row) is not None:

@@ -22,6 +22,11 @@ from dispatcher.store import warnings
 from dispatcher.store.engine import Tx
 from dispatcher.store.warnings import WarningRow
 
+OVER = Finding(
+    code=Code.REFERENCE_MISSING,
+    verdict=Verdict.ACCEPT,
+    reason="该预警此前已经解除，听到过的人都已告知，本条只登记，不再发送",
+)
 OVERTAKEN = Finding(
     code=Code.REFERENCE_MISSING, verdict=Verdict.ACCEPT, reason="更晚的更新或解除先到一步，本条只登记，不再发送"
 )
@@ -55,6 +60,12 @@ class Company:
     def told(self) -> Sequence[WarningRow]:
         """Those of `before` that say something: not the cancels."""
         return [row for row in self.before if row.kind != Kind.CANCEL]
+
+    @property
+    def over(self) -> bool:
+        """The last that was said of it is that it is called off."""
+        issued = [row for row in self.before if row.released_at is not None]
+        return bool(issued) and issued[-1].kind == Kind.CANCEL
 
 
 def identity_of(message: WarningMessage) -> Reference:

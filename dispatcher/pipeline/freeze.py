@@ -16,13 +16,14 @@ from dispatcher.intake.canonical import from_json
 from dispatcher.model import BEIJING, Audience, Channel, Kind, Scope, Target, TargetKind, WarningMessage
 from dispatcher.pipeline import chaining
 from dispatcher.pipeline.context import Context
-from dispatcher.planning import Frame, Plan, make_plan
+from dispatcher.planning import HERE, Frame, Plan, make_plan
 from dispatcher.registry.register import Register
 from dispatcher.settings import Source
 from dispatcher.store import deliveries, nodes
 from dispatcher.store.deliveries import Heard, Row
 from dispatcher.store.engine import Tx
 from dispatcher.store.warnings import WarningRow
+from dispatcher.wording import Wordsmith
 
 UNREACHABLE_SHOWN = 200
 MANDATORY_A_DAY = 9999
@@ -209,7 +210,18 @@ async def _frozen(
         message, audience, replace(whole, earlier=tuple(earlier), numbers_used_up=sounds and not broadcast_id)
     )
     summary = {**summary_of(plan, audience), "earlier": earlier}
+    if message.kind is not Kind.CANCEL:
+        summary["retraction"] = _retraction(context, message)
     return Frozen(message=message, resolved=resolved, plan=plan, broadcast_id=broadcast_id, summary=summary)
+
+
+def _retraction(context: Context, message: WarningMessage) -> dict[str, str]:
+    """误发撤回, ready before it is needed: what whoever heard will read, should this turn out to be a mistake."""
+    smith = Wordsmith(context.settings.wording, replace(message, kind=Kind.CANCEL, retraction=True))
+    words = {
+        str(channel): smith.word(channel, HERE).body for channel in (Channel.SMS, Channel.BROADCAST, Channel.PARTY)
+    }
+    return {**words, "resident": smith.word(Channel.SMS, HERE, resident=True).body}
 
 
 def summary_of(plan: Plan, audience: Audience) -> dict[str, Any]:

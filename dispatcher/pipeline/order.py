@@ -6,6 +6,7 @@
     settle      receipts move deliveries forward; what is finished is called finished
     hear        what people write back (上行短信) is kept as it came; nobody says yet what it means
     follow      providers that can be asked are asked what became of what they took
+    call_off    the prepared Cancel of what was issued by mistake, or is over; `accept` takes it like any other
     withdraw    cancelled, superseded or expired: one statement, nothing more leaves the house
     preview     who would be told, and who would not; writes nothing
     explain     told or not, by which rule, which attempts, which text
@@ -33,6 +34,7 @@ FLOW = (
     Step(verb="settle", steps=("receipts",), leaves="每一行的状态，只进不退"),
     Step(verb="hear", steps=(), leaves="上行短信的原文，各一份"),
     Step(verb="follow", steps=("receipts",), leaves="问来的回执"),
+    Step(verb="call_off", steps=("intake",), leaves="什么也不留下"),
     Step(verb="withdraw", steps=("sending",), leaves="撤回或过期的行"),
     Step(verb="preview", steps=("intake", "audience", "planning"), leaves="什么也不留下"),
     Step(verb="explain", steps=("audience", "reporting"), leaves="什么也不留下"),

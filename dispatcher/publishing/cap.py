@@ -84,17 +84,18 @@ def _parameters(message: WarningMessage) -> Pairs:
     yield from message.parameters
     said = {name for name, _ in message.parameters}
     asked = message.narrowing
-    yield from (pair for pair in _narrowing(asked, message.sound_at_night) if pair[0] not in said)
+    for name, so in (("sound_at_night", message.sound_at_night), ("retraction", message.retraction)):
+        if so and f"mingluo:{name}" not in said:
+            yield f"mingluo:{name}", "true"
+    yield from (pair for pair in _narrowing(asked) if pair[0] not in said)
 
 
-def _narrowing(asked: Narrowing, sound_at_night: bool) -> Pairs:
+def _narrowing(asked: Narrowing) -> Pairs:
     for name, words in (("roles", asked.roles), ("groups", asked.groups), ("risk_tags", asked.risk_tags)):
         if words:
             yield f"mingluo:{name}", ",".join(words)
     if asked.reason:
         yield "mingluo:reason", asked.reason
-    if sound_at_night:
-        yield "mingluo:sound_at_night", "true"
 
 
 def _resource(info: etree._Element, resource: Resource) -> None:

@@ -56,6 +56,17 @@ ROUTES = (
         good=((200, Good(what="The warning", body=shapes.WarningDetail)),), fails=(404, 503),
     ),
     Route(
+        method="POST", path="/api/v1/warnings/{id}/cancel", handler=warnings.cancel, name="cancelWarning", who=Who.SOURCE,
+        what="Retract what was issued by mistake, in its prepared words: whoever may have heard is told, ahead of all else",
+        fails=(404, 409, 422, 503),
+        good=((202, Good(what="The Cancel is kept", body=shapes.Accepted, headers=("Location",))),),
+    ),
+    Route(
+        method="POST", path="/api/v1/warnings/{id}/all-clear", handler=warnings.all_clear, name="allClear", who=Who.SOURCE,
+        what="It is over: whoever may have heard is told", fails=(404, 409, 422, 503),
+        good=((202, Good(what="The Cancel is kept", body=shapes.Accepted, headers=("Location",))),),
+    ),
+    Route(
         method="GET", path="/api/v1/warnings/{id}/deliveries", handler=deliveries.deliveries, name="listDeliveries",
         who=Who.READER, what="The ledger, a line a delivery; X-Unplanned counts frozen rows not in it yet",
         query=(_CURSOR, _LIMIT), good=((200, _lines("The ledger", shapes.DeliveryLine, "X-Unplanned")),),

@@ -94,9 +94,11 @@ class House:
     service: Service
     http: aiohttp.ClientSession
 
-    async def post(self, body: bytes, token: str = TOKEN, **headers: str) -> tuple[int, dict[str, Any], Any]:
+    async def post(
+        self, body: bytes, token: str = TOKEN, path: str = "/api/v1/warnings", **headers: str
+    ) -> tuple[int, dict[str, Any], Any]:
         given = {"Content-Type": "application/cap+xml", "Authorization": f"Bearer {token}", **headers}
-        async with self.http.post(f"{self.url}/api/v1/warnings", data=body, headers=given) as answer:
+        async with self.http.post(f"{self.url}{path}", data=body, headers=given) as answer:
             return answer.status, await answer.json(content_type=None), answer.headers
 
     async def get(self, path: str, **headers: str) -> tuple[int, Any, Any]:

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from dispatcher.model import Finding, Level, Target, Verdict, Why
 from dispatcher.pipeline.accept import Answer, Incoming
+from dispatcher.pipeline.call_off import NothingToCallOff, call_off
 from dispatcher.pipeline.claim import claim
 from dispatcher.pipeline.explain import Told, explain
 from dispatcher.pipeline.preview import preview
@@ -21,6 +22,7 @@ from dispatcher.web import asking, reach, shapes
 from dispatcher.web.answering import as_json
 from dispatcher.web.api.deliveries import attempt_line, receipt_out
 from dispatcher.web.guard import must_be_source
+from dispatcher.web.openapi import NATIVE
 from dispatcher.web.parts import parts
 from dispatcher.web.problems import Problem
 
@@ -34,9 +36,11 @@ async def post_warning(request: web.Request) -> web.Response:
     body = await asking.body_of(request, doors.max_body_bytes)
     if key:
         await _claim(request, asking.key_name(source, key), body)
-    answer = await doors.accept(
-        Incoming(door="http", source=source, content_type=content_type, body=body, headers=_headers(request))
-    )
+    incoming = Incoming(door="http", source=source, content_type=content_type, body=body, headers=_headers(request))
+    return _accepted(await doors.accept(incoming))
+
+
+def _accepted(answer: Answer) -> web.Response:
     if answer.verdict is Verdict.REJECT:
         raise _refused(answer)
     accepted = shapes.Accepted(
@@ -49,6 +53,28 @@ async def post_warning(request: web.Request) -> web.Response:
         findings=_findings(answer.findings),
     )
     return as_json(accepted, status=202, headers={"Location": f"/api/v1/warnings/{answer.warning_id}"})
+
+
+async def cancel(request: web.Request) -> web.Response:
+    """误发撤回: one tap, fixed words, whoever may have heard."""
+    return await _call_off(request, retraction=True)
+
+
+async def all_clear(request: web.Request) -> web.Response:
+    """解除: it is over."""
+    return await _call_off(request, retraction=False)
+
+
+async def _call_off(request: web.Request, *, retraction: bool) -> web.Response:
+    doors, warning_id = parts(request).doors, asking.warning_id(request)
+    source = must_be_source(request, doors)
+    try:
+        body = await call_off(doors.context, warning_id, retraction=retraction)
+    except NothingToCallOff as why:
+        raise Problem(409, "nothing_to_call_off", str(why)) from why
+    if body is None:
+        raise asking.no_such_warning()
+    return _accepted(await doors.accept(Incoming(door="http", source=source, content_type=NATIVE, body=body)))
 
 
 async def _claim(request: web.Request, name: str, body: bytes) -> None:

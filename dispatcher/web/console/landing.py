@@ -11,7 +11,7 @@ from dispatcher.intake.canonical import from_json
 from dispatcher.model import Target, TargetKind, Why, county_of, township_of
 from dispatcher.pipeline.context import Context
 from dispatcher.registry.register import Register
-from dispatcher.states import SENDING, WarningState
+from dispatcher.states import LIVE, SENDING, WarningState
 from dispatcher.store import events, ledger, warnings
 from dispatcher.store.engine import Tx
 from dispatcher.store.events import Recorded
@@ -99,6 +99,7 @@ class Landing:
     at: datetime
     synthetic: bool
     under_way: bool
+    in_force: bool
     bars: tuple[Bar, ...]
     total: Bar
     times: Times
@@ -223,6 +224,7 @@ def _laid_out(
         at=at,
         synthetic=register.synthetic,
         under_way=WarningState(row.state) in SENDING,
+        in_force=WarningState(row.state) in LIVE,
         bars=tuple(_bar(channel, tally) for channel, tally in channels.items()),
         total=_bar("", reach.summed(channels.values())),
         times=read.times,
