@@ -27,7 +27,7 @@ from dispatcher.settings import LevelPolicy, Policy, Wording
 from dispatcher.store.chunks import NewChunk
 from dispatcher.store.packing import FrozenRow, Header, digest, header_hash, pack, plan_hash, stamp
 from dispatcher.store.warnings import TextRow
-from dispatcher.wording import Wordsmith
+from dispatcher.wording import Saying, Wordsmith
 
 FIRST_CHUNK = 256
 """Small, so that the first message leaves at once."""
@@ -75,7 +75,7 @@ class Frame:
 
 def make_plan(message: WarningMessage, audience: Audience, frame: Frame) -> Plan:
     """Freezes who is told what, over which channel, in which order."""
-    desk = _Desk(message, frame, audience.told)
+    desk = _Desk(message, frame, audience)
     by_channel: dict[Channel, list[FrozenRow]] = {}
     reasons: Counter[str] = Counter()
     for member in _pressing_first(audience.members):
@@ -174,12 +174,13 @@ def level_policy(message: WarningMessage, policy: Policy) -> LevelPolicy:
 class _Desk:
     """Words each distinct text once and remembers its number."""
 
-    def __init__(self, message: WarningMessage, frame: Frame, told: frozenset[str]) -> None:
+    def __init__(self, message: WarningMessage, frame: Frame, audience: Audience) -> None:
         self._message = message
         self._frame = frame
-        self._told = told
-        self._smith = Wordsmith(frame.wording, message)
-        self._numbers: dict[tuple[Channel, str, str, bool, bool], int] = {}
+        self._told = audience.told
+        self._standing = audience.standing.targets if audience.standing else frozenset()
+        self._smith = Wordsmith(frame.wording, message, audience.standing.said if audience.standing else "")
+        self._numbers: dict[tuple[Channel, str, str, bool, Saying], int] = {}
         self._lines: dict[int, str] = {}
         self._suppressed = {
             (channel, former): _suppressed(message, channel, frame, former=former)
@@ -197,34 +198,44 @@ class _Desk:
         return FrozenRow(
             name,
             int(member.why),
-            self._number(member.channel, member.township, line, former=former),
+            self._number(member.channel, member.township, line, saying=self._saying(name, former=former)),
             member.township,
             ",".join(member.areas),
             self._suppressed[member.channel, former] or (TOLD if name in self._told and not former else ""),
         )
 
     def residents(self, hits: ResidentHits, why: Why) -> Iterator[FrozenRow]:
-        former = why is Why.FORMER
-        numbers = [self._number(Channel.SMS, place, "", resident=True, former=former) for place in hits.townships]
-        reason, suppressed = int(why), self._suppressed[Channel.SMS, former]
-        for number, township in zip(hits.id.tolist(), hits.township.tolist(), strict=True):
-            name = f"{TargetKind.RESIDENT}-{number}"
-            silent = suppressed or (TOLD if name in self._told and not former else "")
-            yield FrozenRow(name, reason, numbers[township], hits.townships[township], "", silent)
+        reason, former = int(why), why is Why.FORMER
+        suppressed, numbers = self._suppressed[Channel.SMS, former], self._homes(hits, self._saying("", former=former))
+        standing, told = self._homes(hits, Saying.STANDING) if self._standing else numbers, self._told
+        for home, township in zip(hits.id.tolist(), hits.township.tolist(), strict=True):
+            name = f"{TargetKind.RESIDENT}-{home}"
+            number = (standing if name in self._standing else numbers)[township]
+            silent = suppressed or (TOLD if name in told and not former else "")
+            yield FrozenRow(name, reason, number, hits.townships[township], "", silent)
+
+    def _homes(self, hits: ResidentHits, saying: Saying) -> list[int]:
+        """The text's number for each township: looked up once, for there are a hundred thousand residents."""
+        return [self._number(Channel.SMS, place, "", resident=True, saying=saying) for place in hits.townships]
 
     def _line(self, roles: int) -> str:
         if roles not in self._lines:
             self._lines[roles] = self._smith.line(roles)
         return self._lines[roles]
 
+    def _saying(self, name: str, *, former: bool) -> Saying:
+        if name in self._standing:
+            return Saying.STANDING
+        return Saying.FORMER if former else Saying.ALL
+
     def _number(
-        self, channel: Channel, township: str, line: str, *, resident: bool = False, former: bool = False
+        self, channel: Channel, township: str, line: str, *, resident: bool = False, saying: Saying = Saying.ALL
     ) -> int:
-        key = (channel, township, line, resident, former)
+        key = (channel, township, line, resident, saying)
         number = self._numbers.get(key)
         if number is None:
             place = self._frame.places.get(township) or self._frame.places.get(township[:6], HERE)
-            text = self._smith.word(channel, place, line, resident=resident, former=former)
+            text = self._smith.word(channel, place, line, resident=resident, saying=saying)
             number = self._numbers[key] = len(self.texts)
             self.texts.append(TextRow(no=number, channel=channel, body=text.body, segments=text.segments))
         return number

@@ -104,6 +104,7 @@ class Policy(_Frozen):
     quiet_to_hour: int = Field(default=6, ge=0, le=23)
     default_validity_hours: int = 24
     future_tolerance_s: int = 300
+    merge_within_minutes: int = Field(default=120, ge=0)
 
     def quiet_until(self, now: datetime) -> datetime | None:
         """The end of the quiet hours that `now` lies in; None where it lies in none."""
@@ -115,11 +116,16 @@ class Policy(_Frozen):
         return end if end > here else end + timedelta(days=1)
 
 
-class Template(_Frozen):
-    """One wording: named fields only. `sms` is for officers, to whom `lines` adds their role's; `resident` for residents."""
+class SmsTemplate(_Frozen):
+    """Named fields only. `sms` is for officers, `resident` for residents."""
 
     sms: str
     resident: str
+
+
+class Template(SmsTemplate):
+    """One wording on every channel; `lines` adds to an officer's what his role is to do."""
+
     broadcast: str
     party: str
     lines: dict[Role, str] = Field(default_factory=dict)
@@ -134,6 +140,8 @@ class Wording(_Frozen):
     cancel: Template
     retraction: Template
     """For what should never have been issued: fixed words, nobody types them at night."""
+    standing: SmsTemplate
+    """For whoever hears that one warning is over while another source's of the same event stands."""
     former: Template
     """For whoever an earlier version reached and an update does not."""
     hazard_lines: dict[str, dict[Role, str]] = Field(default_factory=dict)

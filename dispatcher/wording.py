@@ -10,10 +10,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from enum import Enum, auto
 
 from channels import text as sms
 from dispatcher.model import BEIJING, ROLES, Channel, Kind, Role, Status, WarningMessage
-from dispatcher.settings import BadConfiguration, Template, Wording
+from dispatcher.settings import BadConfiguration, SmsTemplate, Template, Wording
 
 FIELDS = (
     "place",
@@ -27,6 +28,8 @@ FIELDS = (
     "line",
     "headline",
     "description",
+    "other",
+    "verb",
 )
 
 _FIELD = re.compile(r"\{([^{}]*)\}")
@@ -52,18 +55,28 @@ class Text:
     """SMS parts; 0 on other channels."""
 
 
+class Saying(Enum):
+    """What somebody is told: what the message says; that he is outside its area now; or what stands when it is over."""
+
+    ALL = auto()
+    FORMER = auto()
+    STANDING = auto()
+
+
 class Wordsmith:
     """Words one warning. Build it once a warning; `word` is called once a distinct (channel, place, line)."""
 
-    def __init__(self, wording: Wording, message: WarningMessage) -> None:
+    def __init__(self, wording: Wording, message: WarningMessage, standing: str = "") -> None:
+        """`standing`: what another source has issued of the same event, where that stands when this one is over."""
         self._wording = wording
         self._message = message
         self._template = _template(wording, message)
         hazard = message.hazard.name if message.hazard else message.event
         self._lines = {**self._template.lines, **wording.hazard_lines.get(hazard, {})}
-        fields = _fields(message)
+        fields = _fields(message, standing)
         self._forms = _Forms.of(self._template, fields)
         self._for_former = _Forms.of(wording.former, fields)
+        self._for_standing = _SmsForms.of(wording.standing, fields)
 
     def line(self, roles: int) -> str:
         """What somebody with these roles (bits of model.ROLES) is to do; '' where nothing special is said."""
@@ -73,14 +86,14 @@ class Wordsmith:
         return ""
 
     def word(
-        self, channel: Channel, place: str, line: str = "", *, resident: bool = False, former: bool = False
+        self, channel: Channel, place: str, line: str = "", *, resident: bool = False, saying: Saying = Saying.ALL
     ) -> Text:
-        """The finished text with signature and drill marks. A resident is told what to do, not sent to a post; `former`:
-        whoever heard an earlier version and is outside the area now."""
-        forms = self._for_former if former else self._forms
+        """The finished text with signature and drill marks. A resident is told what to do, not sent to a post."""
+        forms = self._forms if saying is Saying.ALL else self._for_former
         match channel:
             case Channel.SMS:
-                return self._sms((forms.resident if resident else forms.officer).filled(place, line))
+                sms_forms = self._for_standing if saying is Saying.STANDING else forms
+                return self._sms((sms_forms.resident if resident else sms_forms.officer).filled(place, line))
             case Channel.BROADCAST | Channel.VOICE:
                 return Text(body=self._marked(forms.broadcast.filled(place, line)), segments=0)
             case Channel.PARTY:
@@ -131,6 +144,18 @@ class Form:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _SmsForms:
+    """A template's texts for people."""
+
+    officer: Form
+    resident: Form
+
+    @staticmethod
+    def of(template: SmsTemplate, fields: Mapping[str, str]) -> _SmsForms:
+        return _SmsForms(officer=Form(template.sms, fields), resident=Form(template.resident, fields))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Forms:
     """A template's four texts."""
 
@@ -152,22 +177,23 @@ class _Forms:
 def check(wording: Wording) -> None:
     """BadConfiguration where a template names a field that does not exist: found at start, not at 02:39."""
     faults = []
-    named = {
+    named: dict[str, SmsTemplate] = {
         **{str(level): template for level, template in wording.levels.items()},
         "cancel": wording.cancel,
         "retraction": wording.retraction,
         "former": wording.former,
+        "standing": wording.standing,
     }
     for name, template in named.items():
         for channel in ("sms", "resident", "broadcast", "party"):
             faults += [
                 f"wording.yaml: {name}.{channel}: 没有 {{{field}}} 这个字段，可用：{'、'.join(FIELDS)}"
-                for field in _FIELD.findall(getattr(template, channel))
+                for field in _FIELD.findall(getattr(template, channel, ""))
                 if field not in FIELDS
             ]
         faults += [
             f"wording.yaml: {name}.lines.{role}: 这里不能用字段 {{{field}}}"
-            for role, line in template.lines.items()
+            for role, line in (template.lines.items() if isinstance(template, Template) else ())
             for field in _FIELD.findall(line)
         ]
     for hazard, lines in wording.hazard_lines.items():
@@ -190,8 +216,17 @@ def _template(wording: Wording, message: WarningMessage) -> Template:
     return wording.levels[message.level]
 
 
-def _fields(message: WarningMessage) -> dict[str, str]:
+def _verb(message: WarningMessage) -> str:
+    """How it is over for whoever hears that it is."""
+    if message.kind is not Kind.CANCEL:
+        return "更新后，不再包括此地的"
+    return "撤回了误发的" if message.retraction else "解除了"
+
+
+def _fields(message: WarningMessage, standing: str) -> dict[str, str]:
     return {
+        "other": standing,
+        "verb": _verb(message),
         "event": message.hazard.name if message.hazard else message.event,
         "colour": message.level.chinese if message.level else "",
         "level": message.level.roman if message.level else "",

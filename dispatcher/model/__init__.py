@@ -4,7 +4,7 @@ One English word stands for one Chinese term. `words.py` the enums, `message.py`
 `people.py` the register, `listed.py` an audience.
 """
 
-from dispatcher.model.listed import NO_RESIDENTS, Audience, Member, Outside, ResidentHits, Unreachable
+from dispatcher.model.listed import NO_RESIDENTS, Audience, Member, Outside, ResidentHits, Standing, Unreachable
 from dispatcher.model.message import (
     CODE_CHINESE,
     Area,
@@ -76,6 +76,7 @@ __all__ = [
     "Resource",
     "Role",
     "Scope",
+    "Standing",
     "Status",
     "Subscription",
     "Target",

@@ -51,6 +51,14 @@ class Unreachable:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """Another source's warning of the same event that is still in force, in words, and who is on its list."""
+
+    said: str
+    targets: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Audience:
     """Frozen: who is told. `members` stand in sending order; residents come after them."""
 
@@ -64,6 +72,8 @@ class Audience:
     former_residents: ResidentHits = field(default_factory=lambda: NO_RESIDENTS)
     told: frozenset[str] = frozenset()
     """Targets that know already what this says, and are not rung again for it."""
+    standing: Standing | None = None
+    """What still stands for some of those who are told that this one is over."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,7 +23,7 @@ from dispatcher.intake.decode import decode
 from dispatcher.intake.findings import Decoded
 from dispatcher.intake.judge import Circumstances, judge, verdict_of
 from dispatcher.model import Code, Finding, Kind, Verdict, WarningMessage
-from dispatcher.pipeline import chaining
+from dispatcher.pipeline import chaining, merging
 from dispatcher.pipeline.chaining import OVER, OVERTAKEN, Company, chain_findings, identity_of, overtaken_on_arrival
 from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.freeze import Frozen, freeze, freeze_cancel, resolve_area, with_expiry
@@ -32,7 +32,7 @@ from dispatcher.pipeline.withdraw import end, told
 from dispatcher.planning import lane_of
 from dispatcher.settings import Source
 from dispatcher.states import WarningState
-from dispatcher.store import chunks, events, rejects, warnings
+from dispatcher.store import chunks, events, kin, rejects, warnings
 from dispatcher.store.engine import AlreadyThere, Tx, storable, unique
 from dispatcher.store.events import Event
 from dispatcher.store.rejects import Reject
@@ -197,6 +197,7 @@ async def _keep(context: Context, case: _Case) -> Answer:
             await warnings.keep(tx, row, case.message.references)
         await warnings.join(tx, [one.id for one in (*company.before, *company.after)], row.chain_id)
         await _store_plan(tx, row, born.frozen)
+        await kin.link(tx, row.id, born.kin)
         superseded = await _overtake(context, tx, row, company)
         await _record(context, tx, row, judged)
     for warning_id, ended in superseded:
@@ -264,8 +265,10 @@ async def _decide(context: Context, tx: Tx, case: _Case, judged: _Judged, compan
             await chunks.hold(tx, row.id)
             await chunks.end(tx, row.id)
     if case.message.kind is not Kind.CANCEL:
-        frozen = await freeze(context, tx, case.message, case.resolved, company.before)
-        return Born(state=WarningState.APPROVED, frozen=frozen)
+        about = (case.message, case.resolved, case.incoming.source)
+        company = await merging.with_kin(context, tx, company, about)
+        frozen = await freeze(context, tx, case.message, case.resolved, company)
+        return Born(state=WarningState.APPROVED, frozen=frozen, kin=tuple(row.id for row in company.kin))
     frozen = await freeze_cancel(context, tx, case.message, company.told)
     return Born(state=WarningState.APPROVED, frozen=frozen)
 

@@ -49,6 +49,8 @@ class Company:
 
     before: Sequence[WarningRow]
     after: Sequence[WarningRow]
+    kin: Sequence[WarningRow] = ()
+    """Other sources' warnings in force of the same event."""
 
     @property
     def chain_id(self) -> str:
@@ -115,6 +117,12 @@ def ends(kind: str, before: WarningRow) -> WarningState | None:
     return WarningState.CANCELLED if kind == Kind.CANCEL and before.kind != Kind.CANCEL else WarningState.SUPERSEDED
 
 
+def area_of(row: WarningRow) -> Resolved:
+    """The area of a version, as it was resolved when it came."""
+    villages, touched, counties = (tuple(row.area[name]) for name in ("villages", "touched", "counties"))
+    return Resolved(villages=villages, touched=touched, counties=counties)
+
+
 def carried_on(
     message: WarningMessage, resolved: Resolved, chain: Sequence[WarningRow], now: datetime
 ) -> tuple[str, ...]:
@@ -123,6 +131,12 @@ def carried_on(
     issued = [row for row in chain if row.released_at is not None]
     if not issued or WarningState(issued[-1].state) not in LIVE or not _in_time(issued[-1], now):
         return ()
+    return unbroken(message, resolved, issued)
+
+
+def unbroken(message: WarningMessage, resolved: Resolved, chain: Sequence[WarningRow]) -> tuple[str, ...]:
+    """Ids of the last versions before it that say the same, whatever has become of them since."""
+    issued = [row for row in chain if row.released_at is not None]
     alike = itertools.takewhile(lambda row: _says_the_same(message, resolved, row), reversed(issued))
     return tuple([row.id for row in alike])
 

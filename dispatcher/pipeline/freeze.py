@@ -14,7 +14,8 @@ from dispatcher.audience.roll import roll_of
 from dispatcher.geofence import Resolved
 from dispatcher.intake.canonical import from_json
 from dispatcher.model import BEIJING, Audience, Channel, Kind, Scope, Target, TargetKind, WarningMessage
-from dispatcher.pipeline import chaining
+from dispatcher.pipeline import chaining, merging
+from dispatcher.pipeline.chaining import Company
 from dispatcher.pipeline.context import Context
 from dispatcher.planning import HERE, Frame, Plan, make_plan
 from dispatcher.registry.register import Register
@@ -74,22 +75,24 @@ async def resolve_area(context: Context, message: WarningMessage, source: Source
     return register.geofence.resolve(message.areas, text=text, prefixes=prefixes)
 
 
-async def freeze(
-    context: Context, tx: Tx, message: WarningMessage, resolved: Resolved, chain: Sequence[WarningRow]
-) -> Frozen:
-    """Who is told of an issue; `chain`: the versions before it."""
-    audience = await audience_of(context, tx, message, resolved, chain)
-    return await _frozen(context, tx, audience, (message, resolved, _earlier(chain)))
+async def freeze(context: Context, tx: Tx, message: WarningMessage, resolved: Resolved, company: Company) -> Frozen:
+    """Who is told of an issue, in the company of the versions before it and of other sources' warnings of its event."""
+    audience = await audience_of(context, tx, message, resolved, company)
+    return await _frozen(context, tx, audience, (message, resolved, _earlier(company.before)))
 
 
 async def audience_of(
-    context: Context, tx: Tx, message: WarningMessage, resolved: Resolved, chain: Sequence[WarningRow]
+    context: Context, tx: Tx, message: WarningMessage, resolved: Resolved, company: Company
 ) -> Audience:
     """Everyone in the area; whoever heard of it before and lies outside now; and who of them all need not hear again."""
-    inside = gather(await context.register(), resolved, message)
+    inside, chain = gather(await context.register(), resolved, message), company.before
     audience = await with_former(context, tx, (message, resolved, inside), chain)
     said = chaining.carried_on(message, resolved, chain, context.now())
-    return replace(audience, told=await deliveries.told(tx, said))
+    told = {target for target, _ in await deliveries.told(tx, said, (Channel.SMS, Channel.BROADCAST))}
+    told |= await merging.told_by(tx, message, resolved, company.kin)
+    gone = audience.former or len(audience.former_residents.id)
+    stands = await merging.standing(tx, chain, context.now()) if gone else None
+    return replace(audience, told=frozenset(told), standing=stands)
 
 
 async def freeze_cancel(context: Context, tx: Tx, message: WarningMessage, chain: Sequence[WarningRow]) -> Frozen:
@@ -111,9 +114,13 @@ async def called_off(
         message, level=before.level, hazard=message.hazard or before.hazard, event=message.event or before.event
     )
     rows = await deliveries.reached(tx, [row.id for row in chain])
-    area: dict[str, tuple[str, ...]] = {name: tuple(last.area[name]) for name in ("villages", "touched", "counties")}
-    resolved = Resolved(villages=area["villages"], touched=area["touched"], counties=area["counties"])
-    return spoken, resolved, reached_again(register, [_reached(row) for row in rows])
+    reached = [_reached(row) for row in rows]
+    reached += [
+        (Target.parse(target), Channel.SMS, township, ()) for target, township in await merging.left_standing(tx, chain)
+    ]
+    resolved = chaining.area_of(last)
+    stands = await merging.standing(tx, chain, context.now())
+    return spoken, resolved, replace(reached_again(register, reached), standing=stands)
 
 
 async def with_former(

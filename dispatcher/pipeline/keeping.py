@@ -36,6 +36,8 @@ class Born:
 
     state: WarningState
     frozen: Frozen | None = None
+    kin: tuple[str, ...] = ()
+    """Other sources' warnings that are of the same event."""
 
 
 def row_of(

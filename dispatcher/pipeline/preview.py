@@ -24,7 +24,7 @@ from dispatcher.model import (
     Why,
     township_of,
 )
-from dispatcher.pipeline import chaining
+from dispatcher.pipeline import chaining, merging
 from dispatcher.pipeline.chaining import OVERTAKEN, Company, chain_findings, overtaken_on_arrival
 from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.freeze import UNREACHABLE_SHOWN, audience_of, called_off, frame, resolve_area, with_expiry
@@ -77,6 +77,7 @@ async def preview(
     resolved = await resolve_area(context, message, who)
     async with context.store.read() as tx:
         company = await chaining.company(tx, message)
+        company = await merging.with_kin(context, tx, company, (message, resolved, _key_of(context, source)))
     known = not message.references or bool(company.before)
     findings = decoded.findings + judge(
         message,
@@ -108,7 +109,7 @@ async def _told(
         if message.kind is Kind.CANCEL and company.told:
             message, before, audience = await called_off(context, tx, message, company.told)
             return message, resolved if resolved.villages else before, audience
-        return message, resolved, await audience_of(context, tx, message, resolved, company.before)
+        return message, resolved, await audience_of(context, tx, message, resolved, company)
 
 
 def _counted(message: WarningMessage, audience: Audience, frame: Frame) -> Plan:
@@ -133,6 +134,10 @@ def _counted(message: WarningMessage, audience: Audience, frame: Frame) -> Plan:
 
 def _one_of(homes: ResidentHits) -> ResidentHits:
     return replace(homes, id=homes.id[:1], township=homes.township[:1])
+
+
+def _key_of(context: Context, source: Source | None) -> str:
+    return next((name for name, one in context.settings.sources.items() if one is source), "")
 
 
 def _the_city(context: Context) -> Source:

@@ -109,6 +109,9 @@ class Place(Body):
 
 class ChainItem(Body):
     id: str
+    chain_id: str
+    sender: str
+    identifier: str
     kind: str
     state: str
     headline: str
@@ -125,7 +128,9 @@ class EventOut(Body):
 
 class WarningDetail(Body):
     warning: WarningItem
-    chain: tuple[ChainItem, ...] = Field(description="All versions of the event, oldest first.")
+    chain: tuple[ChainItem, ...] = Field(
+        description="All versions of the event, oldest first; another source's of the same event have a chain_id of their own."
+    )
     channels: dict[str, TallyOut]
     total: TallyOut
     possible_duplicates: int

@@ -35,6 +35,7 @@ COVERED_BY = {
     "dispatcher.store.events": "tests/dispatcher/test_outbox.py",
     "dispatcher.store.inbox": "tests/dispatcher/test_broker.py",
     "dispatcher.store.ledger": "tests/dispatcher/test_web_reading.py",
+    "dispatcher.store.kin": "tests/dispatcher/test_merging.py",
     "dispatcher.store.nodes": "tests/crashes/test_kill_nine.py",
     "dispatcher.store.registry": "tests/dispatcher/test_registry.py",
     "dispatcher.store.rejects": "tests/dispatcher/test_accept.py",

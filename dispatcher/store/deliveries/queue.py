@@ -246,21 +246,24 @@ async def heard(tx: Tx, warning_id: str, townships: Sequence[str]) -> list[Heard
     return [Heard(**{**row, "former": bool(row["former"])}) for row in found.mappings()]
 
 
-async def told(tx: Tx, warning_ids: Sequence[str]) -> frozenset[str]:
-    """People and loudspeakers that one of these warnings reached, as far as is known: not the doubtful, and no platform,
-    which is to know every version."""
+async def told(
+    tx: Tx, warning_ids: Sequence[str], channels: Sequence[Channel], *, proven: bool = False
+) -> list[tuple[str, str]]:
+    """(target, township) of whom one of these warnings reached over these channels, as far as is known: not the doubtful.
+    `proven`: only where a receipt says so."""
     if not warning_ids:
-        return frozenset()
+        return []
+    sent = and_(deliveries.c.state == DeliveryState.SENT, ~deliveries.c.possible_duplicate)
+    arrived = deliveries.c.state == DeliveryState.DELIVERED
     found = await tx.execute(
-        select(deliveries.c.target).where(
+        select(deliveries.c.target, deliveries.c.township).where(
             deliveries.c.warning_id.in_(warning_ids),
-            deliveries.c.channel != Channel.PARTY.value,
+            deliveries.c.channel.in_(channels),
             deliveries.c.why != int(Why.FORMER),
-            deliveries.c.state.in_([DeliveryState.SENT, DeliveryState.DELIVERED]),
-            ~deliveries.c.possible_duplicate | (deliveries.c.state == DeliveryState.DELIVERED),
+            arrived if proven else or_(sent, arrived),
         )
     )
-    return frozenset(row.target for row in found)
+    return [(target, township) for target, township in found]
 
 
 async def told_before(tx: Tx, rows: Sequence[Row]) -> dict[str, frozenset[str]]:

@@ -20,7 +20,7 @@ from dispatcher.store.tables.register import (
     terminals,
 )
 from dispatcher.store.tables.schema import PUSHED, Instant, metadata
-from dispatcher.store.tables.warnings import rejects, texts, warning_references, warnings
+from dispatcher.store.tables.warnings import kin, rejects, texts, warning_references, warnings
 
 __all__ = [
     "PUSHED",
@@ -36,6 +36,7 @@ __all__ = [
     "facts",
     "gateways",
     "inbox",
+    "kin",
     "metadata",
     "nodes",
     "officers",

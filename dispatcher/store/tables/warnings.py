@@ -80,6 +80,14 @@ warning_references = Table(
     Index("ix_warning_references_identifier", "identifier"),
 )
 
+kin = Table(
+    "kin",
+    metadata,
+    Column("warning_id", String(32), primary_key=True),
+    Column("kin_id", String(32), primary_key=True),  # another source's, of the same event
+    Index("ix_kin_kin_id", "kin_id"),
+)
+
 rejects = Table(
     "rejects",
     metadata,

@@ -15,7 +15,7 @@ from dispatcher.pipeline.claim import claim
 from dispatcher.pipeline.explain import Told, explain
 from dispatcher.pipeline.preview import preview
 from dispatcher.states import WarningState
-from dispatcher.store import events, ledger, warnings
+from dispatcher.store import events, kin, ledger, warnings
 from dispatcher.store.engine import Tx
 from dispatcher.store.warnings import Headline, WarningRow
 from dispatcher.web import asking, reach, shapes
@@ -135,7 +135,7 @@ async def _detail(tx: Tx, row: WarningRow, names: Mapping[str, str]) -> shapes.W
     channels = reach.by_channel(await ledger.counts(tx, row.id))
     return shapes.WarningDetail(
         warning=_item(row),
-        chain=tuple(_link(one) for one in await warnings.chain(tx, row.chain_id)),
+        chain=tuple(_link(one) for one in await kin.whole_event(tx, row.chain_id)),
         channels={channel: tally.out() for channel, tally in channels.items()},
         total=reach.summed(channels.values()).out(),
         possible_duplicates=await ledger.flagged(tx, row.id),

@@ -12,7 +12,7 @@ from dispatcher.model import Target, TargetKind, Why, county_of, township_of
 from dispatcher.pipeline.context import Context
 from dispatcher.registry.register import Register
 from dispatcher.states import LIVE, SENDING, WarningState
-from dispatcher.store import events, ledger, warnings
+from dispatcher.store import events, kin, ledger, warnings
 from dispatcher.store.engine import Tx
 from dispatcher.store.events import Recorded
 from dispatcher.store.ledger import Entry, Retrying, Times, Trouble
@@ -206,7 +206,7 @@ async def _read(tx: Tx, site: Parts, row: WarningRow) -> _Read:
         retrying=await ledger.retrying(tx, row.id),
         flagged=await ledger.flagged(tx, row.id),
         texts=await warnings.texts_of(tx, row.id),
-        chain=await warnings.chain(tx, row.chain_id),
+        chain=await kin.whole_event(tx, row.chain_id),
         events=await events.of_warning(tx, row.id),
     )
 
