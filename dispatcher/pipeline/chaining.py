@@ -49,14 +49,19 @@ class Company:
 
     before: Sequence[WarningRow]
     after: Sequence[WarningRow]
+    parked: Sequence[WarningRow] = ()
+    """Those that came before it of which they speak, and wait for a person: they join, and change nothing."""
     kin: Sequence[WarningRow] = ()
     """Other sources' warnings in force of the same event."""
 
     @property
     def chain_id(self) -> str:
         """'' where it is the first of its event."""
-        every = [*self.before, *self.after]
-        return every[0].chain_id if every else ""
+        return next((row.chain_id for row in self.every), "")
+
+    @property
+    def every(self) -> Sequence[WarningRow]:
+        return [*self.before, *self.after, *self.parked]
 
     @property
     def told(self) -> Sequence[WarningRow]:
@@ -74,14 +79,21 @@ def identity_of(message: WarningMessage) -> Reference:
     return Reference(sender=message.sender, identifier=message.identifier, sent=message.sent)
 
 
+def _identity(row: WarningRow) -> Reference:
+    return Reference(sender=row.sender, identifier=row.identifier, sent=row.sent)
+
+
 async def company(tx: Tx, message: WarningMessage) -> Company:
-    """Whoever it names, whoever names it or names the same, and their chains."""
-    family, naming = await warnings.family(tx, identity_of(message), message.references)
+    """Whoever it names, whoever names it or names the same, and their chains. A drill that names what is real, or the other
+    way round, is no company: it is refused when it comes second, and must not stand in the way when it came first."""
+    every, naming = await warnings.family(tx, identity_of(message), message.references)
+    family = [row for row in every if row.drill is message.drill or _identity(row) in message.references]
     after = [row for row in family if row.id in naming or _place_of(row) > _place(message.sent, message.kind)]
     late = {row.id for row in after}
     return Company(
         before=sorted((row for row in family if row.id not in late), key=_place_of),
         after=sorted(filter(_counts, after), key=_place_of),
+        parked=[row for row in after if not _counts(row)],
     )
 
 

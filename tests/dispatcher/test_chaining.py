@@ -119,3 +119,32 @@ async def test_an_alert_that_names_a_live_one_is_held_to_the_same_rules_as_an_up
         row = await warnings.one(tx, first.warning_id)
     assert row is not None
     assert row.state == WarningState.APPROVED
+
+
+async def test_a_drill_that_names_what_is_real_before_it_comes_stands_in_nobodys_way(jian: Context) -> None:
+    for number, of in enumerate(("A", "A", "U1")):
+        drill = cap(
+            f"D{number}",
+            NOW + timedelta(seconds=number),
+            kind="Update",
+            status="Exercise",
+            references=named(of, AT[of]),
+        )
+        await sent_in(jian, drill, source="drill")
+    for name in ("A", "U1", "U2", "C"):
+        answer = await sent_in(jian, said(name))
+        assert (answer.verdict, answer.state) == (Verdict.ACCEPT, WarningState.APPROVED), name
+    late = cap("D9", NOW + timedelta(minutes=4), kind="Cancel", status="Exercise", references=named("A", AT["A"]))
+    assert (await sent_in(jian, late, source="drill")).code == Code.DRILL_MIXED
+
+
+async def test_what_was_parked_for_a_reference_joins_it_when_it_comes(jian: Context) -> None:
+    parked = await sent_in(jian, said("U1"), source="county-weather")
+    assert (parked.state, parked.code) == (WarningState.HELD, Code.REFERENCE_MISSING)
+    first = await sent_in(jian, said("A"))
+    assert first.state is WarningState.APPROVED, "what waits for a person silences nobody"
+    async with jian.store.read() as tx:
+        row = await warnings.one(tx, first.warning_id)
+        assert row is not None
+        rows = await warnings.chain(tx, row.chain_id)
+    assert {row.identifier: row.state for row in rows} == {"A": WarningState.APPROVED, "U1": WarningState.HELD}
