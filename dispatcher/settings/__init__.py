@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from dispatcher.model import BEIJING, Channel, Level, Role
 
-PROJECT = Path(__file__).resolve().parent.parent
+PROJECT = Path(__file__).resolve().parents[2]
 _SECRETS = ("secret", "token", "seal_key", "auth_token", "access_key_secret", "callback_token")
 _VARIABLE = re.compile(r"^\$\{([A-Z][A-Z0-9_]*)(?::-(.*))?\}$")
 _NOT_SETTINGS = frozenset(
