@@ -21,6 +21,7 @@ They meet only in `pipeline/`, whose `order.py` states the flow. Round them:
     registry/        who and what is where: areas, people, gateways, offices, endpoints, subscriptions; the sample
     geofence/        area codes, polygons, circles → what lies inside
     wording.py       the text, per level, role and channel
+    linting/         remarks on the text: the five elements, what fits, what contradicts itself; it never holds
     broker/          consume(handler) and publish(event): RabbitMQ and embedded
     store/           all SQL and nothing but SQL
     settings/        config/*.yaml and the environment → typed settings
