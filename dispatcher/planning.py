@@ -35,6 +35,8 @@ CHUNK = 1000
 
 CHANNEL_OFF = "channel_not_in_policy"
 NO_NUMBER = "ebmid_used_up"
+NAMELESS = "本辖区"
+"""What a text calls a place that the register knows no name of."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,7 +220,7 @@ class _Desk:
         key = (channel, township, line, resident, former)
         number = self._numbers.get(key)
         if number is None:
-            place = self._frame.places.get(township) or self._frame.places.get(township[:6], "本辖区")
+            place = self._frame.places.get(township) or self._frame.places.get(township[:6], NAMELESS)
             text = self._smith.word(channel, place, line, resident=resident, former=former)
             number = self._numbers[key] = len(self.texts)
             self.texts.append(TextRow(no=number, channel=channel, body=text.body, segments=text.segments))

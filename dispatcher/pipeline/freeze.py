@@ -94,15 +94,19 @@ async def called_off(
     register = await context.register()
     if not chain:
         return message, Resolved(villages=(), touched=(), counties=()), reached_again(register, [])
-    last = chain[-1]
+    spoken, resolved = called_off_as(message, chain[-1])
+    rows = await deliveries.reached(tx, [row.id for row in chain])
+    return spoken, resolved, reached_again(register, [_reached(row) for row in rows])
+
+
+def called_off_as(message: WarningMessage, last: WarningRow) -> tuple[WarningMessage, Resolved]:
+    """A Cancel with the level and hazard of the last version it calls off, and that version's area."""
     before = from_json(last.message)
     spoken = replace(
         message, level=before.level, hazard=message.hazard or before.hazard, event=message.event or before.event
     )
-    rows = await deliveries.reached(tx, [row.id for row in chain])
     area: dict[str, tuple[str, ...]] = {name: tuple(last.area[name]) for name in ("villages", "touched", "counties")}
-    resolved = Resolved(villages=area["villages"], touched=area["touched"], counties=area["counties"])
-    return spoken, resolved, reached_again(register, [_reached(row) for row in rows])
+    return spoken, Resolved(villages=area["villages"], touched=area["touched"], counties=area["counties"])
 
 
 async def with_former(

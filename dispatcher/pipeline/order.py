@@ -7,6 +7,7 @@
     hear        what people write back (上行短信) is kept as it came; nobody says yet what it means
     follow      providers that can be asked are asked what became of what they took
     withdraw    cancelled, superseded or expired: one statement, nothing more leaves the house
+    lint        what its words leave to be wished for; holds nothing, writes nothing
     preview     who would be told, and who would not; writes nothing
     explain     told or not, by which rule, which attempts, which text
 
@@ -34,6 +35,7 @@ FLOW = (
     Step(verb="hear", steps=(), leaves="上行短信的原文，各一份"),
     Step(verb="follow", steps=("receipts",), leaves="问来的回执"),
     Step(verb="withdraw", steps=("sending",), leaves="撤回或过期的行"),
+    Step(verb="lint", steps=("intake", "planning"), leaves="什么也不留下"),
     Step(verb="preview", steps=("intake", "audience", "planning"), leaves="什么也不留下"),
     Step(verb="explain", steps=("audience", "reporting"), leaves="什么也不留下"),
 )

@@ -21,6 +21,7 @@ COVERED_BY = {
     "dispatcher.pipeline.hear": "tests/dispatcher/test_aliyun_receipts.py",
     "dispatcher.pipeline.settle": "tests/dispatcher/test_receipts.py",
     "dispatcher.linting": "tests/dispatcher/test_linting.py",
+    "dispatcher.pipeline.lint": "tests/dispatcher/test_web_lint.py",
     "dispatcher.registry": "tests/dispatcher/test_registry.py",
     "dispatcher.registry.cells": "tests/dispatcher/test_registry_importing.py",
     "dispatcher.registry.files": "tests/dispatcher/test_registry_importing.py",
