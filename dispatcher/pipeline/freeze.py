@@ -100,10 +100,17 @@ async def called_off(
 
 
 def called_off_as(message: WarningMessage, last: WarningRow) -> tuple[WarningMessage, Resolved]:
-    """A Cancel with the level and hazard of the last version it calls off, and that version's area."""
+    """A Cancel with the level and hazard of the last version it calls off, and that version's area.
+
+    Without an info block it has no name for its sender but a code, which tells nobody who speaks.
+    """
     before = from_json(last.message)
     spoken = replace(
-        message, level=before.level, hazard=message.hazard or before.hazard, event=message.event or before.event
+        message,
+        level=before.level,
+        hazard=message.hazard or before.hazard,
+        event=message.event or before.event,
+        sender_name=message.sender_name or (before.sender_name if before.sender == message.sender else ""),
     )
     area: dict[str, tuple[str, ...]] = {name: tuple(last.area[name]) for name in ("villages", "touched", "counties")}
     return spoken, Resolved(villages=area["villages"], touched=area["touched"], counties=area["counties"])

@@ -109,6 +109,8 @@ async def test_a_cancel_without_words_borrows_those_of_what_it_calls_off(house: 
 <msgType>Cancel</msgType><scope>Public</scope>
 <references>36080041600000,36080041600000_20260403023830,{sent.isoformat()}</references></alert>"""
     said = await linted(house, cancel.encode())
+    assert said["remarks"] == []
+    assert all("吉安市气象台" in text["text"] for text in said["texts"])
     assert any("解除暴雨红色预警（遂川县碧洲镇）" in text["text"] for text in said["texts"])
     assert [text["to"] for text in said["texts"] if text["channel"] == "sms"] == ["岗位人员", "住户"]
 
