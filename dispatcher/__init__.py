@@ -21,9 +21,10 @@ They meet only in `pipeline/`, whose `order.py` states the flow. Round them:
     registry/        who and what is where: areas, people, gateways, offices, endpoints, subscriptions; the sample
     geofence/        area codes, polygons, circles → what lies inside
     wording.py       the text, per level, role and channel
+    linting/         remarks on the text: the five elements, what fits, what contradicts itself; it never holds
     broker/          consume(handler) and publish(event): RabbitMQ and embedded
     store/           all SQL and nothing but SQL
-    settings.py      config/*.yaml and the environment → typed settings
+    settings/        config/*.yaml and the environment → typed settings
     telemetry.py     logging, metrics, masking of phone numbers
     states.py        what may follow what
     model/           the words of the domain

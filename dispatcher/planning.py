@@ -36,8 +36,8 @@ CHUNK = 1000
 CHANNEL_OFF = "channel_not_in_policy"
 NO_NUMBER = "ebmid_used_up"
 TOLD = "already_told"
-HERE = "本辖区"
-"""What a text calls a place that it cannot name."""
+NAMELESS = "本辖区"
+"""What a text calls a place that the register knows no name of."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -234,7 +234,7 @@ class _Desk:
         key = (channel, township, line, resident, saying)
         number = self._numbers.get(key)
         if number is None:
-            place = self._frame.places.get(township) or self._frame.places.get(township[:6], HERE)
+            place = self._frame.places.get(township) or self._frame.places.get(township[:6], NAMELESS)
             text = self._smith.word(channel, place, line, resident=resident, saying=saying)
             number = self._numbers[key] = len(self.texts)
             self.texts.append(TextRow(no=number, channel=channel, body=text.body, segments=text.segments))

@@ -53,6 +53,8 @@ class Text:
     body: str
     segments: int
     """SMS parts; 0 on other channels."""
+    lost: str = ""
+    """What was cut off to keep an SMS within `max_segments`."""
 
 
 class Saying(Enum):
@@ -99,7 +101,8 @@ class Wordsmith:
             case Channel.PARTY:
                 return Text(body=self._marked(forms.party.filled(place, line)), segments=0)
 
-    def _sms(self, body: str) -> Text:
+    def _sms(self, said: str) -> Text:
+        body = said
         whole = self._marked(sms.signed(body, self._wording.signature))
         segments, most = sms.segments(whole), self._wording.max_segments
         if segments > most:
@@ -109,7 +112,8 @@ class Wordsmith:
                 whole = self._marked(sms.signed(body, self._wording.signature))
                 segments = sms.segments(whole)
                 room -= 1  # a text with rare characters wastes a unit at the end of a part
-        return Text(body=whole, segments=segments)
+        lost = "" if body == said else said[len(body.removesuffix(sms.ELLIPSIS)) :]
+        return Text(body=whole, segments=segments, lost=lost)
 
     def _marked(self, body: str) -> str:
         match self._message.status:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -123,6 +123,7 @@ def facts(file: str, found: Preview) -> dict[str, Any]:
         ],
         "reasons": found.reasons,
         "texts": list(found.texts),
+        "remarks": [asdict(remark) for remark in found.remarks],
     }
 
 
@@ -147,6 +148,8 @@ def _tell(file: str, found: Preview) -> None:
         say(f"  收不到的还有 {len(found.unreachable) - SHOWN} 处，见 --json")
     for text in found.texts[:1]:
         say(f"  例文：{text}")
+    for remark in found.remarks:
+        say(f"  文字{remark.severity.chinese}：{remark.sentence}")
 
 
 def _plan(plan: dict[str, Any]) -> str:

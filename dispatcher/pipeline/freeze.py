@@ -17,7 +17,7 @@ from dispatcher.model import BEIJING, Audience, Channel, Kind, Scope, Target, Ta
 from dispatcher.pipeline import chaining, merging
 from dispatcher.pipeline.chaining import Company
 from dispatcher.pipeline.context import Context
-from dispatcher.planning import HERE, Frame, Plan, make_plan
+from dispatcher.planning import NAMELESS, Frame, Plan, make_plan
 from dispatcher.registry.register import Register
 from dispatcher.settings import Source
 from dispatcher.store import deliveries, nodes
@@ -108,19 +108,30 @@ async def called_off(
     register = await context.register()
     if not chain:
         return message, Resolved(villages=(), touched=(), counties=()), reached_again(register, [])
-    last = chain[-1]
-    before = from_json(last.message)
-    spoken = replace(
-        message, level=before.level, hazard=message.hazard or before.hazard, event=message.event or before.event
-    )
+    spoken, resolved = called_off_as(message, chain[-1])
     rows = await deliveries.reached(tx, [row.id for row in chain])
     reached = [_reached(row) for row in rows]
     reached += [
         (Target.parse(target), Channel.SMS, township, ()) for target, township in await merging.left_standing(tx, chain)
     ]
-    resolved = chaining.area_of(last)
     stands = await merging.standing(tx, chain, context.now())
     return spoken, resolved, replace(reached_again(register, reached), standing=stands)
+
+
+def called_off_as(message: WarningMessage, last: WarningRow) -> tuple[WarningMessage, Resolved]:
+    """A Cancel with the level and hazard of the last version it calls off, and that version's area.
+
+    Without an info block it has no name for its sender but a code, which tells nobody who speaks.
+    """
+    before = from_json(last.message)
+    spoken = replace(
+        message,
+        level=before.level,
+        hazard=message.hazard or before.hazard,
+        event=message.event or before.event,
+        sender_name=message.sender_name or (before.sender_name if before.sender == message.sender else ""),
+    )
+    return spoken, chaining.area_of(last)
 
 
 async def with_former(
@@ -226,9 +237,9 @@ def _retraction(context: Context, message: WarningMessage) -> dict[str, str]:
     """误发撤回, ready before it is needed: what whoever heard will read, should this turn out to be a mistake."""
     smith = Wordsmith(context.settings.wording, replace(message, kind=Kind.CANCEL, retraction=True))
     words = {
-        str(channel): smith.word(channel, HERE).body for channel in (Channel.SMS, Channel.BROADCAST, Channel.PARTY)
+        str(channel): smith.word(channel, NAMELESS).body for channel in (Channel.SMS, Channel.BROADCAST, Channel.PARTY)
     }
-    return {**words, "resident": smith.word(Channel.SMS, HERE, resident=True).body}
+    return {**words, "resident": smith.word(Channel.SMS, NAMELESS, resident=True).body}
 
 
 def summary_of(plan: Plan, audience: Audience) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from dispatcher.approval import needs_person
 from dispatcher.geofence import Resolved
 from dispatcher.intake.decode import decode
 from dispatcher.intake.judge import Circumstances, judge, verdict_of
+from dispatcher.linting import Remark
 from dispatcher.model import (
     Audience,
     Channel,
@@ -28,6 +29,7 @@ from dispatcher.pipeline import chaining, merging
 from dispatcher.pipeline.chaining import OVERTAKEN, Company, chain_findings, overtaken_on_arrival
 from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.freeze import UNREACHABLE_SHOWN, audience_of, called_off, frame, resolve_area, with_expiry
+from dispatcher.pipeline.lint import read_over
 from dispatcher.planning import Frame, Plan, level_policy, make_plan
 from dispatcher.settings import Source
 
@@ -63,6 +65,7 @@ class Preview:
     findings: tuple[Finding, ...]
     reasons: dict[str, int]
     texts: tuple[str, ...]
+    remarks: tuple[Remark, ...]
 
 
 async def preview(
@@ -70,10 +73,10 @@ async def preview(
 ) -> Preview:
     """`at`: the moment to judge by; None means the message's own `sent`. `source` None: the city itself asks."""
     decoded = decode(body, content_type, context.settings.hazards)
-    message = decoded.message
-    if message is None:
+    said = decoded.message
+    if said is None:
         return _nothing(decoded.findings)
-    message, who = with_expiry(context, message), source or _the_city(context)
+    message, who = with_expiry(context, said), source or _the_city(context)
     resolved = await resolve_area(context, message, who)
     async with context.store.read() as tx:
         company = await chaining.company(tx, message)
@@ -98,7 +101,9 @@ async def preview(
     plan = None
     if message.level is not None or message.kind is Kind.CANCEL:
         plan = _counted(message, audience, frame(context, await context.register(), resolved, ""))
-    return _preview(context, message, resolved, audience, (findings, plan, at or message.sent))
+    said = replace(message, expires=said.expires)
+    linted = read_over(context, await context.register(), said, resolved.touched, decoded.findings)
+    return _preview(context, message, resolved, audience, (findings, plan, at or message.sent, linted.remarks))
 
 
 async def _told(
@@ -149,9 +154,9 @@ def _preview(
     message: WarningMessage,
     resolved: Resolved,
     audience: Audience,
-    rest: tuple[tuple[Finding, ...], Plan | None, datetime],
+    rest: tuple[tuple[Finding, ...], Plan | None, datetime, tuple[Remark, ...]],
 ) -> Preview:
-    findings, plan, at = rest
+    findings, plan, at, remarks = rest
     verdict, code, reason = verdict_of(findings)
     kinds = [member.target.kind for member in audience.members]
     told = _told_already(audience)
@@ -179,6 +184,7 @@ def _preview(
         findings=findings,
         reasons={Why(int(why)).chinese: number for why, number in plan.reasons.items()} if plan else {},
         texts=tuple(text.body for text in plan.texts[:5]) if plan else (),
+        remarks=remarks,
     )
 
 
@@ -243,4 +249,5 @@ def _nothing(findings: tuple[Finding, ...]) -> Preview:
         findings=findings,
         reasons={},
         texts=(),
+        remarks=(),
     )

@@ -51,6 +51,12 @@ ROUTES = (
         good=((200, Good(what="Whatever the verdict", body=shapes.PreviewOut)),),
     ),
     Route(
+        method="POST", path="/api/v1/warnings/lint", handler=warnings.lint_warning, name="lintWarning",
+        who=Who.SOURCE, what="What its words leave to be wished for, and the texts people would get; holds and writes nothing",
+        takes=(CAP, NATIVE, AMP), fails=(400, 408, 413, 415, 503),
+        good=((200, Good(what="Remarks and texts", body=shapes.LintOut)),),
+    ),
+    Route(
         method="GET", path="/api/v1/warnings/{id}", handler=warnings.one_warning, name="getWarning", who=Who.READER,
         what="One warning: chain, states, counts, times, what went wrong, who cannot be reached",
         good=((200, Good(what="The warning", body=shapes.WarningDetail)),), fails=(404, 503),

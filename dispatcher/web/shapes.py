@@ -30,6 +30,36 @@ class FindingOut(Body):
     reason: str
 
 
+class RemarkOut(Body):
+    """Of the wording. `severity` warn: change it before it goes out; note: know it. Nothing is held for one."""
+
+    rule: str
+    severity: Literal["warn", "note"]
+    field: str = Field(description="Of the message, or the channel whose text it is about.")
+    found: str
+    sentence: str
+
+
+class SpokenOut(Body):
+    """A text as people get it, with the longest name of a place in it."""
+
+    channel: str
+    to: str = Field(description="Whom it is for, where a channel has several texts.")
+    text: str
+    units: int = Field(description="UTF-16 code units, as carriers count.")
+    segments: int = Field(description="SMS parts; 0 on other channels.")
+    lost: str = Field(description="What was cut off to keep within the parts the city pays for.")
+    seconds: int = Field(description="How long it is spoken; 0 where it is read.")
+
+
+class LintOut(Body):
+    """Nothing was judged, held or written. `findings`: what reading the bytes said of them."""
+
+    remarks: tuple[RemarkOut, ...]
+    texts: tuple[SpokenOut, ...]
+    findings: tuple[FindingOut, ...]
+
+
 class Accepted(Body):
     """The commit lies behind this answer. `verdict` hold: it waits for a person, `code` says why."""
 
@@ -141,6 +171,7 @@ class WarningDetail(Body):
     broadcast_id: str
     villages: int
     findings: tuple[FindingOut, ...]
+    remarks: tuple[RemarkOut, ...] = Field(description="Of its words, with today's wording.yaml and lint.yaml.")
     unreachable: tuple[Place, ...]
     unreachable_count: int
     events: tuple[EventOut, ...]
@@ -257,6 +288,7 @@ class PreviewOut(Body):
     findings: tuple[FindingOut, ...]
     reasons: dict[str, int]
     texts: tuple[str, ...]
+    remarks: tuple[RemarkOut, ...]
 
 
 class GatewayItem(Body):

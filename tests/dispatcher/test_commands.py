@@ -139,6 +139,20 @@ def test_preview_prints_one_json_object_a_file_whatever_the_verdict(desk: Desk) 
     assert (junk["verdict"], junk["code"], junk["villages"]) == ("reject", 220, [])
 
 
+def test_preview_says_what_the_words_leave_to_be_wished_for(desk: Desk) -> None:
+    """Nothing is held for it: the verdict stands as it was."""
+    soon = datetime.now(UTC) - timedelta(minutes=1)
+    file = desk.file("mixed.xml", cap(sent=soon, headline="吉安市气象台发布高温红色预警[Ⅱ级/特别严重]"))
+    ran = desk.run("preview", file, "--json")
+    assert (ran.code, ran.json["verdict"]) == (0, "accept")
+    found = {remark["rule"]: remark for remark in ran.json["remarks"]}
+    assert {"mixed_levels", "mixed_hazards"} <= set(found)
+    assert found["mixed_hazards"].keys() == {"rule", "severity", "field", "found", "sentence"}
+    told = desk.run("preview", file).out
+    assert "  文字要改：标题写“高温”，灾种却是暴雨：请改成一致" in told.splitlines()
+    assert "  文字留意：报文没有写该做什么" in told
+
+
 def test_preview_judges_by_the_messages_own_time_when_asked_to(desk: Desk) -> None:
     ran = desk.run("preview", "tests/cap/cn_16_city.xml", "--at", "sent", "--json")
     assert (ran.code, ran.json["verdict"]) == (0, "accept")

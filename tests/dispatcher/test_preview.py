@@ -108,3 +108,7 @@ async def test_a_cancel_is_previewed_to_whoever_may_have_heard(jian: Context) ->
     assert seen.officers == 0, "none of them was told"
     assert seen.villages
     assert alert.warning_id
+    assert seen.texts
+    assert all("吉安市气象台" in text and "36080041600000" not in text for text in seen.texts), (
+        "a code tells nobody who speaks"
+    )

@@ -88,6 +88,8 @@ def test_a_red_is_sent_over_every_channel_and_tried_until_it_expires() -> None:
         ("hazards", "validity_hours:", "validity_hour:"),
         ("policy", "receipt_deadline_s:", "receipt_deadline:"),
         ("wording", "max_segments:", "max_segment:"),
+        ("lint", "drill_panic:", "drill_panick:"),
+        ("lint", "unless:", "except:"),
     ],
 )
 def test_a_misspelt_key_stops_the_start_and_names_file_and_line(
@@ -99,6 +101,12 @@ def test_a_misspelt_key_stops_the_start_and_names_file_and_line(
     assert f"{name}.yaml:{line}: " in said
     assert misspelt.rstrip(":") in said
     assert "拼错" in said
+
+
+def test_an_empty_word_that_would_stand_everywhere_stops_the_start(change: Change) -> None:
+    folder = change("lint", "words: [演练,", 'words: ["", 演练,')
+    line = line_of(folder / "lint.yaml", '["", 演练')
+    assert refusal(folder) == f"lint.yaml:{line}: says_drill.words.0: 不能为空"
 
 
 def test_all_faults_are_named_at_once(change: Change) -> None:
@@ -118,6 +126,7 @@ def test_all_faults_are_named_at_once(change: Change) -> None:
         ("sources", 'area_prefixes: ["360800"]', 'area_prefix: ["360800"]'),
         ("hazards", "name: 台风", "title: 台风"),
         ("channels", "  sms:", "  telegraph:"),
+        ("lint", "segments: 3", "segments: 0"),
     ],
 )
 def test_a_value_of_the_wrong_kind_stops_the_start(change: Change, name: str, old: str, new: str) -> None:
@@ -134,6 +143,14 @@ def test_a_missing_file_stops_the_start_and_is_named(change: Change) -> None:
     folder = change("policy", "levels:", "levels:")
     (folder / "policy.yaml").unlink()
     assert "policy.yaml" in refusal(folder)
+
+
+def test_a_folder_that_is_older_than_the_lint_looks_for_the_words_as_shipped(change: Change) -> None:
+    """A lint never keeps a warning back, and a missing list of words not the service either."""
+    folder = change("lint", "headline: 60", "headline: 40")
+    assert loaded(folder).lint.headline == 40
+    (folder / "lint.yaml").unlink()
+    assert loaded(folder).lint == load({}).lint
 
 
 def test_a_file_that_is_no_yaml_stops_the_start_and_is_named(change: Change) -> None:

@@ -90,6 +90,14 @@ async def test_a_drill_says_so_everywhere_and_a_real_one_never(house: House) -> 
     assert '<tr class="drill">' in await page(house, "/")
 
 
+async def test_what_its_words_leave_to_be_wished_for_stands_beside_the_texts(house: House) -> None:
+    _, whole, _ = await house.post(cap(where=code("360827102")))
+    _, mixed, _ = await house.post(cap("mixed", headline="吉安市气象台发布高温红色预警", where=code("360827102")))
+    assert "文字检查" not in await page(house, f"/warnings/{whole['warning_id']}")
+    shown = await page(house, f"/warnings/{mixed['warning_id']}")
+    assert "<li><b>要改</b>标题写“高温”，灾种却是暴雨：请改成一致</li>" in shown
+
+
 async def test_a_held_warning_says_why_and_promises_nothing(house: House) -> None:
     _, said, _ = await house.post(cap(where=code("360827102")), HELD_TOKEN)
     shown = await page(house, f"/warnings/{said['warning_id']}")

@@ -189,6 +189,19 @@ def test_what_is_cut_of_a_long_text_is_its_end_and_one_sees_it() -> None:
     assert body.endswith("…")
 
 
+@given(words, st.sampled_from([Status.ACTUAL, Status.EXERCISE]))
+def test_what_is_left_and_what_was_cut_off_are_the_whole_text(sender: str, status: Status) -> None:
+    short = smith(WORDING.model_copy(update={"max_segments": 2}), sender_name=sender, status=status)
+    long = smith(WORDING.model_copy(update={"max_segments": 8}), sender_name=sender, status=status)
+    cut, whole = short.word(Channel.SMS, PLACE), long.word(Channel.SMS, PLACE)
+    mark = sms.DRILL if status is Status.EXERCISE else ""
+    if cut.lost:
+        assert cut.body.endswith(f"…{mark}")
+        assert cut.body.removesuffix(f"…{mark}") + cut.lost + mark == whole.body
+    else:
+        assert cut.body == whole.body
+
+
 def test_what_is_spoken_or_posted_is_not_cut() -> None:
     long = "村" * 2000
     assert long in smith(description=long).word(Channel.BROADCAST, PLACE).body

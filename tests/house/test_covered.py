@@ -20,6 +20,8 @@ COVERED_BY = {
     "dispatcher.pipeline.follow": "tests/dispatcher/test_receipts.py",
     "dispatcher.pipeline.hear": "tests/dispatcher/test_aliyun_receipts.py",
     "dispatcher.pipeline.settle": "tests/dispatcher/test_receipts.py",
+    "dispatcher.linting": "tests/dispatcher/test_linting.py",
+    "dispatcher.pipeline.lint": "tests/dispatcher/test_web_lint.py",
     "dispatcher.registry": "tests/dispatcher/test_registry.py",
     "dispatcher.registry.cells": "tests/dispatcher/test_registry_importing.py",
     "dispatcher.registry.files": "tests/dispatcher/test_registry_importing.py",
@@ -45,6 +47,7 @@ COVERED_BY = {
     # the doors
     "dispatcher.reporting": "tests/dispatcher/test_web_reading.py",
     "dispatcher.service": "tests/crashes/test_kill_nine.py",
+    "dispatcher.settings.lint": "tests/dispatcher/test_settings.py",
     "dispatcher.web": "tests/dispatcher/test_web_reading.py",
     "dispatcher.web.api.callbacks": "tests/dispatcher/test_web_callbacks.py",
     "dispatcher.web.asking": "tests/dispatcher/test_web_intake.py",

@@ -8,11 +8,13 @@ from typing import Any
 
 from aiohttp import web
 
+from dispatcher.linting import Remark
 from dispatcher.model import Finding, Level, Target, Verdict, Why
 from dispatcher.pipeline.accept import Answer, Incoming
 from dispatcher.pipeline.call_off import NothingToCallOff, call_off
 from dispatcher.pipeline.claim import claim
 from dispatcher.pipeline.explain import Told, explain
+from dispatcher.pipeline.lint import lint, of_kept
 from dispatcher.pipeline.preview import preview
 from dispatcher.states import WarningState
 from dispatcher.store import events, kin, ledger, warnings
@@ -103,8 +105,33 @@ async def preview_warning(request: web.Request) -> web.Response:
     context = doors.context
     at = None if asking.word(request, "at", ("sent", "now")) == "sent" else context.now()
     found = await preview(context, body, content_type, context.settings.sources[source], at)
-    values = {name: getattr(found, name) for name in shapes.PreviewOut.model_fields if name != "findings"}
-    return as_json(shapes.PreviewOut(findings=_findings(found.findings), **values))
+    apart = ("findings", "remarks")
+    values = {name: getattr(found, name) for name in shapes.PreviewOut.model_fields if name not in apart}
+    said = shapes.PreviewOut(findings=_findings(found.findings), remarks=_remarks(found.remarks), **values)
+    return as_json(said)
+
+
+async def lint_warning(request: web.Request) -> web.Response:
+    """Its words, read as people would get them; nothing is judged or written."""
+    doors = parts(request).doors
+    source = must_be_source(request, doors)
+    content_type = asking.content_type_of(request)
+    body = await asking.body_of(request, doors.max_body_bytes)
+    settings = doors.context.settings
+    found = await lint(doors.context, body, content_type, settings.sources[source])
+    texts = tuple(
+        shapes.SpokenOut(
+            channel=one.channel,
+            to=one.to,
+            text=one.text.body,
+            units=one.units,
+            segments=one.text.segments,
+            lost=one.text.lost,
+            seconds=one.seconds(settings.lint),
+        )
+        for one in found.texts
+    )
+    return as_json(shapes.LintOut(remarks=_remarks(found.remarks), texts=texts, findings=_findings(found.findings)))
 
 
 async def list_warnings(request: web.Request) -> web.Response:
@@ -127,11 +154,14 @@ async def one_warning(request: web.Request) -> web.Response:
         row = await warnings.one(tx, warning_id)
         if row is None:
             raise asking.no_such_warning()
-        detail = await _detail(tx, row, {code: area.name for code, area in register.areas.items()})
+        remarks = _remarks(of_kept(context, register, row).remarks)
+        detail = await _detail(tx, row, {code: area.name for code, area in register.areas.items()}, remarks)
     return as_json(detail)
 
 
-async def _detail(tx: Tx, row: WarningRow, names: Mapping[str, str]) -> shapes.WarningDetail:
+async def _detail(
+    tx: Tx, row: WarningRow, names: Mapping[str, str], remarks: tuple[shapes.RemarkOut, ...]
+) -> shapes.WarningDetail:
     channels = reach.by_channel(await ledger.counts(tx, row.id))
     return shapes.WarningDetail(
         warning=_item(row),
@@ -149,6 +179,7 @@ async def _detail(tx: Tx, row: WarningRow, names: Mapping[str, str]) -> shapes.W
         broadcast_id=row.broadcast_id,
         villages=len(row.area["villages"]),
         findings=tuple(shapes.FindingOut(**found) for found in row.findings),
+        remarks=remarks,
         unreachable=unreachable(row, names),
         unreachable_count=int(row.plan.get("unreachable_count", 0)),
         events=tuple(
@@ -249,6 +280,10 @@ def _item(row: WarningRow | Headline) -> shapes.WarningItem:
 
 def _link(row: WarningRow) -> shapes.ChainItem:
     return shapes.ChainItem(**{name: getattr(row, name) for name in shapes.ChainItem.model_fields})
+
+
+def _remarks(remarks: Sequence[Remark]) -> tuple[shapes.RemarkOut, ...]:
+    return tuple(shapes.RemarkOut(**asdict(remark)) for remark in remarks)
 
 
 def _findings(findings: Sequence[Finding]) -> tuple[shapes.FindingOut, ...]:

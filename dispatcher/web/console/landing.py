@@ -8,8 +8,10 @@ from datetime import datetime
 from typing import Any
 
 from dispatcher.intake.canonical import from_json
+from dispatcher.linting import Remark
 from dispatcher.model import Target, TargetKind, Why, county_of, township_of
 from dispatcher.pipeline.context import Context
+from dispatcher.pipeline.lint import of_kept
 from dispatcher.registry.register import Register
 from dispatcher.states import LIVE, SENDING, WarningState
 from dispatcher.store import events, kin, ledger, warnings
@@ -115,6 +117,7 @@ class Landing:
     unreachable_count: int
     reasons: tuple[tuple[str, int], ...]
     texts: tuple[TextRow, ...]
+    remarks: tuple[Remark, ...]
     chain: tuple[WarningRow, ...]
     events: tuple[Recorded, ...]
 
@@ -176,6 +179,7 @@ class _Read:
     retrying: Sequence[Retrying]
     flagged: int
     texts: Mapping[int, TextRow]
+    remarks: Sequence[Remark]
     chain: Sequence[WarningRow]
     events: Sequence[Recorded]
 
@@ -188,14 +192,14 @@ async def landing(site: Parts, warning_id: str, county: str) -> Landing | None:
         row = await warnings.one(tx, warning_id)
         if row is None:
             return None
-        read = await _read(tx, site, row)
+        read = await _read(tx, site, row, of_kept(context, register, row).remarks)
     counties = reach.table(register, row, read.units)
     chosen = next((one for one in counties if one.unit.code == county), None)
     sketch = await site.atlas.of(register)
     return _laid_out(register, read, (counties, chosen), _map(sketch, row, counties, chosen), context.now())
 
 
-async def _read(tx: Tx, site: Parts, row: WarningRow) -> _Read:
+async def _read(tx: Tx, site: Parts, row: WarningRow, remarks: Sequence[Remark]) -> _Read:
     return _Read(
         row=row,
         channels=reach.by_channel(await ledger.counts(tx, row.id)),
@@ -206,6 +210,7 @@ async def _read(tx: Tx, site: Parts, row: WarningRow) -> _Read:
         retrying=await ledger.retrying(tx, row.id),
         flagged=await ledger.flagged(tx, row.id),
         texts=await warnings.texts_of(tx, row.id),
+        remarks=remarks,
         chain=await kin.whole_event(tx, row.chain_id),
         events=await events.of_warning(tx, row.id),
     )
@@ -244,6 +249,7 @@ def _laid_out(
             for why, number in sorted(plan.get("reasons", {}).items(), key=lambda pair: -pair[1])
         ),
         texts=tuple(text for channel in channels for text in _some(read.texts, channel)),
+        remarks=tuple(read.remarks),
         chain=tuple(read.chain),
         events=tuple(read.events),
     )
