@@ -23,7 +23,7 @@ They meet only in `pipeline/`, whose `order.py` states the flow. Round them:
     wording.py       the text, per level, role and channel
     broker/          consume(handler) and publish(event): RabbitMQ and embedded
     store/           all SQL and nothing but SQL
-    settings.py      config/*.yaml and the environment → typed settings
+    settings/        config/*.yaml and the environment → typed settings
     telemetry.py     logging, metrics, masking of phone numbers
     states.py        what may follow what
     model/           the words of the domain

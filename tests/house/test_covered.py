@@ -45,6 +45,7 @@ COVERED_BY = {
     # the doors
     "dispatcher.reporting": "tests/dispatcher/test_web_reading.py",
     "dispatcher.service": "tests/crashes/test_kill_nine.py",
+    "dispatcher.settings.sources": "tests/dispatcher/test_settings.py",
     "dispatcher.web": "tests/dispatcher/test_web_reading.py",
     "dispatcher.web.api.callbacks": "tests/dispatcher/test_web_callbacks.py",
     "dispatcher.web.asking": "tests/dispatcher/test_web_intake.py",
