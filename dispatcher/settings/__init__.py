@@ -20,6 +20,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from dispatcher.model import BEIJING, Channel, Level, Role
+from dispatcher.settings.sources import Feed as Feed
 from dispatcher.settings.sources import Source as Source
 from dispatcher.settings.sources import contradictions
 
