@@ -85,17 +85,19 @@ class Fetcher:
         except (ClientError, OSError) as error:
             return Failed(reason=_why(error))
         except ValueError:
-            return Failed(reason="对方要求改道，网址却写法有误，请告诉对方")
+            return Failed(reason="对方要我们改道的网址写法有误，请告诉对方")
 
     def refuses(self, url: str, ask: Ask) -> str:
         """Why `url` is not asked; '' where it is."""
         try:
+            parts = urlsplit(url)
+            if parts.hostname not in ask.hosts:
+                return f"在另一台主机 {parts.hostname}：可信的话请写进 sources.yaml 的 feed.hosts"
             self._guard.check_url(url)
+        except ValueError:
+            return "网址写法有误，请告诉对方"
         except Forbidden as error:
             return str(error)
-        parts = urlsplit(url)
-        if parts.hostname not in ask.hosts:
-            return f"在另一台主机 {parts.hostname}：可信的话请写进 sources.yaml 的 feed.hosts"
         if ask.tls and parts.scheme != "https":
             return "目录是 https，却要我们改用明文 http，不予理会，请告诉对方"
         return ""
