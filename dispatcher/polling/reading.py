@@ -1,15 +1,15 @@
 """Atom (RFC 4287) and RSS 2.0 → entries, each with where its CAP lies, or with the CAP that stands in it.
 
-It must survive entries without id, date or link, two entries that claim one id, links relative to anything, dates of any
-kind: what cannot be read of one entry never costs another. The tree comes from the hardened parser of intake.
+It must survive entries without id, date or link, two that claim one id or lead to one document, links relative to anything,
+dates of any kind: what cannot be read of one entry never costs another. The tree comes from the hardened parser of intake.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
@@ -40,7 +40,8 @@ class Place:
 class Entry:
     """One alert that a feed lists. Its CAP is `body`, or lies at `href`; where both are empty it has none.
 
-    `key` tells it from every other; `version` is what changes where the same one is published again.
+    `key` tells it from every other; `version` changes where the same one is published again. Several entries that lead to
+    one document (some feeds have one for each area) are one.
     """
 
     key: str
@@ -65,7 +66,11 @@ def read(root: etree._Element, url: str) -> list[Entry]:
         found = [_rss(element, url) for element in root.iterfind("channel/item")]
     else:
         raise NotAFeed(f"根元素是 {str(root.tag)[:100]}，不是 Atom 或 RSS 2.0 目录，请核对网址")
-    return [entry for head in found for entry in _entries(head)]
+    alike: dict[str, list[Entry]] = {}
+    for head in found:
+        for entry in _entries(head, url):
+            alike.setdefault(entry.key, []).append(entry)
+    return [_as_one(entries) for entries in alike.values()]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,22 +83,36 @@ class _Head:
     href: str
 
 
-def _entries(head: _Head) -> Iterator[Entry]:
-    """One; or as many as there are alerts standing in it."""
+def _entries(head: _Head, url: str) -> Iterator[Entry]:
+    """One; or as many as there are alerts standing in it. What leads to the feed itself says that there is nothing."""
     alerts = [_bytes(alert) for alert in _of_cap(head.element, "alert")] or list(_written_out(head.element))
+    href = "" if alerts or head.href == url else head.href
     for body in alerts or [b""]:
-        href = "" if body else head.href
-        apart = hashlib.sha256(body).hexdigest() if body else href
         yield Entry(
-            key=hashlib.sha256(f"{head.id}\n{apart}".encode()).hexdigest(),
+            key=_digest(body or (f"href {href}" if href else f"id {head.id}").encode()),
             id=head.id,
-            version="" if body else head.updated[:64],
+            version=_digest(f"{head.id}\n{head.updated}".encode()) if href else "",
             updated=_moment(head.updated or _first(head.element, "sent")),
             expires=max((at for text in _texts(head.element, "expires") if (at := _moment(text))), default=None),
             href=href,
             body=body,
             places=tuple(_places(head.element)),
         )
+
+
+def _as_one(alike: Sequence[Entry]) -> Entry:
+    """What one of them does not say, the others do not say for it."""
+    first = alike[0]
+    if len(alike) == 1:
+        return first
+    ends = [entry.expires for entry in alike if entry.expires]
+    return replace(
+        first,
+        version=_digest("".join(sorted(entry.version for entry in alike)).encode()),
+        updated=max((entry.updated for entry in alike if entry.updated), default=None),
+        expires=max(ends) if len(ends) == len(alike) else None,
+        places=tuple(place for entry in alike for place in entry.places) if all(e.places for e in alike) else (),
+    )
 
 
 def _atom(element: etree._Element, url: str) -> _Head:
@@ -164,7 +183,11 @@ def _joined(base: str, said: str) -> str:
 def _id(said: str, href: str) -> str:
     """As it is, unless it is longer than an index takes."""
     found = said or href
-    return found if len(found) <= LONGEST_ID else f"sha256:{hashlib.sha256(found.encode()).hexdigest()}"
+    return found if len(found) <= LONGEST_ID else f"sha256:{_digest(found.encode())}"
+
+
+def _digest(said: bytes) -> str:
+    return hashlib.sha256(said).hexdigest()
 
 
 # ── what stands in an entry ─────────────────────────────────────────────────────────────────────────────────────────
@@ -202,9 +225,9 @@ def _places(element: etree._Element) -> Iterator[Place]:
     """Each area of CAP by itself; where the feed only hints at CAP, everything it says together."""
     for area in list(_of_cap(element, "area")) or [element]:
         values = [value.text or "" for code in _of_cap(area, "geocode") for value in code.iter("{*}value")]
-        codes = [value.strip() for value in values if value.strip()]
+        codes = [code for value in values for code in value.split()]
         names = _texts(area, "areaDesc")
-        drawn = any(True for name in ("polygon", "circle") for _ in _of_cap(area, name))
+        drawn = any(_texts(area, name) for name in ("polygon", "circle"))
         if codes or names or drawn:
             yield Place(codes=tuple(codes), names=tuple(names), drawn=drawn)
 

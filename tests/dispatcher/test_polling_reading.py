@@ -138,6 +138,29 @@ def test_an_entry_published_again_is_the_same_in_another_version() -> None:
     assert (first.key, first.version == again.version) == (again.key, False)
 
 
+def test_entries_that_lead_to_one_document_are_one_and_say_together_where_it_is() -> None:
+    """As some feeds do it: one entry for each area of an alert."""
+    areas = [f"<cap:areaDesc>{name}</cap:areaDesc><cap:expires>{end}</cap:expires>" for name, end in (
+        ("赣州市", "2026-04-02T20:00:00Z"), ("吉安市", "2026-04-02T21:00:00Z"),
+    )]  # fmt: skip
+    entries = [entry(f"/a.xml?area={no}", "/a.xml", inside=area) for no, area in enumerate(areas)]
+    found = only(atom(*entries))
+    assert [place.names for place in found.places] == [("赣州市",), ("吉安市",)]
+    assert found.expires == datetime(2026, 4, 2, 21, tzinfo=UTC)
+    assert only(atom(*reversed(entries))).version == found.version
+    assert only(atom(*entries, entry("3", "/a.xml"))).places == (), "where one says nothing, nothing is said"
+    assert only(atom(*entries, entry("3", "/a.xml"))).version != found.version
+
+
+def test_an_entry_that_leads_back_to_the_feed_says_that_there_is_nothing() -> None:
+    assert only(atom(entry("none", URL))).href == ""
+
+
+def test_an_entry_without_cap_does_not_hide_one_whose_address_is_its_id() -> None:
+    nothing = entry("https://up.example/a.xml", inside='<link type="text/html" href="/page.html"/>')
+    assert [one.href for one in listed(atom(nothing, entry("1", "/a.xml")))] == ["", "https://up.example/a.xml"]
+
+
 def test_without_an_id_the_link_stands_for_it_and_an_endless_one_is_cut() -> None:
     nameless = only(atom(entry("", "/a.xml")))
     assert nameless.id == "https://up.example/a.xml"
@@ -169,11 +192,13 @@ def test_a_date_is_read_in_either_format_and_in_beijing_time_without_a_zone(
 
 def test_areas_and_the_end_are_read_where_the_feed_says_them() -> None:
     hints = """<cap:expires>2026-04-03T02:00:00+08:00</cap:expires><cap:expires>2026-04-03T03:00:00+08:00</cap:expires>
-<cap:areaDesc>遂川县</cap:areaDesc><cap:polygon>26,114 26,115 27,115 26,114</cap:polygon>
-<cap:geocode><valueName>x</valueName><value> 360827 </value></cap:geocode>"""
+<cap:areaDesc>遂川县</cap:areaDesc><cap:polygon></cap:polygon>
+<cap:geocode><valueName>x</valueName><value> 360827 360828 </value><cap:value>36</cap:value></cap:geocode>"""
     found = only(atom(entry("1", "/a.xml", inside=hints)))
     assert found.expires == datetime(2026, 4, 2, 19, 0, tzinfo=UTC)
-    assert found.places == (Place(codes=("360827",), names=("遂川县",), drawn=True),)
+    assert found.places == (Place(codes=("360827", "360828", "36"), names=("遂川县",), drawn=False),)
+    drawn = hints.replace("<cap:polygon>", "<cap:polygon>26,114 26,115 27,115 26,114")
+    assert only(atom(entry("1", "/a.xml", inside=drawn))).places[0].drawn
 
 
 def test_each_area_of_a_cap_in_the_feed_is_one() -> None:

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from aiohttp import web
 
 from dispatcher.intake.canonical import from_json
 from dispatcher.model import Reference
@@ -91,8 +92,8 @@ async def test_of_two_processes_on_one_database_one_polls(postgres_url: str, up:
         leaders = [house.service.upstream.leader for house in (one, two)]
         await until(lambda: _asked(up))
         assert sorted(leader.leads for leader in leaders) == [False, True]
-        for house in (one, two):
-            await house.service.upstream.turn("neighbour")
+        (other,) = (house for house in (one, two) if not house.service.upstream.leader.leads)
+        await other.service.upstream.turn("neighbour")
     assert up.paths() == ["/cap.atom"]
 
 
@@ -149,6 +150,20 @@ async def test_a_house_without_upstreams_asks_nothing_and_says_nothing(sqlite_ur
     async with standing(sqlite_url, POLLS) as house:
         assert await notices(house) == []
         assert not house.service.upstream.leader.leads
+
+
+async def test_a_feed_that_hangs_does_not_keep_the_house_from_closing(database_url: str, up: Upstream) -> None:
+    async def hang(_request: web.BaseRequest) -> web.StreamResponse:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    up.play("/cap.atom", hang)
+    loop = asyncio.get_running_loop()
+    async with standing(database_url, POLLS, **fed(f"{up.url}/cap.atom", FEED__TIMEOUT_S="60")) as house:
+        await until(lambda: _asked(up))
+        asked_to_close = loop.time()
+    assert loop.time() - asked_to_close < 10
+    assert house.service.upstream.leader.leads is False
 
 
 # ── the doctor ──────────────────────────────────────────────────────────────────────────────────────────────────────
