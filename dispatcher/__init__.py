@@ -10,6 +10,7 @@
     outbox.py        8  what other systems hear of it: committed with the change, relayed to the broker
     reporting.py     9  reach, holes, times: counts, county table, the night's report
     publishing/     10  our own warnings as others read them: CAP 1.2
+    polling/        11  theirs as they publish them: feeds of CAP, fetched for step 1
 
 They meet only in `pipeline/`, whose `order.py` states the flow. Round them:
 

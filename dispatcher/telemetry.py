@@ -32,6 +32,10 @@ PROVIDER_UP = Gauge(
 CALLS = Counter("mingluo_sends_total", "Messages by outcome", ["channel", "provider", "outcome"], registry=REGISTRY)
 LEFT_BEHIND = Gauge("mingluo_left_behind", "Work past its deadline nobody took up", ["kind"], registry=REGISTRY)
 CANARY_AGE = Gauge("mingluo_canary_age_seconds", "Since a canary last came through", ["name"], registry=REGISTRY)
+FEED_READS = Counter("mingluo_feed_reads_total", "Tries to read a feed", ["source", "outcome"], registry=REGISTRY)
+FEED_ENTRIES = Counter("mingluo_feed_entries_total", "Entries of feeds", ["source", "outcome"], registry=REGISTRY)
+FEED_AGE = Gauge("mingluo_feed_age_seconds", "Since a feed was last read", ["source"], registry=REGISTRY)
+FEED_UNFETCHED = Gauge("mingluo_feed_unfetched", "Entries tried in vain, to try again", ["source"], registry=REGISTRY)
 ACCEPT_SECONDS = Histogram("mingluo_accept_seconds", "From bytes to commit", registry=REGISTRY)
 
 

@@ -14,12 +14,15 @@ from channels.transport import Transport
 from dispatcher.commands.ground import where, without_password
 from dispatcher.commands.telling import emit, finish, say, sentence_of
 from dispatcher.pipeline.context import Context
+from dispatcher.pipeline.poll import ask_for, entries_of
+from dispatcher.polling.fetching import Document, Failed, Fetcher
+from dispatcher.polling.reading import NotAFeed
 from dispatcher.registry import verifying
 from dispatcher.registry.register import count_units
 from dispatcher.service import schema
-from dispatcher.service.assembly import broker_of, clock, open_context, providers_of
+from dispatcher.service.assembly import broker_of, clock, fetcher_of, open_context, providers_of
 from dispatcher.service.serving import address
-from dispatcher.settings import Settings, load
+from dispatcher.settings import Feed, Settings, load
 from dispatcher.store import nodes, queues, uplinks
 from dispatcher.store.sealed import WrongKey
 
@@ -39,7 +42,7 @@ class Line:
 
 @app.command(name="check")
 def command(json: Annotated[bool, typer.Option("--json", help="最后一行输出一个 JSON 对象")] = False) -> None:
-    """体检：配置、数据库、结构、密钥、时钟、消息代理、登记册、发送接口、队列。有一项不对，退出码为 1。"""
+    """体检：配置、数据库、结构、密钥、时钟、消息代理、登记册、发送接口、上游目录、队列。有一项不对，退出码为 1。"""
     lines = finish(_check())
     for line in lines:
         mark = "✗" if line.problem else "✓"
@@ -58,6 +61,7 @@ async def _check() -> list[Line]:
     lines = [
         Line(name="配置", detail=f"{settings.config}，环境 {settings.service.profile}"),
         _providers(settings),
+        *await _feeds(settings),
     ]
     async with _database(settings, lines) as context:
         if context is not None:
@@ -73,6 +77,33 @@ def _providers(settings: Settings) -> Line:
     off = [why for (channel, _), why in found.off.items() if channel in used - wired]
     dumb = [f"{channel.chinese}没有可用的发送接口" for channel in sorted(used - wired)]
     return Line(name="发送接口", detail=on or "一个也没有启用", problem="；".join(off or dumb))
+
+
+async def _feeds(settings: Settings) -> list[Line]:
+    fetcher = fetcher_of(settings)
+    try:
+        return [
+            await _feed(fetcher, f"上游 {source.name}", source.feed)
+            for source in settings.sources.values()
+            if source.feed is not None
+        ]
+    finally:
+        await fetcher.close()
+
+
+async def _feed(fetcher: Fetcher, name: str, feed: Feed) -> Line:
+    """Read as the service reads it; and whether what it lists would be asked for. Nothing is taken in."""
+    ask = ask_for(feed)
+    found = await fetcher.get(ask, clock())
+    if not isinstance(found, Document):
+        return Line(name=name, detail=feed.url, problem=found.reason if isinstance(found, Failed) else "应答里没有内容")
+    try:
+        entries = entries_of(found)
+    except NotAFeed as error:
+        return Line(name=name, detail=feed.url, problem=str(error))
+    refused = [why for entry in entries if entry.href and (why := fetcher.refuses(entry.href, ask))]
+    problem = f"有 {len(refused)} 份预警读不到：{refused[0]}" if refused else ""
+    return Line(name=name, detail=f"{feed.url}，{len(entries)} 条", problem=problem)
 
 
 @asynccontextmanager

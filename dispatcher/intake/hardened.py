@@ -47,8 +47,8 @@ _PROLOG = re.compile(r"(?:\s+|<\?.*?\?>|<!--.*?-->)", re.DOTALL)
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
 
-def parse(body: bytes) -> etree._Element:
-    """The root element. Raises Unreadable with 220 or 221."""
+def parse(body: bytes, *, elements: int = MOST_ELEMENTS) -> etree._Element:
+    """The root element. Raises Unreadable with 220 or 221. `elements`: how many it may have; what no schema looks at, more."""
     text = _decoded(body)
     if found := _CONTROL.search(text):
         sentence = f"含控制字符 U+{ord(found[0]):04X}，请去掉后重发"
@@ -69,7 +69,7 @@ def parse(body: bytes) -> etree._Element:
         root = etree.fromstring(text.encode("utf-8"), parser)
     except etree.XMLSyntaxError as error:
         raise Unreadable(_syntax_fault(str(error.msg))) from error
-    _refuse_absurd_shape(root)
+    _refuse_absurd_shape(root, elements)
     return root
 
 
@@ -154,7 +154,7 @@ def _syntax_fault(message: str) -> Finding:
     return refuse(Code.SCHEMA, f"不是完整的 XML：{_short(message)}")
 
 
-def _refuse_absurd_shape(root: etree._Element) -> None:
+def _refuse_absurd_shape(root: etree._Element, most: int) -> None:
     """The schema's error log looks up the place of every fault among its siblings: without limits that takes hours."""
     deep, number, row = 0, 0, [root]
     while row:
@@ -162,9 +162,9 @@ def _refuse_absurd_shape(root: etree._Element) -> None:
         widest = max(max(len(element), len(element.attrib)) for element in row)
         if deep > DEEPEST:
             raise Unreadable(refuse(Code.SIZE, f"元素嵌套过深，最多 {DEEPEST} 层"))
-        if number > MOST_ELEMENTS or widest > MOST_SIBLINGS:
-            most = f"整篇最多 {MOST_ELEMENTS} 个、同一元素之下（含属性）最多 {MOST_SIBLINGS} 个"
-            raise Unreadable(refuse(Code.SIZE, f"元素过多：{most}，请拆分后重发"))
+        if number > most or widest > MOST_SIBLINGS:
+            limits = f"整篇最多 {most} 个、同一元素之下（含属性）最多 {MOST_SIBLINGS} 个"
+            raise Unreadable(refuse(Code.SIZE, f"元素过多：{limits}，请拆分后重发"))
         row = [child for element in row for child in element]
 
 

@@ -1,5 +1,6 @@
 """The flow of a warning, in the order it happens: read this first.
 
+    poll        upstream feeds are read when they are due; each alert they list is fetched, and handed to accept
     accept      bytes from a door → judged → kept once: rejected, held, or approved with its audience and plan frozen
     freeze      who is told what, hashed; released at once where the source is trusted
     (sending)   chunks → slices → providers → results, by `dispatcher/sending/`
@@ -30,6 +31,7 @@ class Step:
 
 
 FLOW = (
+    Step(verb="poll", steps=("polling", "intake"), leaves="上游目录的每一条：读到、交付、记下结果"),
     Step(verb="accept", steps=("intake", "approval"), leaves="一条预警：拒收、待核或已批准"),
     Step(verb="freeze", steps=("audience", "planning"), leaves="冻结的名单和方案"),
     Step(verb="settle", steps=("receipts",), leaves="每一行的状态，只进不退"),

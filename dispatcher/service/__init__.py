@@ -3,6 +3,8 @@
     assembly.py    settings → store, seal, register, providers, sender, doors
     running.py     `Service`: the tasks, the ticks, readiness, the drain
     addressing.py  where a target is reached, looked up at sending
+    upstream.py    the feeds that are polled: a tick for each, and what a night shift hears of them
+    leading.py     which of several processes does what two should not do
     gauges.py      the numbers a night shift watches
     loop.py        what a process runs on
     keys.py        the sealing key and the lock file

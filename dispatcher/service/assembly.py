@@ -10,7 +10,7 @@ from typing import Any
 
 import structlog
 
-from channels.addresses import Network, networks
+from channels.addresses import Guard, Network, networks
 from channels.catalog import BadSettings, build
 from channels.contract import Asks, NotConfigured
 from channels.pacing import Paced
@@ -22,6 +22,7 @@ from dispatcher.broker.rabbit import RabbitBroker
 from dispatcher.model import Channel
 from dispatcher.pipeline.accept import Incoming, put_aside
 from dispatcher.pipeline.context import Context
+from dispatcher.polling.fetching import Fetcher
 from dispatcher.sending.calling import Wire
 from dispatcher.sending.dispatch import Dispatcher, Identity
 from dispatcher.sending.live import Desk
@@ -29,7 +30,7 @@ from dispatcher.service.addressing import AddressBook
 from dispatcher.service.keys import prove, seal_of
 from dispatcher.settings import BadConfiguration, Settings
 from dispatcher.store import nodes
-from dispatcher.store.engine import Store, open_store
+from dispatcher.store.engine import open_store
 
 CALLBACKS = "/api/v1/callbacks"
 EBM_SCHEME = "NERP"
@@ -88,6 +89,7 @@ class Parts:
     book: AddressBook
     providers: Providers
     transport: Transport
+    fetcher: Fetcher
 
 
 async def open_context(settings: Settings, now: Callable[[], datetime] = clock) -> Context:
@@ -126,6 +128,19 @@ async def assemble(context: Context, public_url: str, loopback_only: bool) -> Pa
         book=book,
         providers=providers,
         transport=transport,
+        fetcher=fetcher_of(settings, loopback_only=loopback_only),
+    )
+
+
+def fetcher_of(settings: Settings, *, loopback_only: bool = False) -> Fetcher:
+    """What an upstream feed lists is a third party's word, and so are the addresses its host's name leads to."""
+    return Fetcher(
+        Guard(
+            loopback_only=loopback_only,
+            loopback=not settings.production,
+            stranger=True,
+            allow=_intranet(settings.service.intranet),
+        )
     )
 
 
@@ -206,6 +221,7 @@ async def _refuse_synthetic(context: Context) -> None:
         raise BadConfiguration("正式环境里不能用合成数据：请用 mingluo registry import 导入真实的登记册")
 
 
-async def close(store: Store, transport: Transport) -> None:
-    await transport.close()
-    await store.close()
+async def close(parts: Parts) -> None:
+    await parts.fetcher.close()
+    await parts.transport.close()
+    await parts.context.store.close()

@@ -28,6 +28,7 @@ from dispatcher.pipeline.withdraw import expire_due
 from dispatcher.receipts import ReceiptBook
 from dispatcher.service.assembly import Parts, close, incoming_of
 from dispatcher.service.gauges import LeftBehind, gather, sweep
+from dispatcher.service.upstream import Standing, Upstream
 from dispatcher.store import nodes
 from dispatcher.store.engine import database_is_away
 from dispatcher.telemetry import ACCEPT_SECONDS, ACCEPTED, CANARY_AGE, REJECTED
@@ -74,6 +75,7 @@ class Service:
         self._ticking = 0
         self._no_tick = asyncio.Event()
         self._no_tick.set()
+        self.upstream = Upstream(parts.context, parts.fetcher, self.accept)
         self._followers = {
             channel: Follower(
                 context=parts.context,
@@ -111,13 +113,14 @@ class Service:
                         task.cancel()
         finally:
             await self.parts.broker.close()
-            await close(self.context.store, self.parts.transport)
+            await close(self.parts)
 
     def _work(self) -> list[tuple[str, str, Callable[[], Coroutine[None, None, None]]]]:
         return [
             ("always", "receipts", self.book.run),
             ("send", "dispatcher", self.parts.dispatcher.run),
             ("intake", "consumer", lambda: self.parts.broker.consume(self.handle)),
+            *([("timers", "leader", self.upstream.leader.run)] if self.upstream.pollers else []),
         ]
 
     async def _stop_ticks(self, scheduler: AsyncIOScheduler) -> None:
@@ -165,6 +168,8 @@ class Service:
             timezone=UTC, job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
         )
         ticks: list[tuple[str, float, Callable[[], Awaitable[object]]]] = [("链路自检", CANARY_EVERY_S, self._canary)]
+        if self.upstream.pollers:
+            ticks.append(("上游状态", CANARY_EVERY_S, lambda: self.upstream.gauge(self.context.now())))
         if "timers" in self._roles:
             ticks += [
                 ("过期检查", 1.0, lambda: expire_due(self.context)),
@@ -173,6 +178,7 @@ class Service:
             ]
             # A tick a channel: ten thousand numbers to look up must not keep a loudspeaker from being asked.
             ticks += [(f"追问结果：{channel.chinese}", 0.5, one.look) for channel, one in self._followers.items()]
+            ticks += [(f"上游：{source}", 1.0, partial(self.upstream.turn, source)) for source in self.upstream.pollers]
         for name, every_s, work in ticks:
             scheduler.add_job(self._tick, "interval", seconds=every_s, args=(name, work), id=name)
         scheduler.add_job(self._tick, args=("链路自检", self._canary), id="首次链路自检")
@@ -209,12 +215,13 @@ class Service:
     async def readiness(self) -> Readiness:
         """Each dependency by name, with how old its proof is."""
         problems: list[str] = []
-        now, skew, took, seen = self.context.now(), 0.0, 0.0, None
+        now, skew, took, seen, upstream = self.context.now(), 0.0, 0.0, None, Standing()
         try:
             # asked once: on a line that swallows each question costs its limit, and two more seconds to give up the line
             async with asyncio.timeout(DATABASE_S), self.context.store.read() as tx:
                 skew = (now - (await nodes.database_now(tx)).astimezone(UTC)).total_seconds()
                 seen = (await nodes.canary_times(tx)).get(self.parts.settings.service.node)
+                upstream = await self.upstream.standing(tx)
             took = (self.context.now() - now).total_seconds() * 1000
         except Exception as error:  # noqa: BLE001 - whatever keeps the database from answering is what we report
             problems.append(f"数据库没有应答（{type(error).__name__}）")
@@ -226,6 +233,7 @@ class Service:
         problems += [f"{channel.chinese}发不出去：{self._why_dumb(channel)}" for channel in self._dumb_channels()]
         dumb, notices = self._faults()
         problems += dumb
+        notices += self.upstream.notices(upstream, now) if took else ()
         problems += self._behind()
         register = await self.context.register() if took else None
         if register is not None and not register.officers:

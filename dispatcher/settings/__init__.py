@@ -22,6 +22,9 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from dispatcher.model import BEIJING, Channel, Level, Role
 from dispatcher.settings.lint import Lint as Lint
 from dispatcher.settings.lint import LintWords as LintWords
+from dispatcher.settings.sources import Feed as Feed
+from dispatcher.settings.sources import Source as Source
+from dispatcher.settings.sources import contradictions
 
 PROJECT = Path(__file__).resolve().parents[2]
 _SECRETS = ("secret", "token", "seal_key", "auth_token", "access_key_secret", "callback_token")
@@ -40,21 +43,6 @@ class BadConfiguration(Exception):
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Source(_Frozen):
-    """Who may send us warnings. A routing key is no proof of who speaks; a signature is."""
-
-    name: str
-    doors: tuple[Literal["amqp", "http", "cli"], ...] = ("amqp", "http", "cli")
-    token: SecretStr | None = None
-    secret: SecretStr | None = None
-    signed: bool = False
-    trusted: bool = False
-    area_prefixes: tuple[str, ...]
-    senders: tuple[str, ...] = ()
-    amqp_user: str = ""
-    drill_only: bool = False
 
 
 class HazardKind(_Frozen):
@@ -252,10 +240,8 @@ def _refuse_contradictions(settings: Settings) -> None:
         if level not in settings.wording.levels:
             faults.append(f"wording.yaml: levels 缺少 {level}（{level.chinese}）")
     for name, source in settings.sources.items():
-        if source.signed and source.secret is None:
-            faults.append(f"sources.yaml: {name} 标为 signed，却没有 secret")
-        if settings.production and source.trusted and not source.signed:
-            faults.append(f"sources.yaml: {name} 标为 trusted 却不是 signed：正式环境里只有签名能证明是谁在说话")
+        found = contradictions(source, production=settings.production)
+        faults += [f"sources.yaml: {name} {why}" for why in found]
     if settings.production and settings.service.seal_key is None:
         faults.append("service.yaml: 正式环境必须由环境变量给出 seal_key（MINGLUO_SEAL_KEY，64 位十六进制）")
     if faults:

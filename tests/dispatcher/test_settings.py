@@ -343,3 +343,91 @@ def test_production_starts_only_with_signed_sources_and_a_sealing_key(change: Ch
     secret = {"MINGLUO_SECRET_CITY_WEATHER": "whsec_" + "MfKQ" * 8}
     assert "seal_key" in refusal(folder, **secret)
     assert loaded(folder, **secret, MINGLUO_SEAL_KEY=KEY).production
+
+
+# ── upstream feeds ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+FEED = """
+  province:
+    name: 省预警发布中心
+    doors: [feed]
+    area_prefixes: ["360800"]
+    senders: ["36000041600000"]
+    feed: {url: "https://up.example/cap.atom", hosts: [up.example]}
+"""
+
+
+@pytest.fixture
+def fed(tmp_path: Path) -> Callable[..., Settings]:
+    """`fed((old, new), …)`: only this upstream, with these differences; `production` as it must be for that."""
+    folder = tmp_path / "config"
+    shutil.copytree(PROJECT / "config", folder, ignore=shutil.ignore_patterns("jian"))
+
+    def make(*changes: tuple[str, str], production: bool = True) -> Settings:
+        text = f"sources:{FEED}"
+        for old, new in changes:
+            assert old in text
+            text = text.replace(old, new)
+        (folder / "sources.yaml").write_text(text, encoding="utf-8")
+        profile = {"MINGLUO_PROFILE": "production", "MINGLUO_SEAL_KEY": KEY} if production else {}
+        return loaded(folder, **profile)
+
+    return make
+
+
+TRUSTED = ("    senders", "    trusted: true\n    senders")
+
+
+def test_a_feed_has_modest_habits_unless_told_and_may_be_asked_at_its_own_host(fed: Callable[..., Settings]) -> None:
+    feed = fed((", hosts: [up.example]", "")).sources["province"].feed
+    assert feed is not None
+    assert (feed.every_s, feed.timeout_s, feed.max_entries, feed.only) == (60, 10, 200, ())
+    assert feed.pinned == {"up.example"}
+
+
+def test_a_trusted_feed_names_its_hosts_and_senders_and_has_no_other_door(fed: Callable[..., Settings]) -> None:
+    assert fed(TRUSTED).sources["province"].trusted
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ([TRUSTED, ("doors: [feed]", "doors: [feed, http]")], "只能有 feed"),
+        ([TRUSTED, (", hosts: [up.example]", "")], "feed.hosts: [up.example]"),
+        ([TRUSTED, ("hosts: [up.example]", "hosts: [example]")], "feed.hosts: [up.example]"),
+        ([TRUSTED, ('["36000041600000"]', "[]")], "senders"),
+        ([("https://up", "http://up")], "必须是 https"),
+        ([("up.example/", "127.0.0.1/")], "不能指向本机"),
+        ([("up.example/", "localhost:8443/")], "不能指向本机"),
+        ([("up.example/", "[::1]/")], "不能指向本机"),
+    ],
+)
+def test_in_production_a_feed_that_proves_nothing_stops_the_start(
+    fed: Callable[..., Settings], changes: list[tuple[str, str]], said: str
+) -> None:
+    with pytest.raises(BadConfiguration) as refused:
+        fed(*changes)
+    assert said in str(refused.value)
+    assert "sources.yaml: province" in str(refused.value)
+    fed(*changes, production=False)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("doors: [feed]", "doors: [http]"), "doors: \\[feed\\]"),
+        (("doors: [feed]", "doors: [feed]\n    signed: true"), "不带签名"),
+        (("    feed:", "    # feed:"), "feed: {url: …}"),
+        (("https://up.example/cap.atom", "cap.atom"), "https://主机"),
+        (("https://up.example/cap.atom", "ftp://up.example/cap.atom"), "https://主机"),
+        (("https://up.example/cap.atom", "https://[up"), "https://主机"),
+        (("hosts:", "every_s: 0, hosts:"), "every_s"),
+        (("hosts:", "timeout_s: 600, hosts:"), "timeout_s"),
+        (("hosts:", "host:"), "拼错"),
+    ],
+)
+def test_a_feed_that_contradicts_itself_stops_the_start(
+    fed: Callable[..., Settings], change: tuple[str, str], said: str
+) -> None:
+    with pytest.raises(BadConfiguration, match=said):
+        fed(change, production=False)

@@ -48,6 +48,7 @@ COVERED_BY = {
     "dispatcher.reporting": "tests/dispatcher/test_web_reading.py",
     "dispatcher.service": "tests/crashes/test_kill_nine.py",
     "dispatcher.settings.lint": "tests/dispatcher/test_settings.py",
+    "dispatcher.settings.sources": "tests/dispatcher/test_settings.py",
     "dispatcher.web": "tests/dispatcher/test_web_reading.py",
     "dispatcher.web.api.callbacks": "tests/dispatcher/test_web_callbacks.py",
     "dispatcher.web.asking": "tests/dispatcher/test_web_intake.py",

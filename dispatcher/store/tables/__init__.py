@@ -4,7 +4,16 @@
 sealed columns (`store/sealed.py`): bytes to the database, text to us. Times are UTC; the database never sees a naive one.
 """
 
-from dispatcher.store.tables.border import canaries, inbox, nodes, outbox, rejected, sequences
+from dispatcher.store.tables.border import (
+    canaries,
+    feed_entries,
+    feeds,
+    inbox,
+    nodes,
+    outbox,
+    rejected,
+    sequences,
+)
 from dispatcher.store.tables.ledger import attempts, chunks, deliveries, events, questions, receipts, uplinks
 from dispatcher.store.tables.register import (
     areas,
@@ -34,6 +43,8 @@ __all__ = [
     "endpoints",
     "events",
     "facts",
+    "feed_entries",
+    "feeds",
     "gateways",
     "inbox",
     "kin",
