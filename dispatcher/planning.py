@@ -55,6 +55,8 @@ class Plan:
     suppressed: Mapping[str, int]
     silent: Mapping[str, str]
     """Channels not used, and why."""
+    samples: tuple[str, ...]
+    """Every wording once, whatever the place it is for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +109,7 @@ def make_plan(message: WarningMessage, audience: Audience, frame: Frame) -> Plan
         silent={
             str(channel): rows[0].suppressed for channel, rows in by_channel.items() if all(r.suppressed for r in rows)
         },
+        samples=desk.samples(),
     )
 
 
@@ -217,6 +220,12 @@ class _Desk:
     def _homes(self, hits: ResidentHits, saying: Saying) -> list[int]:
         """The text's number for each township: looked up once, for there are a hundred thousand residents."""
         return [self._number(Channel.SMS, place, "", resident=True, saying=saying) for place in hits.townships]
+
+    def samples(self) -> tuple[str, ...]:
+        first: dict[tuple[Channel, str, bool, Saying], int] = {}
+        for (channel, _, line, resident, saying), number in self._numbers.items():
+            first.setdefault((channel, line, resident, saying), number)
+        return tuple(self.texts[number].body for number in first.values())
 
     def _line(self, roles: int) -> str:
         if roles not in self._lines:

@@ -14,18 +14,20 @@ from enum import Enum, auto
 
 from channels import text as sms
 from dispatcher.model import BEIJING, ROLES, Channel, Kind, Role, Status, WarningMessage
-from dispatcher.settings import BadConfiguration, SmsTemplate, Template, Wording
+from dispatcher.settings import Advice, BadConfiguration, SmsTemplate, Template, Wording
 
 FIELDS = (
     "place",
     "event",
     "colour",
     "level",
+    "grade",
     "sender",
     "time",
     "until",
     "instruction",
     "line",
+    "action",
     "headline",
     "description",
     "other",
@@ -74,9 +76,12 @@ class Wordsmith:
         self._message = message
         self._template = _template(wording, message)
         hazard = message.hazard.name if message.hazard else message.event
-        self._lines = {**self._template.lines, **wording.hazard_lines.get(hazard, {})}
+        advice = None if message.retraction else _advice(wording, message, hazard)
+        own = advice.lines if advice else {}
+        self._lines = {**self._template.lines, **own, **wording.hazard_lines.get(hazard, {})}
         fields = _fields(message, standing)
-        self._forms = _Forms.of(self._template, fields)
+        fields["grade"] = wording.hazards.grade(hazard, message.level) or fields["colour"]
+        self._forms = _Forms.of(self._template, fields, advice)
         self._for_former = _Forms.of(wording.former, fields)
         self._for_standing = _SmsForms.of(wording.standing, fields)
 
@@ -156,12 +161,15 @@ class _SmsForms:
 
     @staticmethod
     def of(template: SmsTemplate, fields: Mapping[str, str]) -> _SmsForms:
-        return _SmsForms(officer=Form(template.sms, fields), resident=Form(template.resident, fields))
+        return _SmsForms(
+            officer=Form(template.sms, {**fields, "action": template.officers or ""}),
+            resident=Form(template.resident, {**fields, "action": template.residents or ""}),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Forms:
-    """A template's four texts."""
+    """A template's four texts. {action} is what officers are to do in theirs, what everybody is to do in the others."""
 
     officer: Form
     resident: Form
@@ -169,12 +177,15 @@ class _Forms:
     party: Form
 
     @staticmethod
-    def of(template: Template, fields: Mapping[str, str]) -> _Forms:
+    def of(template: Template, fields: Mapping[str, str], advice: Advice | None = None) -> _Forms:
+        officers = (advice.officers if advice else template.officers) or ""
+        residents = (advice.residents if advice else template.residents) or ""
+        everybody = {**fields, "action": residents}
         return _Forms(
-            officer=Form(template.sms, fields),
-            resident=Form(template.resident, fields),
-            broadcast=Form(template.broadcast, fields),
-            party=Form(template.party, fields),
+            officer=Form(template.sms, {**fields, "action": officers}),
+            resident=Form(template.resident, everybody),
+            broadcast=Form(template.broadcast, everybody),
+            party=Form(template.party, everybody),
         )
 
 
@@ -200,6 +211,7 @@ def check(wording: Wording) -> None:
             for role, line in (template.lines.items() if isinstance(template, Template) else ())
             for field in _FIELD.findall(line)
         ]
+        faults += [f"wording.yaml: {name}.{key}: 用了 {{action}}，就要写明该做什么" for key in _speechless(template)]
     for hazard, lines in wording.hazard_lines.items():
         faults += [
             f"wording.yaml: hazard_lines.{hazard}.{role}: 这里不能用字段"
@@ -210,6 +222,17 @@ def check(wording: Wording) -> None:
         faults.append(f"wording.yaml: signature: 【{wording.signature}】应为 2–12 个汉字、字母或数字")
     if faults:
         raise BadConfiguration("\n".join(faults))
+
+
+def _speechless(template: SmsTemplate) -> list[str]:
+    """The sentence that is missing for a hazard without advice of its own."""
+    to_all = "".join(getattr(template, channel, "") for channel in ("resident", "broadcast", "party"))
+    asked = (("officers", template.sms, template.officers), ("residents", to_all, template.residents))
+    return [key for key, text, sentence in asked if "action" in _FIELD.findall(text) and not sentence]
+
+
+def _advice(wording: Wording, message: WarningMessage, hazard: str) -> Advice | None:
+    return wording.hazards.advice_on(hazard, message.level, called_off=message.kind is Kind.CANCEL)
 
 
 def _template(wording: Wording, message: WarningMessage) -> Template:

@@ -6,7 +6,9 @@ what the bytes are.
 
 from __future__ import annotations
 
-from dispatcher.intake import amp, cap, hardened, native
+from dataclasses import replace
+
+from dispatcher.intake import amp, cap, hardened, hazard, native
 from dispatcher.intake.findings import Decoded, Unreadable, refuse
 from dispatcher.model import Code, Finding
 from dispatcher.settings import Hazards
@@ -24,9 +26,11 @@ _OTHERS = {
 def decode(body: bytes, content_type: str, hazards: Hazards) -> Decoded:
     """See Decoded: whether the message may go further is said by the findings alone."""
     try:
-        return _read(body, content_type.lower(), hazards)
+        found = _read(body, content_type.lower(), hazards)
     except Unreadable as error:
         return Decoded(message=None, findings=error.findings)
+    unusual = hazard.colour_note(hazards, found.message) if found.message else None
+    return replace(found, findings=(*found.findings, unusual)) if unusual else found
 
 
 def _read(body: bytes, content_type: str, hazards: Hazards) -> Decoded:

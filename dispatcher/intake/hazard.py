@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from dispatcher.model import Hazard, Level
+from dispatcher.intake.findings import note
+from dispatcher.model import Code, Finding, Hazard, Level, WarningMessage
 from dispatcher.settings import HazardKind, Hazards
 
 SEVERITIES = {"Extreme": Level.RED, "Severe": Level.ORANGE, "Moderate": Level.YELLOW, "Minor": Level.BLUE}
@@ -45,6 +46,15 @@ def hazard_of(hazards: Hazards, codes: Iterable[str], event: str) -> Hazard | No
     return next(
         (_as_hazard(kind) for kind in hazards.hazards if wanted in map(_bare, (kind.name, *kind.aliases))), None
     )
+
+
+def colour_note(hazards: Hazards, message: WarningMessage) -> Finding | None:
+    """A colour that this hazard is not usually warned of with. Provinces differ: it is said, and holds nobody up."""
+    kind = hazards.named(message.hazard.name) if message.hazard else None
+    if kind is None or message.level is None or message.level in kind.colours:
+        return None
+    usual = "、".join(level.chinese for level in Level if level in kind.colours)
+    return note(Code.LEVEL_UNKNOWN, f"{kind.name}通常只发{usual}，这次是{message.level.chinese}：照发，请留意是否写错")
 
 
 def _as_hazard(kind: HazardKind) -> Hazard:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from dispatcher.intake.canonical import from_json
 from dispatcher.intake.decode import decode
+from dispatcher.intake.hazard import colour_note
 from dispatcher.linting import Remark, Said, Spoken, spoken
 from dispatcher.linting import lint as remarks_on
 from dispatcher.model import Channel, Finding, Kind, WarningMessage, county_of, township_of
@@ -62,7 +63,8 @@ def read_over(
         smith = Wordsmith(settings.wording, with_expiry(context, message))
         channels = SAID_OF_OLD if message.kind is Kind.CANCEL else level_policy(message, settings.policy).channels
         texts = spoken(smith, message, _called(register, touched), channels)
-    said = Said(message=message, texts=texts, hazards=settings.hazards, rules=settings.lint, findings=findings)
+    contradictions = tuple(one for one in findings if one != colour_note(settings.hazards, message))
+    said = Said(message=message, texts=texts, hazards=settings.hazards, rules=settings.lint, findings=contradictions)
     return Linted(remarks=remarks_on(said), texts=texts, findings=findings)
 
 

@@ -65,6 +65,7 @@ class Preview:
     findings: tuple[Finding, ...]
     reasons: dict[str, int]
     texts: tuple[str, ...]
+    """Every wording once: a channel, a role with words of its own, residents, whoever is outside now."""
     remarks: tuple[Remark, ...]
 
 
@@ -183,7 +184,7 @@ def _preview(
         left_out=audience.left_out,
         findings=findings,
         reasons={Why(int(why)).chinese: number for why, number in plan.reasons.items()} if plan else {},
-        texts=tuple(text.body for text in plan.texts[:5]) if plan else (),
+        texts=plan.samples if plan else (),
         remarks=remarks,
     )
 

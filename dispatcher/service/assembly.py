@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import structlog
@@ -28,12 +29,12 @@ from dispatcher.sending.dispatch import Dispatcher, Identity
 from dispatcher.sending.live import Desk
 from dispatcher.service.addressing import AddressBook
 from dispatcher.service.keys import prove, seal_of
-from dispatcher.settings import BadConfiguration, Settings
+from dispatcher.settings import BadConfiguration, Hazards, Settings
 from dispatcher.store import nodes
 from dispatcher.store.engine import open_store
 
 CALLBACKS = "/api/v1/callbacks"
-EBM_SCHEME = "NERP"
+EBM_SCHEMES = ("NERP", "GBT35561")  # GD/J 082 packs 11B06 in its own sample; the other where there is none
 ANY_EVENT = "00000"
 
 log = structlog.get_logger()
@@ -113,7 +114,7 @@ async def assemble(context: Context, public_url: str, loopback_only: bool) -> Pa
         log.warning("一个发送接口没有启用", channel=channel, provider=name, why=why)
     async with store.begin() as tx:
         epoch = await nodes.enter(tx, settings.service.node, context.now())
-    desk = Desk(settings.policy, settings.service.sender_name, event_code_of)
+    desk = Desk(settings.policy, settings.service.sender_name, partial(event_code_of, settings.hazards))
     identity = Identity(node=settings.service.node, epoch=epoch)
     dispatcher = Dispatcher(store, identity, desk, context.now, random.SystemRandom().random)
     book = AddressBook(store, context.seal)
@@ -144,10 +145,12 @@ def fetcher_of(settings: Settings, *, loopback_only: bool = False) -> Fetcher:
     )
 
 
-def event_code_of(message: Mapping[str, Any]) -> str:
-    """The five characters an emergency-broadcasting packet carries, from a stored message."""
+def event_code_of(hazards: Hazards, message: Mapping[str, Any]) -> str:
+    """The five characters an emergency-broadcasting packet carries, from a stored message, whichever family named it."""
     hazard = message.get("hazard") or {}
-    return str(hazard.get("code") or ANY_EVENT) if hazard.get("scheme") == EBM_SCHEME else ANY_EVENT
+    known = hazards.named(str(hazard.get("name") or ""))
+    codes = known.codes if known else {}
+    return next((codes[scheme] for scheme in EBM_SCHEMES if scheme in codes), str(hazard.get("code") or ANY_EVENT))
 
 
 def providers_of(settings: Settings, transport: Transport, public_url: str) -> Providers:

@@ -20,6 +20,10 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from dispatcher.model import BEIJING, Channel, Level, Role
+from dispatcher.settings.hazards import Advice as Advice
+from dispatcher.settings.hazards import HazardKind as HazardKind
+from dispatcher.settings.hazards import Hazards as Hazards
+from dispatcher.settings.hazards import Sentence
 from dispatcher.settings.lint import Lint as Lint
 from dispatcher.settings.lint import LintWords as LintWords
 from dispatcher.settings.sources import Feed as Feed
@@ -43,22 +47,6 @@ class BadConfiguration(Exception):
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class HazardKind(_Frozen):
-    """One row of hazards.yaml."""
-
-    name: str
-    codes: dict[str, str] = Field(default_factory=dict)
-    aliases: tuple[str, ...] = ()
-    colours: tuple[Level, ...] = (Level.BLUE, Level.YELLOW, Level.ORANGE, Level.RED)
-    category: str = "Met"
-    icon: str = ""
-    validity_hours: int = 24
-
-
-class Hazards(_Frozen):
-    hazards: tuple[HazardKind, ...]
 
 
 class ChannelPolicy(_Frozen):
@@ -107,10 +95,13 @@ class Policy(_Frozen):
 
 
 class SmsTemplate(_Frozen):
-    """Named fields only. `sms` is for officers, `resident` for residents."""
+    """Named fields only. `sms` is for officers, `resident` for residents; `officers` and `residents` are what the field
+    {action} says there, where the hazard has no advice of its own."""
 
     sms: str
     resident: str
+    officers: Sentence | None = None
+    residents: Sentence | None = None
 
 
 class Template(SmsTemplate):
@@ -121,7 +112,7 @@ class Template(SmsTemplate):
     lines: dict[Role, str] = Field(default_factory=dict)
 
 
-class Wording(_Frozen):
+class Texts(_Frozen):
     """wording.yaml: the texts, per level, role and channel."""
 
     signature: str
@@ -135,6 +126,12 @@ class Wording(_Frozen):
     former: Template
     """For whoever an earlier version reached and an update does not."""
     hazard_lines: dict[str, dict[Role, str]] = Field(default_factory=dict)
+
+
+class Wording(Texts):
+    """All that is said: wording.yaml, and what hazards.yaml says of each hazard."""
+
+    hazards: Hazards
 
 
 class Service(_Frozen):
@@ -196,9 +193,11 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
     channels = files["channels"].check(_Channels, faults)
     hazards = files["hazards"].check(Hazards, faults)
     policy = files["policy"].check(Policy, faults)
-    wording = files["wording"].check(Wording, faults)
+    texts = files["wording"].check(Texts, faults)
     lint = files["lint"].check(Lint, faults)
-    if faults or not (service and sources and channels and hazards and policy and wording and lint):
+    if hazards and texts:
+        faults += _disagreements(files, hazards, texts)
+    if faults or not (service and sources and channels and hazards and policy and texts and lint):
         raise BadConfiguration("\n".join(faults))
     settings = Settings(
         home=home,
@@ -208,7 +207,7 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         channels=channels.channels,
         hazards=hazards,
         policy=policy,
-        wording=wording,
+        wording=Wording(hazards=hazards, **dict(texts)),
         lint=lint,
     )
     _refuse_contradictions(settings)
@@ -229,6 +228,13 @@ class _Sources(_Frozen):
 
 class _Channels(_Frozen):
     channels: dict[Channel, dict[str, dict[str, Any]]]
+
+
+def _disagreements(files: Mapping[str, _File], hazards: Hazards, texts: Texts) -> list[str]:
+    """What the entries of hazards.yaml, and those of wording.yaml that name them, say against each other."""
+    found = [files["hazards"].fault(key, words) for key, words in hazards.contradictions()]
+    unknown = [name for name in texts.hazard_lines if hazards.named(name) is None]
+    return found + [files["wording"].fault(("hazard_lines", name), "hazards.yaml 里没有这个灾种") for name in unknown]
 
 
 def _refuse_contradictions(settings: Settings) -> None:
@@ -290,6 +296,9 @@ class _File:
             key = key[:-1]
         return f"{self.path.name}:{self.lines.get(key, 1)}"
 
+    def fault(self, key: tuple[str | int, ...], words: str) -> str:
+        return f"{self.where(key)}: {'.'.join(map(str, key))}: {words}"
+
     def expand(self, env: Mapping[str, str], faults: list[str]) -> None:
         """Replaces `${NAME}` and `${NAME:-default}` by the environment's value; an unset one without default is None."""
 
@@ -312,16 +321,17 @@ class _File:
         except ValidationError as error:
             for fault in error.errors():
                 key = tuple(part for part in fault["loc"])
-                faults.append(f"{self.where(key)}: {'.'.join(map(str, key))}: {_chinese(fault['type'], fault['msg'])}")
+                faults.append(self.fault(key, _chinese(fault["type"], fault["msg"])))
             return None
 
 
 def _chinese(kind: str, message: str) -> str:
-    return {
+    known = {
         "extra_forbidden": "没有这个设置项（是不是拼错了？）",
         "missing": "缺少这一项",
         "string_too_short": "不能为空",
-    }.get(kind, message)
+    }
+    return known.get(kind, message.removeprefix("Value error, "))
 
 
 def _walk(node: yaml.Node, key: tuple[str | int, ...], lines: dict[tuple[str | int, ...], int], path: Path) -> Any:

@@ -1,4 +1,5 @@
-"""The OpenAPI 3.1 and AsyncAPI 3 documents, made from the route table, the models and the broker's names."""
+"""The OpenAPI 3.1 and AsyncAPI 3 documents, made from the route table, the models and the broker's names; and the JSON
+Schema of native warnings, to which both refer."""
 
 from __future__ import annotations
 
@@ -13,13 +14,18 @@ from pydantic.json_schema import models_json_schema
 
 from dispatcher import __version__
 from dispatcher.broker.contract import EXCHANGE_IN, EXCHANGE_OUT, QUEUE_IN, QUEUE_REJECTED
+from dispatcher.intake import native
 from dispatcher.model import CODE_CHINESE
 from dispatcher.web import shapes
 from dispatcher.web.problems import CONTENT_TYPE
 from dispatcher.web.route import Good, Query, Route, Who
 
 DOCUMENTS = web.AppKey("documents", Mapping[str, bytes])
-CAP, NATIVE, AMP = "application/cap+xml", "application/vnd.mingluo.warning+json", "application/xml"
+CAP, NATIVE, AMP = "application/cap+xml", native.CONTENT_TYPE, "application/xml"
+JSON, JSON_SCHEMA = "application/json", "application/schema+json"
+DIALECT = f"{JSON_SCHEMA};version=draft-2020-12"
+BODIES = {NATIVE: {"$ref": native.PLACE}}
+"""Of the bodies we take, those with a JSON Schema. It is published once, and referred to by its address."""
 OUTWARD = (
     "warning.accepted", "warning.held", "warning.rejected", "warning.approved", "warning.dispatched",
     "warning.completed", "warning.superseded", "warning.cancelled", "warning.expired",
@@ -44,14 +50,19 @@ _SHARED = (405, 431, 500)
 
 
 async def document(request: web.Request) -> web.Response:
-    """Either document, as it was made at the start."""
-    name = request.path.rpartition("/")[2]
-    return web.Response(body=request.app[DOCUMENTS][name], content_type="application/json", charset="utf-8")
+    """One of the documents, as it was made at the start."""
+    kind = JSON_SCHEMA if request.path == native.PLACE else JSON
+    return web.Response(body=request.app[DOCUMENTS][request.path], content_type=kind, charset="utf-8")
 
 
 def documents(routes: Iterable[Route], public_url: str) -> dict[str, bytes]:
-    made = {"openapi.json": openapi(list(routes), public_url), "asyncapi.json": asyncapi()}
-    return {name: json.dumps(one, ensure_ascii=False, indent=1).encode() for name, one in made.items()}
+    """By path."""
+    made = {
+        "/api/openapi.json": openapi(list(routes), public_url),
+        "/api/asyncapi.json": asyncapi(),
+        native.PLACE: native.json_schema(),
+    }
+    return {path: json.dumps(one, ensure_ascii=False, indent=1).encode() for path, one in made.items()}
 
 
 def openapi(routes: list[Route], public_url: str) -> dict[str, Any]:
@@ -92,8 +103,8 @@ def _operation(route: Route) -> dict[str, Any]:
         "responses": answers,
     }
     if route.takes:
-        bytes_: dict[str, Any] = {"schema": {}}
-        operation["requestBody"] = {"required": True, "content": dict.fromkeys(route.takes, bytes_)}
+        content = {kind: {"schema": BODIES.get(kind, {})} for kind in route.takes}
+        operation["requestBody"] = {"required": True, "content": content}
     return operation
 
 
@@ -199,7 +210,12 @@ def _messages() -> dict[str, Any]:
     why = {"code": {"type": "integer"}, "reason": {"type": "string"}, "source": {"type": "string"}}
     return {
         "cap": {"title": "CAP 1.2", "contentType": CAP, "headers": headers},
-        "native": {"title": "Native JSON", "contentType": NATIVE, "headers": headers},
+        "native": {
+            "title": "Native JSON",
+            "contentType": NATIVE,
+            "headers": headers,
+            "payload": {"schemaFormat": DIALECT, "schema": BODIES[NATIVE]},
+        },
         "amp": {"title": "National AMP XML", "contentType": AMP, "headers": headers},
         "rejected": {"title": "The original bytes", "headers": {"type": "object", "properties": why}},
         "event": {

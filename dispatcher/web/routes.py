@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dispatcher.intake import native
 from dispatcher.model import Level
 from dispatcher.states import WarningState
 from dispatcher.web import health, openapi, shapes
@@ -149,6 +150,11 @@ ROUTES = (
     Route(
         method="GET", path="/api/asyncapi.json", handler=openapi.document, name="asyncapi", who=Who.ANYONE,
         what="What crosses RabbitMQ", good=((200, _JSON),),
+    ),
+    Route(
+        method="GET", path=native.PLACE, handler=openapi.document, name="warningSchema", who=Who.ANYONE,
+        what="JSON Schema 2020-12 of a warning as native JSON, described in Chinese field by field",
+        good=((200, Good(what="The schema", content_type=openapi.JSON_SCHEMA)),),
     ),
     Route(
         method="GET", path="/", handler=pages.front, name="front", who=Who.READER, what="The list of warnings",

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
 import pytest
 from sqlalchemy import insert, text
@@ -142,7 +143,7 @@ def following(store: Store, clock: Clock, book: ReceiptBook, provider: Slow, aft
     return Follower(
         context=context_of(store, clock),
         book=book,
-        desk=Desk(settings().policy, "吉安市应急管理局", event_code_of),
+        desk=Desk(settings().policy, "吉安市应急管理局", partial(event_code_of, settings().hazards)),
         lookup=find,
         askers={Channel.SMS: provider},
         now=clock,

@@ -116,7 +116,8 @@ def test_every_readable_file_is_read_as_expected(file: str, expected: dict[str, 
 def test_every_alert_of_the_chinese_profile_is_read_whole(row: dict[str, Any]) -> None:
     decoded = decode((OURS / row["file"]).read_bytes(), "application/cap+xml", HAZARDS)
     message = decoded.message
-    assert decoded.findings == ()
+    assert {finding.code for finding in decoded.findings} <= {Code.LEVEL_UNKNOWN}, "a colour that is not usual, at most"
+    assert verdict_of(decoded.findings)[0] is Verdict.ACCEPT
     assert message is not None
     assert message.language == "zh-CN"
     assert message.identifier == row["identifier"]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from dispatcher.intake.decode import decode
 from dispatcher.intake.findings import Decoded
 from dispatcher.intake.judge import verdict_of
-from dispatcher.intake.native import CONTENT_TYPE, json_schema
+from dispatcher.intake.native import CONTENT_TYPE
 from dispatcher.model import Code, Level, Point, Role, Verdict
 from dispatcher.settings import Hazards
 
@@ -191,9 +191,44 @@ def test_no_json_raises(field: str, value: object) -> None:
     assert decoded.message is not None or decoded.findings
 
 
-def test_the_published_schema_names_the_fields_and_allows_no_others() -> None:
-    schema = json_schema()
-    assert set(schema["required"]) == {"sender", "identifier", "sent", "status", "kind"}
-    assert set(GOOD) <= set(schema["properties"])
-    assert schema["additionalProperties"] is False
-    json.dumps(schema)
+LEAK: dict[str, Any] = GOOD | {
+    "event": "液氨泄漏",
+    "level": "orange",
+    "areas": [
+        {
+            "description": "园区下风向",
+            "sectors": [
+                {"lat": 27.0, "lon": 114.8, "radius_km": 4, "bearing_deg": 135, "width_deg": 60, "inner_km": 0.5},
+                {"lat": 27.0, "lon": 114.8, "radius_km": 2, "bearing_deg": 0, "width_deg": 360},
+            ],
+        }
+    ],
+}
+del LEAK["hazard"], LEAK["narrowing"]
+
+
+def test_a_downwind_sector_is_read_as_a_polygon_and_a_circle() -> None:
+    decoded = read(LEAK)
+    assert decoded.findings == ()
+    assert decoded.message is not None
+    (area,) = decoded.message.areas
+    assert [len(ring) for ring in area.polygons] == [15]
+    assert [circle.radius_km for circle in area.circles] == [0.5, 2]
+    assert decoded.message.hazard is not None
+    assert decoded.message.hazard.name == "危险化学品泄漏"
+
+
+def test_a_bad_sector_is_refused_by_its_path_and_many_are_counted_as_polygons() -> None:
+    sector = LEAK["areas"][0]["sectors"][0]
+    code, reason = refusal(LEAK | {"areas": [{"description": "甲", "sectors": [sector, sector | {"width_deg": 5}]}]})
+    assert code is Code.GEOMETRY
+    assert "areas.0.sectors.1：扇形的 width_deg" in reason
+    assert refusal(LEAK | {"areas": [{"description": "甲", "sectors": [sector] * 101}]})[0] is Code.SIZE
+
+
+def test_a_colour_that_is_not_usual_for_a_hazard_is_said_and_holds_nobody_up() -> None:
+    icing = GOOD | {"event": "道路结冰", "hazard": "11B21", "level": "blue", "headline": "道路结冰蓝色预警"}
+    (found,) = read(icing).findings
+    assert found.verdict is Verdict.ACCEPT
+    assert "红色、橙色、黄色" in found.reason
+    assert read(icing | {"level": "yellow"}).findings == ()

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 import pytest
 from sqlalchemy import event
@@ -215,7 +216,7 @@ def following(store: Store, clock: Clock, book: ReceiptBook, loud: Loud) -> Foll
     return Follower(
         context=context_of(store, clock),
         book=book,
-        desk=Desk(settings().policy, "吉安市应急管理局", event_code_of),
+        desk=Desk(settings().policy, "吉安市应急管理局", partial(event_code_of, settings().hazards)),
         lookup=find,
         askers={Channel.BROADCAST: loud},
         now=clock,

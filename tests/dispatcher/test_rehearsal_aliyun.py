@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -331,7 +332,7 @@ async def _sending(store: Store, clock: Clock, way: Paced) -> AsyncIterator[Cont
     ours = settings()
     async with store.begin() as tx:
         epoch = await nodes.enter(tx, "node-1", clock())
-    desk = Desk(ours.policy, ours.service.sender_name, event_code_of)
+    desk = Desk(ours.policy, ours.service.sender_name, partial(event_code_of, ours.hazards))
     dispatcher = Dispatcher(store, Identity(node="node-1", epoch=epoch), desk, clock, lambda: 0.5)
     wire = Wire(name="aliyun", way=way, in_flight=4, window=256, timeout_s=20, rate=10_000, look_up=True)
     dispatcher.connect({Channel.SMS: [wire]}, found)  # type: ignore[arg-type]

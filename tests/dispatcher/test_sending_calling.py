@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 
 import pytest
 
@@ -45,7 +46,7 @@ async def sending(
     ours = settings()
     async with store.begin() as tx:
         epoch = await nodes.enter(tx, "node-1", clock())
-    desk = Desk(ours.policy, ours.service.sender_name, event_code_of)
+    desk = Desk(ours.policy, ours.service.sender_name, partial(event_code_of, ours.hazards))
     dispatcher = Dispatcher(store, Identity(node="node-1", epoch=epoch), desk, clock, lambda: 0.5)
     wires = [
         Wire(name=f"p{no}", way=one, in_flight=4, window=window, timeout_s=5, rate=rate, look_up=True)

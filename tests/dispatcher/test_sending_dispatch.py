@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from sqlalchemy import func, select, text
@@ -49,7 +50,7 @@ async def dispatching(
     ours = settings()
     async with store.begin() as tx:
         epoch = await nodes.enter(tx, "node-1", clock())
-    desk = Desk(ours.policy, ours.service.sender_name, event_code_of)
+    desk = Desk(ours.policy, ours.service.sender_name, partial(event_code_of, ours.hazards))
     dispatcher = Dispatcher(store, Identity(node="node-1", epoch=epoch), desk, clock, lambda: 0.5)
     wires = {
         Channel(name): [Wire(name=name, way=provider, in_flight=8, window=window, timeout_s=5, rate=10_000)]

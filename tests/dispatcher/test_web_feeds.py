@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
@@ -10,6 +11,8 @@ from lxml import etree
 
 from dispatcher.intake.canonical import from_json
 from dispatcher.intake.decode import decode
+from dispatcher.intake.native import CONTENT_TYPE
+from dispatcher.intake.native.schema import LEAK
 from dispatcher.model import BEIJING
 from dispatcher.store import warnings
 from tests.browser.standing import DRILL_TOKEN, HELD_TOKEN, SENT, House, cap, code, standing
@@ -62,6 +65,23 @@ async def test_an_independent_library_follows_the_feed_and_finds_the_same_areas(
         ("drawn", {"where": shapes, "place": "遂川县碧洲镇一带"}), ("coded", {}),
     )}  # fmt: skip
     assert found == {name: areas_of(message) for name, message in sent.items() if message}
+
+
+async def test_a_downwind_sector_is_a_polygon_to_whoever_reads_cap_and_the_category_is_the_hazard_s(
+    house: House,
+) -> None:
+    times = {"sent": SENT.isoformat(), "expires": (SENT + timedelta(hours=6)).isoformat()}
+    await house.post(json.dumps(LEAK | times).encode(), **{"Content-Type": CONTENT_TYPE})
+    (href,) = await hrefs(house)
+    _, text, _ = await house.text(href.removeprefix(house.url))
+    assert SCHEMA.validate(etree.fromstring(text.encode())), SCHEMA.error_log
+    read = decode(text.encode(), "", HAZARDS).message
+    assert read is not None
+    assert read.categories == ("CBRNE",)
+    (area,) = read.areas
+    assert [(len(ring), circle.radius_km) for ring, circle in zip(area.polygons, area.circles, strict=True)] == [
+        (15, 0.5)
+    ]
 
 
 async def test_a_call_off_names_every_version_and_what_is_called_off_does_not_come_back(house: House) -> None:

@@ -80,7 +80,7 @@ async def test_a_reader_behind_a_proxy_or_under_a_strange_name_shows_a_token(hou
 
 async def test_health_and_the_documents_are_for_everybody(house: House) -> None:
     strange = {"X-Forwarded-For": "203.0.113.9"}
-    for path in ("/health/live", "/api/openapi.json", "/api/asyncapi.json"):
+    for path in ("/health/live", "/api/openapi.json", "/api/asyncapi.json", "/api/schemas/warning.json"):
         status, _, _ = await house.text(path, **strange)
         assert status == 200
 

@@ -49,7 +49,7 @@ def bits(*roles: Role) -> int:
 def test_a_red_rainstorm_says_what_where_since_when_how_long_and_what_to_do() -> None:
     text = smith().word(Channel.SMS, PLACE, "请您立即坐镇指挥。")
     assert text.body == (
-        "【吉安应急】暴雨红色预警（Ⅰ级）：遂川县碧洲镇。吉安市气象台4月3日2时39分发布，有效至4月3日8时39分。"
+        "【吉安应急】暴雨红色预警（Ⅰ级/特别严重）：遂川县碧洲镇。吉安市气象台4月3日2时39分发布，有效至4月3日8时39分。"
         "请您立即坐镇指挥。请立即到岗，叫醒危险区群众，应转尽转。"
     )
     assert text.segments == 2
@@ -99,7 +99,7 @@ def test_one_person_with_many_roles_gets_the_line_of_the_most_urgent_one() -> No
     lines = WORDING.levels[Level.RED].lines
     every = bits(*Role)
     assert smith().line(every) == lines[Role.TOWN_CHIEF]
-    assert smith().line(bits(Role.RESERVOIR_KEEPER, Role.DISASTER_INFO)) == lines[Role.RESERVOIR_KEEPER]
+    assert smith().line(bits(Role.RESERVOIR_KEEPER, Role.DISASTER_INFO)) == "请看溢洪道、看水位。"
     assert smith().line(bits(Role.DISASTER_INFO)) == ""
     assert smith().line(0) == ""
 
@@ -113,6 +113,43 @@ def test_the_line_for_the_hazard_wins_over_the_line_for_the_level() -> None:
     fire = Hazard(scheme="NERP", code="11B25", name="森林火险")
     assert smith(hazard=fire).line(bits(Role.FOREST_RANGER)) == "请巡山护林、劝阻野外用火。"
     assert smith().line(bits(Role.FOREST_RANGER)) == ""
+    assert smith(hazard=fire).line(bits(Role.PARK_SAFETY)) == WORDING.levels[Level.RED].lines[Role.PARK_SAFETY]
+    assert smith().line(bits(Role.PARK_SAFETY)) == "请通知园区企业停产避险。"
+
+
+def test_the_city_s_own_line_for_a_hazard_wins_over_its_advice() -> None:
+    own = WORDING.model_copy(update={"hazard_lines": {"暴雨": {Role.RESERVOIR_KEEPER: "请到坝上。"}}})
+    assert smith(own).line(bits(Role.RESERVOIR_KEEPER)) == "请到坝上。"
+
+
+# ── what is to be done ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_officers_are_told_theirs_and_everybody_else_what_residents_are_told() -> None:
+    gas = Hazard(scheme="", code="", name="燃气泄漏")
+    advice = WORDING.hazards.advice_on("燃气泄漏", Level.RED, called_off=False)
+    assert advice is not None
+    said = smith(hazard=gas)
+    assert said.word(Channel.SMS, PLACE).body.endswith(advice.officers)
+    assert said.word(Channel.SMS, PLACE, resident=True).body.endswith(advice.residents)
+    for channel in (Channel.BROADCAST, Channel.PARTY, Channel.VOICE):
+        assert advice.residents in said.word(channel, PLACE).body
+        assert advice.officers not in said.word(channel, PLACE).body
+
+
+@pytest.mark.parametrize("level", list(Level))
+def test_a_hazard_nobody_knows_is_spoken_of_in_words_that_hold_for_any(level: Level) -> None:
+    body = smith(hazard=None, event="陨石", level=level).word(Channel.SMS, PLACE).body
+    assert body.endswith(WORDING.levels[level].officers or "?")
+    assert f"陨石{level.chinese}预警" in body
+
+
+def test_a_text_that_says_what_to_do_needs_the_words_for_it() -> None:
+    mute = WORDING.cancel.model_copy(update={"officers": None})
+    with pytest.raises(BadConfiguration, match=r"cancel\.officers.*action"):
+        check(WORDING.model_copy(update={"cancel": mute}))
+    plain = mute.model_copy(update={"sms": "解除：{event}（{place}）。"})
+    check(WORDING.model_copy(update={"cancel": plain}))
 
 
 # ── hostile fields ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -185,7 +222,7 @@ def test_rare_characters_do_not_make_an_sms_dearer_than_agreed(status: Status) -
 
 def test_what_is_cut_of_a_long_text_is_its_end_and_one_sees_it() -> None:
     body = smith(sender_name="长" * 600).word(Channel.SMS, PLACE).body
-    assert body.startswith("【吉安应急】暴雨红色预警（Ⅰ级）：遂川县碧洲镇。")
+    assert body.startswith("【吉安应急】暴雨红色预警（Ⅰ级/特别严重）：遂川县碧洲镇。")
     assert body.endswith("…")
 
 

@@ -17,6 +17,7 @@ from aiohttp.helpers import ETag
 from dispatcher.intake.canonical import from_json
 from dispatcher.model import Kind, Narrowing, Reference, WarningMessage
 from dispatcher.publishing import atom, cap
+from dispatcher.settings import Hazards
 from dispatcher.store import warnings
 from dispatcher.store.warnings import Published
 from dispatcher.web.doors import Doors
@@ -55,20 +56,26 @@ async def _feed(doors: Doors) -> Document:
 
 async def alert(request: web.Request) -> web.StreamResponse:
     """The latest message that bears an identifier; of one `sender`, where that is asked."""
-    async with parts(request).doors.context.store.read() as tx:
+    context = parts(request).doors.context
+    async with context.store.read() as tx:
         row = await warnings.published_as(tx, request.match_info["identifier"], request.query.get("sender", ""))
         if row is None:
             raise Problem(404, "not_found", "没有以这个编号公开发布过的预警")
         before = await warnings.published_before(tx, row)
-    return _answer(request, Document.of(cap.write(_for_the_public(row, before))), atom.CAP_TYPE)
+    return _answer(
+        request, Document.of(cap.write(_for_the_public(row, before, context.settings.hazards))), atom.CAP_TYPE
+    )
 
 
-def _for_the_public(row: Published, before: list[Reference]) -> WarningMessage:
-    """Without what was said to offices alone; what it changes or calls off is named whole, as CAP wants it."""
+def _for_the_public(row: Published, before: list[Reference], hazards: Hazards) -> WarningMessage:
+    """Without what was said to offices alone; what it changes or calls off is named whole, as CAP wants it. Where the issuer
+    named no category, the hazard's stands."""
     message = from_json(row.message)
+    kind = hazards.named(message.hazard.name) if message.hazard else None
     named = message.references if message.kind is Kind.ALERT else tuple(dict.fromkeys([*message.references, *before]))
     return replace(
         message,
+        categories=message.categories or ((kind.category,) if kind else ()),
         references=named,
         parameters=tuple(pair for pair in message.parameters if not pair[0].startswith(INTERNAL)),
         narrowing=Narrowing(),

@@ -1,143 +1,28 @@
-"""Native JSON, `application/vnd.mingluo.warning+json` → WarningMessage.
+"""Native JSON: bytes → WarningMessage.
 
-Before the model sees it: UTF-8, depth, duplicate keys, NaN, numbers beyond 64 bits, half surrogates. The model is strict
-and knows no other fields; every fault is listed with its path. `json_schema()` is what integrators are given.
+Before the form sees it: UTF-8, depth, duplicate keys, NaN, numbers beyond 64 bits, half surrogates. Every fault is listed
+with its path.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
-from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError, WithJsonSchema
-from pydantic_core import PydanticCustomError
+from pydantic import ValidationError
 
-from dispatcher.intake import geometry, hazard, narrowing, rules, text, times
-from dispatcher.intake.findings import Decoded, Unreadable, hold, refuse
-from dispatcher.model import (
-    Area,
-    Circle,
-    Code,
-    Finding,
-    Geocode,
-    Kind,
-    Level,
-    Narrowing,
-    Point,
-    Reference,
-    Role,
-    Scope,
-    Status,
-    WarningMessage,
-)
+from dispatcher.intake import hazard, narrowing, rules, text
+from dispatcher.intake.findings import Decoded, Unreadable, refuse
+from dispatcher.intake.native.areas import areas_of
+from dispatcher.intake.native.form import NarrowingIn, WarningIn
+from dispatcher.model import Area, Code, Finding, Narrowing, Reference, WarningMessage
 from dispatcher.settings import Hazards
 
 SOURCE_FORMAT = "native-json"
-CONTENT_TYPE = "application/vnd.mingluo.warning+json"
 DEEPEST = 32
-AREA_CODE = "CPEAS Geographic Code"
 _MOST_FAULTS = 20
-_TIME = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}[+-][0-9]{2}:[0-9]{2}$"
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*+"', re.DOTALL)
-
-
-def _moment(value: object) -> datetime:
-    if not isinstance(value, str):
-        raise PydanticCustomError("time", "时间应写成文字，如 2026-06-12T20:06:55+08:00")
-    try:
-        return times.parse(value)
-    except ValueError as error:
-        raise PydanticCustomError("time", "{sentence}", {"sentence": str(error)}) from error
-
-
-Moment = Annotated[
-    datetime,
-    PlainValidator(_moment),
-    WithJsonSchema({"type": "string", "pattern": _TIME}),
-]
-Pair = tuple[float, float]
-Category = Literal[
-    "Geo", "Met", "Safety", "Security", "Rescue", "Fire", "Health", "Env", "Transport", "Infra", "CBRNE", "Other"
-]  # fmt: skip
-Response = Literal["Shelter", "Evacuate", "Prepare", "Execute", "Avoid", "Monitor", "Assess", "AllClear", "None"]
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
-
-
-class CircleIn(_Strict):
-    lat: float
-    lon: float
-    radius_km: float
-
-
-class AreaIn(_Strict):
-    """Everything in an area, and all areas, form a union. Pairs are latitude first; the last equals the first."""
-
-    description: str = Field(min_length=1)
-    polygons: tuple[tuple[Pair, ...], ...] = ()
-    circles: tuple[CircleIn, ...] = ()
-    geocodes: tuple[Annotated[str, Field(pattern=r"^(?:[0-9]{6}|[0-9]{9}|[0-9]{12})$")], ...] = ()
-
-
-class ReferenceIn(_Strict):
-    sender: str
-    identifier: str
-    sent: Moment
-
-
-class NarrowingIn(_Strict):
-    """Tell only some of those in the area. Narrowing a red needs a reason."""
-
-    roles: tuple[Role, ...] = ()
-    groups: tuple[str, ...] = ()
-    risk_tags: tuple[str, ...] = ()
-    reason: str = ""
-
-
-class WarningIn(_Strict):
-    """A warning as native JSON. `hazard` is a code of either family; without it `event` is looked up by name."""
-
-    sender: str
-    identifier: str
-    sent: Moment
-    status: Status
-    kind: Kind
-    scope: Scope = Scope.PUBLIC
-    sender_name: str = ""
-    event: str = ""
-    hazard: str | None = None
-    level: Level | None = None
-    urgency: Literal["Immediate", "Expected", "Future", "Past", "Unknown"] = "Unknown"
-    certainty: Literal["Observed", "Likely", "Very Likely", "Possible", "Unlikely", "Unknown"] = "Unknown"
-    categories: tuple[Category, ...] = ()
-    responses: tuple[Response, ...] = ()
-    effective: Moment | None = None
-    onset: Moment | None = None
-    expires: Moment | None = None
-    headline: str = ""
-    description: str = ""
-    instruction: str = ""
-    web: str = ""
-    contact: str = ""
-    note: str = ""
-    language: str = Field(default="zh-CN", pattern=r"^[a-zA-Z]{1,8}(-[a-zA-Z0-9]{1,8})*$")
-    restriction: str = ""
-    addresses: tuple[str, ...] = ()
-    references: tuple[ReferenceIn, ...] = ()
-    areas: tuple[AreaIn, ...] = ()
-    narrowing: NarrowingIn = Field(default_factory=NarrowingIn)
-    sound_at_night: bool = False
-    retraction: bool = False
-
-
-def json_schema() -> dict[str, Any]:
-    """The published JSON Schema of the format."""
-    return WarningIn.model_json_schema()
 
 
 def read(body: bytes, hazards: Hazards) -> Decoded:
@@ -148,7 +33,7 @@ def read(body: bytes, hazards: Hazards) -> Decoded:
     except ValidationError as error:
         raise Unreadable(*_faults(error)) from error
     findings: list[Finding] = []
-    message = _message(said, _areas(said.areas, findings), hazards)
+    message = _message(said, areas_of(said.areas, findings), hazards)
     if found := text.forbidden(clean):
         findings.append(refuse(Code.TEXT, f"含控制或方向字符 {found}，请去掉后重发"))
     findings += [refuse(Code.SCHEMA, f"narrowing：{fault}") for fault in narrowing.unknown_words(message.narrowing)]
@@ -244,41 +129,6 @@ def _expected(kind: str, context: dict[str, Any], message: str) -> str:
     if kind in ("enum", "literal_error"):
         return f"只能是 {str(context.get('expected', '')).replace(' or ', '、').replace(', ', '、')}"
     return message
-
-
-def _areas(areas: Sequence[AreaIn], findings: list[Finding]) -> tuple[Area, ...]:
-    rings = [ring for area in areas for ring in area.polygons]
-    if sentence := geometry.too_many(len(rings), sum(map(len, rings))):
-        raise Unreadable(refuse(Code.SIZE, sentence))
-    return tuple(_area(area, f"areas.{number}", findings) for number, area in enumerate(areas))
-
-
-def _area(area: AreaIn, where: str, findings: list[Finding]) -> Area:
-    polygons, circles = [], []
-    for number, pairs in enumerate(area.polygons):
-        ring = tuple(Point(lat, lon) for lat, lon in pairs)
-        try:
-            geometry.check_ring(ring)
-        except geometry.BadGeometry as error:
-            findings.append(refuse(Code.GEOMETRY, f"{where}.polygons.{number}：{error}"))
-            continue
-        if geometry.crosses_itself(ring):
-            findings.append(hold(Code.GEOMETRY, f"{where}.polygons.{number}：边线自相交或没有面积，请在地图上核对"))
-        polygons.append(ring)
-    for number, said in enumerate(area.circles):
-        circle = Circle(Point(said.lat, said.lon), said.radius_km)
-        try:
-            geometry.check_circle(circle)
-        except geometry.BadGeometry as error:
-            findings.append(refuse(Code.GEOMETRY, f"{where}.circles.{number}：{error}"))
-            continue
-        circles.append(circle)
-    return Area(
-        description=text.plain(area.description),
-        polygons=tuple(polygons),
-        circles=tuple(circles),
-        geocodes=tuple(Geocode(scheme=AREA_CODE, value=code) for code in area.geocodes),
-    )
 
 
 def _message(said: WarningIn, areas: tuple[Area, ...], hazards: Hazards) -> WarningMessage:

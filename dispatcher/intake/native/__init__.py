@@ -1,0 +1,12 @@
+"""Native JSON, `application/vnd.mingluo.warning+json`.
+
+form.py     what may stand in it, field by field, with what each means to whoever writes it
+schema.py   the published JSON Schema, made from the form
+reading.py  bytes → WarningMessage
+"""
+
+from dispatcher.intake.native.form import AREA_CODE, CONTENT_TYPE
+from dispatcher.intake.native.reading import read
+from dispatcher.intake.native.schema import PLACE, json_schema
+
+__all__ = ["AREA_CODE", "CONTENT_TYPE", "PLACE", "json_schema", "read"]
