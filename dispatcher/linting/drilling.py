@@ -42,7 +42,7 @@ def _drill(said: Said) -> Iterator[Remark]:
             said.message.description,
             "去掉首尾的【演练】，正文读起来就是真的：请在正文里写“此为演练”",
         )
-    if not said.message.note and not said.message.source_format.startswith(_HAS_NO_NOTE):
+    if said.issues and not said.message.note and not said.message.source_format.startswith(_HAS_NO_NOTE):
         yield note(Rule.DRILL_NOTE, "note", "", "演练没有写备注（note）：请写明演练名称和组织单位，便于对方核实")
 
 

@@ -26,6 +26,8 @@ def check(said: Said) -> Iterator[Remark]:
     if said.whole.strip() and not said.chinese:
         yield warn(Rule.LANGUAGE, "description", said.message.language, "文字不是中文，用词没有检查：请补上中文")
         return
+    if said.message.retraction:
+        return  # its words are fixed, and say that nothing is to be feared
     yield from _source(said)
     yield from _hazard(said)
     yield from _time(said)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from dispatcher.linting.remark import Remark, Rule, Said, note, warn
+from dispatcher.linting.remark import Remark, Rule, Said, note, short, warn
 from dispatcher.linting.speaking import Spoken, named
 from dispatcher.model import Channel
 
@@ -88,9 +88,12 @@ def _url(said: Said, messages: Sequence[Spoken]) -> Iterator[Remark]:
             Rule.URL,
             Channel.SMS,
             hit[0],
-            f"{named(carrying)}里有网址“{hit[0]}”，运营商会整条拦下：请从发布单位和灾种里删去",
+            f"{named(carrying)}里有网址“{short(hit[0])}”，运营商会整条拦下：请从发布单位和灾种里删去",
         )
     elif hit := _URL.search(said.whole):
         yield note(
-            Rule.URL, "description", hit[0], f"文字里有网址“{hit[0]}”：大喇叭念不了，短信带不了，请改写成能听懂的话"
+            Rule.URL,
+            "description",
+            hit[0],
+            f"文字里有网址“{short(hit[0])}”：大喇叭念不了，短信带不了，请改写成能听懂的话",
         )

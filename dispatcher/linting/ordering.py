@@ -49,10 +49,10 @@ def _called_off(said: Said) -> Iterator[Remark]:
             yield warn(
                 Rule.CANCEL_ORDERS, field, order, f"解除的{where}里写了“{order}”，像是还要行动：请改成解除后的安排"
             )
-    ordering = [text for text in said.current if found(said.rules.order, text.whole.replace(said.told, ""))]
-    ordering = [text for text in ordering if text.channel is ordering[0].channel]
+    ordering = [text for text in said.current if found(said.rules.order, text.whole)]
     if ordering and not found(said.rules.order, said.whole):
         order = found(said.rules.order, ordering[0].whole)
+        ordering = [text for text in ordering if text.channel is ordering[0].channel]
         yield warn(
             Rule.CANCEL_ORDERS,
             ordering[0].channel,

@@ -50,6 +50,7 @@ OVER = {
     "description": "强降雨已趋于结束，现予解除。",
     "instruction": "",
 }
+RETRACTED = {**OVER, "retraction": True, "headline": "吉安市气象台撤回误发的暴雨预警", "description": ""}
 HEAT = Hazard(scheme="NERP", code="11B09", name="高温")
 
 
@@ -185,6 +186,7 @@ CALM: list[tuple[Rule, dict[str, Any]]] = [
     (Rule.DRILL_DENIED, {"instruction": DO + "这不是演练。"}),
     (Rule.DRILL_PANIC, {**DRILL, "instruction": "目标是零伤亡，此为演练。"}),
     (Rule.DRILL_NOTE, {**DRILL, "note": "", "source_format": "amp-12379"}),
+    (Rule.DRILL_NOTE, {**DRILL, **OVER, "note": ""}),
     (Rule.DRILL_READS_REAL, DRILL),
     (Rule.LIVE_DRILL, {"instruction": "请按平时演练的路线转移，这不是演练。"}),
     (Rule.HEADLINE, {}),
@@ -209,7 +211,7 @@ def test_every_rule_has_a_text_that_trips_it_and_one_that_does_not() -> None:
     assert {rule for rule, _ in TRIPS} == {rule for rule, _ in CALM} == set(Rule)
 
 
-@pytest.mark.parametrize("changes", [{}, DRILL, OVER, {"kind": Kind.UPDATE}, {"scope": Scope.RESTRICTED}])
+@pytest.mark.parametrize("changes", [{}, DRILL, OVER, RETRACTED, {"kind": Kind.UPDATE}, {"scope": Scope.RESTRICTED}])
 def test_of_a_warning_that_is_well_written_nothing_is_said(changes: dict[str, Any]) -> None:
     assert lint(said(warning(**changes))) == ()
 
@@ -370,6 +372,7 @@ def test_whatever_a_message_says_the_lint_says_something_that_can_be_read(messag
     assert remarks == lint(said(message))
     for remark in remarks:
         assert len(remark.found) <= 60
+        assert len(remark.sentence) <= 250
         assert any("一" <= sign <= "鿿" for sign in remark.sentence)
         assert "：" in remark.sentence, "a remark says what to change"
     if message.kind in (Kind.ACK, Kind.ERROR):
