@@ -7,6 +7,7 @@ neither met nor missed, unless another check already missed it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -52,7 +53,7 @@ class Check:
             return None
         above, below = (self.value, self.bound) if self.at_least else (self.bound, self.value)
         if below <= 0:
-            return 1.0 if above >= below else 0.0
+            return 1.0 if above == below else math.inf if above > below else 0.0
         return above / below
 
 
