@@ -376,3 +376,13 @@ async def frozen(tx: Tx, warning_id: str) -> list[tuple[str, bytes]]:
         .order_by(chunks.c.id)
     )
     return [(row.channel, row.packed) for row in rows]
+
+
+async def opened(tx: Tx, warning_id: str) -> set[tuple[str, str]]:
+    """(channel, target) of the approved plan's rows that were let go, whatever became of them: all others never left."""
+    rows = await tx.execute(
+        select(chunks.c.channel, chunks.c.packed, chunks.c.opened_to).where(
+            chunks.c.warning_id == warning_id, chunks.c.seq >= 0, chunks.c.opened_to > 0
+        )
+    )
+    return {(channel, one.target) for channel, packed, mark in rows for one in unpack(packed)[:mark]}

@@ -8,7 +8,7 @@ from dispatcher import reporting
 from dispatcher.registry import register as registers
 from dispatcher.reporting import Cell
 from dispatcher.states import DeliveryState
-from dispatcher.store import chunks, deliveries
+from dispatcher.store import chunks, deliveries, ledger
 from dispatcher.store.chunks import Holder
 from dispatcher.store.deliveries import Attempt, Settled
 from dispatcher.store.engine import Store
@@ -96,3 +96,19 @@ async def test_the_entries_of_a_large_warning_come_page_by_page_and_none_twice(s
 
 async def test_a_warning_nobody_knows_has_no_summary(store: Store) -> None:
     assert await reporting.summary(store, await registers.load(store), "0" * 32) is None
+
+
+async def test_who_was_let_go_stays_known_when_all_is_settled_or_withdrawn(store: Store) -> None:
+    warning = await released(store, red(), both(people(40), gateways(3)))
+    async with store.begin() as tx:
+        chunk = await chunks.take(tx, "sms", HOLDER)
+        assert chunk is not None
+        rows = await deliveries.plan(tx, chunk, unpack(chunk.packed), 0, None)
+    results = [Settled(chunk_id=chunk.id, row=row, state=DeliveryState.SENT, at=NOW) for row in rows[:5]]
+    await deliveries.group_commit(store, HOLDER, {chunk.id: 7}, results)
+    async with store.begin() as tx:
+        await chunks.hold(tx, warning.id)
+        await chunks.end(tx, warning.id)
+        assert await deliveries.withdraw(tx, warning.id, DeliveryState.WITHDRAWN, NOW) == 33
+    async with store.read() as tx:
+        assert await ledger.opened(tx, warning.id) == {("sms", row.target) for row in rows[:7]}

@@ -1,8 +1,10 @@
-"""The warnings of the benchmark: CAP 1.2 as the Chinese feed writes it, for the city or some of its counties."""
+"""The warnings of the benchmark: CAP 1.2 as the Chinese feed writes it, for the city or some of its counties; and what calls
+one off."""
 
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -21,6 +23,8 @@ _GRADE: Final = {
     Level.YELLOW: "黄色预警[Ⅲ级/较重]", Level.BLUE: "蓝色预警[Ⅳ级/一般]",
 }  # fmt: skip
 _NUMBER: Final = itertools.count(1)
+_NAMES: Final = re.compile(r"<identifier>(.+?)</identifier><sender>(.+?)</sender>\s*<sent>(.+?)</sent>")
+_HEAD: Final = '<?xml version="1.0" encoding="UTF-8"?>\n<alert xmlns="urn:oasis:names:tc:emergency:cap:1.2">'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,16 +52,29 @@ class Bulletin:
             )
         )
         grade = _GRADE[self.level]
-        return f"""<?xml version="1.0" encoding="UTF-8"?>
-<alert xmlns="urn:oasis:names:tc:emergency:cap:1.2">
-<identifier>36080041600000_{here:%Y%m%d%H%M%S}{next(_NUMBER):06d}</identifier><sender>36080041600000</sender>
-<sent>{here.isoformat(timespec="seconds")}</sent><status>Actual</status><msgType>Alert</msgType>{scope}
+        return f"""{_HEAD}
+{_identity(here)}<status>Actual</status><msgType>Alert</msgType>{scope}
 <info><language>zh-CN</language><category>Met</category><event>暴雨</event><urgency>Immediate</urgency>
 <severity>{_SEVERITY[self.level]}</severity><certainty>Observed</certainty>
 <expires>{(here + VALID).isoformat(timespec="seconds")}</expires><senderName>吉安市气象台</senderName>
 <headline>吉安市气象台发布暴雨{grade}</headline>
 <description>过去3小时我市多地降雨量已达100毫米以上，预计未来3小时强降雨仍将持续，山洪和地质灾害风险极高。</description>
 <area><areaDesc>吉安市</areaDesc>{areas}</area></info></alert>""".encode()
+
+
+def call_off(body: bytes, now: datetime) -> bytes:
+    """The Cancel of a warning that `Bulletin` wrote; it says no more than which."""
+    named = _NAMES.search(body.decode())
+    assert named is not None
+    identifier, sender, sent = named.groups()
+    return f"""{_HEAD}
+{_identity(now.astimezone(BEIJING))}<status>Actual</status><msgType>Cancel</msgType><scope>Public</scope>
+<references>{sender},{identifier},{sent}</references></alert>""".encode()
+
+
+def _identity(here: datetime) -> str:
+    return f"""<identifier>36080041600000_{here:%Y%m%d%H%M%S}{next(_NUMBER):06d}</identifier><sender>36080041600000</sender>
+<sent>{here.isoformat(timespec="seconds")}</sent>"""
 
 
 def _ring(points: Sequence[Point]) -> str:

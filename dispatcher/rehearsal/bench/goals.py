@@ -1,4 +1,4 @@
-"""What is promised (P1–P13), and how value and met follow from the figures. Pure: nothing is measured here.
+"""What is promised (P1–P13, C1), and how value and met follow from the figures. Pure: nothing is measured here.
 
 A goal has one or more checks, each a figure beside its bound. The value of a goal is that of its worst check, the one with
 the least room; it is met when every check is. A check without a figure could not be made on this machine: then the goal is
@@ -7,6 +7,7 @@ neither met nor missed, unless another check already missed it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -25,6 +26,7 @@ TITLES: Final[Mapping[str, str]] = {
     "P11": "台账写入对裸 asyncpg unnest 的速率之比",
     "P12": "回执（提交后才答 204）对裸 aiohttp 的速率之比",
     "P13": "空载内存（吉安登记册在内存）",
+    "C1": "发给 20,000 人的途中解除：原预警停发，发到过的人得知，没发到的人不打扰",
 }
 
 
@@ -51,7 +53,7 @@ class Check:
             return None
         above, below = (self.value, self.bound) if self.at_least else (self.bound, self.value)
         if below <= 0:
-            return 1.0 if above >= below else 0.0
+            return 1.0 if above == below else math.inf if above > below else 0.0
         return above / below
 
 
@@ -109,7 +111,7 @@ def chosen(only: str) -> list[str]:
     """`P1,P4` → those goals in their order; '' is all of them. Raises ValueError for one that does not exist."""
     wanted = {name.strip().upper() for name in only.split(",") if name.strip()}
     if strange := sorted(wanted - TITLES.keys()):
-        raise ValueError(f"没有这些目标：{'、'.join(strange)}；可用的有 P1 到 P13")
+        raise ValueError(f"没有这些目标：{'、'.join(strange)}；可用的有 {'、'.join(TITLES)}")
     return [name for name in TITLES if not wanted or name in wanted]
 
 

@@ -1,7 +1,8 @@
 """Two providers of the benchmark's own: one plain POST a message, and one that takes 100 numbers a request.
 
 They do the least a provider can do through the house's own line, so that what is measured is the engine and not somebody's
-interface. The path names the level, so that the sink can tell a red from the blue it overtakes.
+interface. The path names the level, so that the sink can tell a red from the blue it overtakes, and a call-off from what it
+calls off.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from pydantic import ConfigDict
 from channels.catalog import PROVIDERS, ProviderKind
 from channels.contract import Accepted, Blame, Message, Outcome, ProviderSettings
 from channels.transport import Answer, Transport, judge
-from dispatcher.rehearsal.bench.wire import FORM, head_of, tail_of
+from dispatcher.model import Kind
+from dispatcher.rehearsal.bench.wire import CALL_OFF, FORM, head_of, tail_of
 
 JSON: Final = {"Content-Type": "application/json"}
 NUMBERS: Final = 100
@@ -42,16 +44,16 @@ class Plain:
     def __init__(self, settings: ProviderSettings, transport: Transport, callback_url: str) -> None:
         self._base = settings.base_url
         self._line = transport.line(in_flight=settings.in_flight, timeout_s=settings.timeout_s)
-        self._urls: dict[int, str] = {}
+        self._urls: dict[tuple[int, str], str] = {}
 
     async def send(self, batch: Sequence[Message], now: datetime) -> list[Outcome]:
         return [await self._send(message, now) for message in batch]
 
     async def _send(self, message: Message, now: datetime) -> Outcome:
-        rank = message.bulletin.rank
-        url = self._urls.get(rank)
+        about = message.bulletin.rank, message.bulletin.kind
+        url = self._urls.get(about)
         if url is None:
-            url = self._urls[rank] = f"{self._base}/{rank}/plain"
+            url = self._urls[about] = f"{self._base}/{about[0]}/{CALL_OFF if about[1] == Kind.CANCEL else 'plain'}"
         answer = await self._line.post(url, head_of(message.to, message.id) + tail_of(message.text), FORM)
         if not isinstance(answer, Answer):
             return answer

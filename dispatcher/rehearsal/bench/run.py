@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from dispatcher.rehearsal.bench import (
+    calling_off,
     counting,
     isolation,
     kills,
@@ -46,6 +47,7 @@ MEASURES: Final[Mapping[str, Callable[[Yard], Awaitable[Measured]]]] = {
     "P11": ledgers.ledger,
     "P12": receiving.receipts,
     "P13": size.idle,
+    "C1": calling_off.calling_off,
 }
 
 

@@ -1,8 +1,9 @@
 """The cheapest honest provider: a bare HTTP/1.1 protocol in a process of its own, which must never be the limit.
 
 It answers what the request's path asks for, and counts by path what it got: how many, how many bytes, when the first came
-and when the last. The first part of the path may be a behaviour: `slow` (50 ms), `hang` (no answer), `limited` (429 above a
-rate a second). With `keys` it also counts each delivery key, before it answers: the other half of lost and doubled.
+and when the last. The first part of the path may be a behaviour: `slow` (50 ms), `late` (as long as it was told to wait),
+`hang` (no answer), `limited` (429 above a rate a second). With `keys` it also writes down each request with its delivery key,
+in the order they came and before it answers: the other half of lost and doubled, and of who was told what, when.
 """
 
 from __future__ import annotations
@@ -51,8 +52,10 @@ class Sink:
 
     def __init__(self, *, keys: bool) -> None:
         self.tallies: dict[bytes, Tally] = {}
-        self.keys: Counter[str] | None = Counter() if keys else None
+        self.log: list[tuple[bytes, bytes, float]] | None = [] if keys else None
+        """Delivery key, path, and when it came."""
         self.limit = 1000.0
+        self.waits_s = {b"slow": SLOW_S, b"late": 0.0}
         self.taken: deque[float] = deque()
         self.arrivals: list[float] = []
         self.throttled = 0
@@ -72,9 +75,9 @@ class Sink:
             return b"", -1.0
         if behaviour == b"limited" and self._too_many(now):
             return _LATER, 0.0
-        if self.keys is not None:
-            self._note(body)
-        delay = SLOW_S if behaviour == b"slow" else 0.0
+        if self.log is not None and (key := _key_in(body)):
+            self.log.append((key, path, now))
+        delay = self.waits_s.get(behaviour, 0.0)
         if path.endswith(b"/batch"):
             tally.numbers += body.count(_NUMBER)
         if path.endswith(b".json"):
@@ -95,12 +98,6 @@ class Sink:
         self.taken.append(now)
         return False
 
-    def _note(self, body: bytes) -> None:
-        start = body.find(b"Key=")
-        if self.keys is not None and start >= 0:
-            end = body.find(b"&", start)
-            self.keys[body[start + 4 : end if end >= 0 else len(body)].decode("ascii", "replace")] += 1
-
     async def take(self, _order: Mapping[str, Any]) -> Mapping[str, Any]:
         """What came since the last time, and begins anew."""
         found = {path.decode("ascii", "replace"): tally.facts() for path, tally in self.tallies.items()}
@@ -116,11 +113,23 @@ class Sink:
         self.limit = float(order["limit"])
         return {}
 
+    async def set_late(self, order: Mapping[str, Any]) -> Mapping[str, Any]:
+        """How long `late` waits with whatever comes from now on."""
+        self.waits_s[b"late"] = float(order["after_s"])
+        return {}
+
     async def take_keys(self, _order: Mapping[str, Any]) -> Mapping[str, Any]:
         """Each delivery key and how often it came; begins anew."""
-        assert self.keys is not None
-        found, self.keys = dict(self.keys), Counter()
-        return {"keys": found}
+        return {"keys": Counter([key for key, _path, _at in self._log_anew()])}
+
+    async def take_log(self, _order: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Each request in the order they came: delivery key, path, when; begins anew."""
+        return {"log": self._log_anew()}
+
+    def _log_anew(self) -> list[tuple[str, str, float]]:
+        assert self.log is not None
+        found, self.log = self.log, []
+        return [(key.decode("ascii", "replace"), path.decode("ascii", "replace"), at) for key, path, at in found]
 
 
 class Connection(asyncio.Protocol):
@@ -157,6 +166,14 @@ class Connection(asyncio.Protocol):
             self._transport.write(said)
 
 
+def _key_in(body: bytes) -> bytes:
+    start = body.find(b"Key=")
+    if start < 0:
+        return b""
+    end = body.find(b"&", start)
+    return body[start + 4 : end if end >= 0 else len(body)]
+
+
 def length_of(head: bytes, end: int) -> int:
     """Content-Length, however it is written; 0 where there is none."""
     place = head.find(b"Content-Length:", 0, end)
@@ -169,7 +186,14 @@ async def _run(*, keys: bool) -> None:
     sink = Sink(keys=keys)
     server = await asyncio.get_running_loop().create_server(lambda: Connection(sink), HOST, 0, backlog=1024)
     port = server.sockets[0].getsockname()[1]
-    orders = {"take": sink.take, "look": sink.look, "limit": sink.set_limit, "keys": sink.take_keys}
+    orders = {
+        "take": sink.take,
+        "look": sink.look,
+        "limit": sink.set_limit,
+        "late": sink.set_late,
+        "keys": sink.take_keys,
+        "log": sink.take_log,
+    }
     await obey(orders, {"url": f"http://{HOST}:{port}"})
 
 

@@ -10,6 +10,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,7 +26,7 @@ from dispatcher.rehearsal.demo_stage import logging_to
 from dispatcher.service.loop import settle_down
 from dispatcher.service.serving import Serving, serving
 from dispatcher.settings import load
-from dispatcher.store import warnings
+from dispatcher.store import ledger, warnings
 from dispatcher.store.ledger import Refusal
 from dispatcher.store.warnings import WarningRow
 
@@ -33,6 +34,7 @@ LOOK_S: Final = 0.004
 STILL_S: Final = 0.03
 """So long nothing is opened before the ledger itself is asked whether all is over."""
 LIMIT_S: Final = 890.0
+ACCEPTED_S: Final = 60.0
 
 
 class Stand:
@@ -106,6 +108,27 @@ class Stand:
                     return {}
                 await asyncio.sleep(0.1)
 
+    async def accepted(self, order: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Waits until a message is kept, and says between which two moments its commit lay. `published`: before it."""
+        body, not_before = order["body"].encode(), float(order["published"])
+        what = await awaited(self._context.store, body, CONTENT_TYPE, self._context.settings.hazards)
+        what = replace(what, after="")  # its bytes are new: every refusal of them is the answer
+        async with asyncio.timeout(ACCEPTED_S):
+            while True:
+                looked_at = now_s()
+                row = await arrived(self._context.store, what)
+                if isinstance(row, Refusal):
+                    raise BenchFailed(f"拒收：{row.code} {row.reason}")
+                if row is not None:
+                    return {
+                        "warning_id": row.id,
+                        "planned": row.rows_planned,
+                        "not_before": not_before,
+                        "not_after": now_s(),
+                    }
+                not_before = looked_at
+                await asyncio.sleep(LOOK_S)
+
     async def memory(self, _order: Mapping[str, Any]) -> Mapping[str, Any]:
         register = await self._context.register()
         return {"held_mib": held_mib(), "peak_mib": peak_mib(), "residents": len(register.residents.id)}
@@ -116,6 +139,18 @@ class Stand:
         return {
             "rows": [
                 (f"{one.warning_id}.{one.target}.{one.channel}.{one.round}", one.state.label, one.possible_duplicate)
+                for one in entries
+            ]
+        }
+
+    async def opened(self, order: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Every row of a warning: its target, its state, whether it was let go, whether it is flagged, its tries."""
+        entries = await reporting.entries(self._context.store, order["warning_id"])
+        async with self._context.store.read() as tx:
+            let_go = await ledger.opened(tx, order["warning_id"])
+        return {
+            "rows": [
+                (one.target, one.state.label, (one.channel, one.target) in let_go, one.possible_duplicate, one.tries)
                 for one in entries
             ]
         }
@@ -133,7 +168,7 @@ async def _run(roles: frozenset[str]) -> None:
     async with serving(settings, roles=roles, loopback_only=True) as live:
         settle_down()
         stand = Stand(live)
-        orders = ("begin", "put", "landed", "completed", "memory", "ledger", "audience")
+        orders = ("begin", "put", "accepted", "landed", "completed", "memory", "ledger", "opened", "audience")
         loop = type(asyncio.get_running_loop()).__module__.partition(".")[0]
         await obey({name: getattr(stand, name) for name in orders}, {"url": live.url, "loop": loop})
 

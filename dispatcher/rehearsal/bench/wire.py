@@ -7,6 +7,8 @@ from typing import Final
 from urllib.parse import quote_plus
 
 SENDER: Final = "+8615400000000"
+CALL_OFF: Final = "cancel"
+"""The last part of the path of a message that calls off; any other's is `plain`."""
 FORM: Final = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
