@@ -236,7 +236,9 @@ def test_what_a_fixed_text_supplies_is_a_note_and_what_nobody_says_is_to_be_chan
     assert of(Rule.ACTION, instruction="").severity is Severity.NOTE
     yellow = {"level": Level.YELLOW, "headline": "吉安市气象台发布暴雨黄色预警", "description": "碧洲镇将达50毫米。"}
     levels = OURS.wording.levels
-    mute = levels[Level.YELLOW].model_copy(update={"broadcast": "通知。{sender}{time}发布{event}{colour}预警，{place}。"})
+    mute = levels[Level.YELLOW].model_copy(
+        update={"broadcast": "通知。{sender}{time}发布{event}{colour}预警，{place}。"}
+    )
     wording = OURS.wording.model_copy(update={"levels": {**levels, Level.YELLOW: mute}})
     remarks = lint(said(warning(**yellow, instruction=""), wording))
     (silent,) = [remark for remark in remarks if remark.rule is Rule.ACTION]
