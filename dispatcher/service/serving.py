@@ -54,7 +54,7 @@ async def serve(
 async def serving(
     settings: Settings, *, roles: frozenset[str] = ROLES, loopback_only: bool = False
 ) -> AsyncIterator[Serving]:
-    """The running service, while the block lasts."""
+    """The running service, while the block lasts. On a rehearsal's stage it never calls another machine."""
     if strange := sorted(roles - ROLES):
         raise BadConfiguration(f"没有这些角色：{'、'.join(strange)}；可用的有 {'、'.join(sorted(ROLES))}")
     with sole_process(settings):
@@ -67,7 +67,8 @@ async def serving(
                 opened.callback(bound.close)
             await opened.enter_async_context(sole_sender(context, roles))
             public_url = (settings.service.public_url or url).rstrip("/")
-            service = Service(await assemble(context, public_url, loopback_only), roles)
+            alone = loopback_only or settings.stage.rehearsed
+            service = Service(await assemble(context, public_url, alone), roles)
             await opened.enter_async_context(service.running())
             if bound is not None:
                 site = Site(_doors(service, public_url))
