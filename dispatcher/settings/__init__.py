@@ -22,6 +22,7 @@ from dispatcher.drills import Drills, Stage
 from dispatcher.model import BEIJING, Channel, Level, Role
 from dispatcher.settings.files import BadConfiguration as BadConfiguration
 from dispatcher.settings.files import File
+from dispatcher.settings.files import document as document
 from dispatcher.settings.hazards import Advice as Advice
 from dispatcher.settings.hazards import HazardKind as HazardKind
 from dispatcher.settings.hazards import Hazards as Hazards

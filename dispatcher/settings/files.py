@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -76,6 +76,15 @@ class File:
                 key = tuple(part for part in fault["loc"])
                 faults.append(self.fault(key, _chinese(fault["type"], fault["msg"])))
             return None
+
+
+def document(path: Path, model: type[_M]) -> tuple[_M, Callable[[tuple[str | int, ...]], str]]:
+    """Another YAML file of the house, judged as these are; and where a key stands in it, for what is found later."""
+    file, faults = File.read(path), list[str]()
+    found = file.check(model, faults)
+    if found is None:
+        raise BadConfiguration("\n".join(faults))
+    return found, file.where
 
 
 def _chinese(kind: str, message: str) -> str:
