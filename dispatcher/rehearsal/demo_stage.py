@@ -70,9 +70,9 @@ class City:
                 raise StageFailed(f"演示用的党建平台没有接受密钥（HTTP {answer.status}）")
 
 
-def new_folder(now: datetime) -> Path:
-    """var/demo/<time> of the project; a second demo in the same second gets a number."""
-    root = PROJECT / "var" / "demo"
+def new_folder(what: str, now: datetime) -> Path:
+    """var/<what>/<time> of the project; a second one in the same second gets a number."""
+    root = PROJECT / "var" / what
     name = now.astimezone(BEIJING).strftime("%Y%m%d-%H%M%S")
     for number in range(1, 100):
         folder = root / (name if number == 1 else f"{name}-{number}")
@@ -81,9 +81,9 @@ def new_folder(now: datetime) -> Path:
         except FileExistsError:
             continue
         except OSError as error:
-            raise StageFailed(f"建不了演示文件夹 {folder}（{error.strerror}）：请检查权限和磁盘空间") from error
+            raise StageFailed(f"建不了文件夹 {folder}（{error.strerror}）：请检查权限和磁盘空间") from error
         return folder
-    raise StageFailed(f"{root} 里同名的演示文件夹太多：请删去一些")
+    raise StageFailed(f"{root} 里同名的文件夹太多：请删去一些")
 
 
 @asynccontextmanager
@@ -110,7 +110,7 @@ def outside_environment() -> dict[str, str]:
     return {**kept, "PYTHONUTF8": "1"}
 
 
-def settings_for(folder: Path, place: City) -> Settings:
+def settings_for(folder: Path, place: City, **more: str) -> Settings:
     """The shipped configuration, with this folder's database and the played providers; the environment has no say."""
     return load(
         {
@@ -120,21 +120,29 @@ def settings_for(folder: Path, place: City) -> Settings:
             "MINGLUO_PROFILE": "test",
             "MINGLUO_NODE": "demo",
             "MINGLUO_LOG_LEVEL": "info",
-            "MINGLUO_EBM_SECRET": secrets.token_hex(16),
-            "MINGLUO_ALIYUN_ACCESS_KEY_ID": place.account,
-            "MINGLUO_ALIYUN_ACCESS_KEY_SECRET": place.token,
-            "MINGLUO_ALIYUN_SIGN_NAME": "吉安应急",
-            "MINGLUO_ALIYUN_TEMPLATE_CODE": "SMS_154000000",
-            "MINGLUO_ALIYUN_CALLBACK_TOKEN": place.callback_token,
-            "MINGLUO_CHANNELS__SMS__ALIYUN__BASE_URL": place.url("aliyun"),
-            "MINGLUO_CHANNELS__SMS__ALIYUN__RATE": str(SMS_RATE),
-            "MINGLUO_TWILIO_ACCOUNT_SID": place.account,
-            "MINGLUO_TWILIO_AUTH_TOKEN": place.token,
-            "MINGLUO_TWILIO_SENDER": "+8615400000000",
-            "MINGLUO_CHANNELS__SMS__TWILIO__BASE_URL": place.url("sms"),
-            "MINGLUO_CHANNELS__SMS__TWILIO__RATE": str(SMS_RATE),
+            **played_providers(place),
+            **more,
         }
     )
+
+
+def played_providers(place: City) -> dict[str, str]:
+    """The environment in which every provider is a player of this city."""
+    return {
+        "MINGLUO_EBM_SECRET": secrets.token_hex(16),
+        "MINGLUO_ALIYUN_ACCESS_KEY_ID": place.account,
+        "MINGLUO_ALIYUN_ACCESS_KEY_SECRET": place.token,
+        "MINGLUO_ALIYUN_SIGN_NAME": "吉安应急",
+        "MINGLUO_ALIYUN_TEMPLATE_CODE": "SMS_154000000",
+        "MINGLUO_ALIYUN_CALLBACK_TOKEN": place.callback_token,
+        "MINGLUO_CHANNELS__SMS__ALIYUN__BASE_URL": place.url("aliyun"),
+        "MINGLUO_CHANNELS__SMS__ALIYUN__RATE": str(SMS_RATE),
+        "MINGLUO_TWILIO_ACCOUNT_SID": place.account,
+        "MINGLUO_TWILIO_AUTH_TOKEN": place.token,
+        "MINGLUO_TWILIO_SENDER": "+8615400000000",
+        "MINGLUO_CHANNELS__SMS__TWILIO__BASE_URL": place.url("sms"),
+        "MINGLUO_CHANNELS__SMS__TWILIO__RATE": str(SMS_RATE),
+    }
 
 
 def database_in(folder: Path) -> Path:
