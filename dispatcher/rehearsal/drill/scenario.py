@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, ValidationError
 from pydantic_core import PydanticCustomError
 
 from dispatcher.intake import native
@@ -51,6 +51,12 @@ def _moment(value: object) -> datetime:
     return found.replace(tzinfo=BEIJING) if found.tzinfo is None else found
 
 
+def _one_line(text: str) -> str:
+    """Chinese is broken over lines without a blank."""
+    return "".join(line.strip() for line in text.splitlines())
+
+
+Prose = Annotated[str, Field(min_length=1), AfterValidator(_one_line)]
 Span = Annotated[timedelta, PlainValidator(_span)]
 Share = Annotated[float, Field(gt=0, le=1)]
 
@@ -86,9 +92,9 @@ class _Step(_Frozen):
 
 class _File(_Frozen):
     title: str = Field(min_length=1, max_length=60)
-    happened: str = Field(min_length=1)
-    source: str = Field(min_length=1)
-    design: str = ""
+    happened: Prose
+    source: Prose
+    design: Prose | None = None
     start: Annotated[datetime, PlainValidator(_moment)]
     steps: tuple[_Step, ...] = Field(min_length=1, max_length=100)
 
@@ -152,9 +158,9 @@ def load(name: str, settings: Settings, folder: Path = FOLDER) -> Scenario:
     return Scenario(
         name=name,
         title=file.title,
-        happened=file.happened.strip(),
+        happened=file.happened,
         source=file.source,
-        design=file.design.strip(),
+        design=file.design or "",
         start=file.start,
         steps=tuple(reader.steps.values()),
         expects={step.name: step.expect for step in file.steps},
