@@ -123,6 +123,8 @@ class _Reader:
     settings: Settings
     areas: Mapping[str, Unit]
     steps: dict[str, Step] = field(default_factory=dict)
+    unsound: set[str] = field(default_factory=set)
+    """Steps with a fault: what takes over from them is not blamed for it."""
     faults: list[str] = field(default_factory=list)
 
     def blame(self, key: Key, sentence: str) -> None:
@@ -190,7 +192,11 @@ def _take(reader: _Reader, key: Key, given: _Step) -> None:
         return
     said = {name: value for name, value in content.items() if name != "of"}
     step = Step.following(of, name=given.name, after=given.after, valid=given.valid, kind=_KINDS[act], said=said)
-    _judge(reader, key, step)
+    before = len(reader.faults)
+    if not reader.unsound.intersection(step.of):
+        _judge(reader, key, step)
+    if len(reader.faults) > before:
+        reader.unsound.add(given.name)
     reader.steps[given.name] = step
 
 
