@@ -15,7 +15,7 @@ import secrets
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -112,7 +112,7 @@ def outside_environment() -> dict[str, str]:
 
 def settings_for(folder: Path, place: City, **more: str) -> Settings:
     """The shipped configuration, with this folder's database and the played providers; the environment has no say."""
-    return load(
+    shipped = load(
         {
             "MINGLUO_DATABASE_URL": f"sqlite+aiosqlite:///{database_in(folder)}",
             "MINGLUO_BROKER_URL": "embedded://",
@@ -120,28 +120,45 @@ def settings_for(folder: Path, place: City, **more: str) -> Settings:
             "MINGLUO_PROFILE": "test",
             "MINGLUO_NODE": "demo",
             "MINGLUO_LOG_LEVEL": "info",
-            **played_providers(place),
             **more,
         }
     )
+    return played(shipped, place)
 
 
-def played_providers(place: City) -> dict[str, str]:
-    """The environment in which every provider is a player of this city."""
+def played(settings: Settings, place: City) -> Settings:
+    """The same with every provider played by this city. Whoever nobody plays is left out: no account but the city's."""
+    ours = _accounts(place)
+    channels = {
+        channel: {name: {**given, **ours[given["kind"]]} for name, given in named.items() if given.get("kind") in ours}
+        for channel, named in settings.channels.items()
+    }
+    return replace(settings, channels=channels)
+
+
+def _accounts(place: City) -> Mapping[str, Mapping[str, object]]:
+    """Kind of provider → what it is told instead of what stands in channels.yaml."""
     return {
-        "MINGLUO_EBM_SECRET": secrets.token_hex(16),
-        "MINGLUO_ALIYUN_ACCESS_KEY_ID": place.account,
-        "MINGLUO_ALIYUN_ACCESS_KEY_SECRET": place.token,
-        "MINGLUO_ALIYUN_SIGN_NAME": "吉安应急",
-        "MINGLUO_ALIYUN_TEMPLATE_CODE": "SMS_154000000",
-        "MINGLUO_ALIYUN_CALLBACK_TOKEN": place.callback_token,
-        "MINGLUO_CHANNELS__SMS__ALIYUN__BASE_URL": place.url("aliyun"),
-        "MINGLUO_CHANNELS__SMS__ALIYUN__RATE": str(SMS_RATE),
-        "MINGLUO_TWILIO_ACCOUNT_SID": place.account,
-        "MINGLUO_TWILIO_AUTH_TOKEN": place.token,
-        "MINGLUO_TWILIO_SENDER": "+8615400000000",
-        "MINGLUO_CHANNELS__SMS__TWILIO__BASE_URL": place.url("sms"),
-        "MINGLUO_CHANNELS__SMS__TWILIO__RATE": str(SMS_RATE),
+        "aliyun": {
+            "base_url": place.url("aliyun"),
+            "access_key_id": place.account,
+            "access_key_secret": place.token,
+            "sign_name": "吉安应急",
+            "template_code": "SMS_154000000",
+            "drill_template_code": None,
+            "callback_token": place.callback_token,
+            "rate": SMS_RATE,
+        },
+        "twilio": {
+            "base_url": place.url("sms"),
+            "account_sid": place.account,
+            "auth_token": place.token,
+            "sender": "+8615400000000",
+            "messaging_service_sid": None,
+            "rate": SMS_RATE,
+        },
+        "ebm": {"base_url": place.url("gateway"), "secret": secrets.token_hex(16)},
+        "webhook": {"base_url": place.url("platform")},
     }
 
 

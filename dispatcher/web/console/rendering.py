@@ -154,5 +154,5 @@ def render(template: str, values: Mapping[str, object]) -> str:
     return _PAGES.get_template(template).render(values)
 
 
-def error_page(status: int, title: str, detail: str) -> str:
-    return render("error.html", {"status": status, "title": title, "detail": detail})
+def error_page(status: int, title: str, detail: str, *, training: bool) -> str:
+    return render("error.html", {"status": status, "title": title, "detail": detail, "training": training})
