@@ -224,7 +224,7 @@ class _Desk:
         called_to_post = member.target.kind is TargetKind.OFFICER and not former
         line = self._line(member.roles) if called_to_post else ""
         name = str(member.target)
-        barred = self._limit.bars(member) if self._limit and not former else ""
+        barred = self._limit.bars(member) if self._limit is not None and not former else ""
         return FrozenRow(
             name,
             int(member.why),
@@ -280,7 +280,7 @@ class _Desk:
 
 def residents_not_told(message: WarningMessage, frame: Frame, *, former: bool) -> str:
     """Why no resident is told, or ''."""
-    barred = NOT_IN_DRILL if _limit(message, frame) and not former else ""
+    barred = NOT_IN_DRILL if _limit(message, frame) is not None and not former else ""
     return _suppressed(message, Channel.SMS, frame, former=former) or barred
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dispatcher.model import Channel, Kind, TargetKind
+from dispatcher.planning import TOLD
 from dispatcher.registry.register import Register
 from dispatcher.rehearsal.drill.playing import Act
 from dispatcher.reporting import Cell
@@ -72,9 +73,10 @@ def _villages(register: Register, codes: Iterable[Any], entries: Sequence[Entry]
     reached: set[str] = set()
     for entry in entries:
         spoken = set(entry.areas.split(",")) if entry.channel == Channel.BROADCAST else posts.get(entry.target, set())
-        if entry.state is not DeliveryState.SUPPRESSED:
+        again = entry.state_code == TOLD  # proven to have heard as much before, and not rung once more
+        if entry.state is not DeliveryState.SUPPRESSED or again:
             due |= spoken & inside
-        if entry.state is DeliveryState.DELIVERED:
+        if entry.state is DeliveryState.DELIVERED or again:
             reached |= spoken & inside
     return Villages(total=len(inside), due=len(due), reached=len(reached))
 
