@@ -103,6 +103,7 @@ def test_answers_have_their_room_and_no_points_yet() -> None:
     told = facts(found)
     assert told["answers"] is None
     assert told["total"] == 100
+    assert told["red_first_s"] == 1.0
     assert "answers" in told["not_measured"]
     (room,) = [one for one in told["parts"] if one["about"] == "answers"]
     assert (room["got"], room["weight"]) == (None, WEIGHTS[About.ANSWERS])

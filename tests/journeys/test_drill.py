@@ -194,7 +194,7 @@ class Field:
 
 
 @asynccontextmanager
-async def in_field(folder: Path, participants: int, consents: Mapping[str, int]) -> AsyncIterator[Field]:
+async def in_field(folder: Path, participants: int, consents: Mapping[str, int], **more: str) -> AsyncIterator[Field]:
     """`participants`: how many officers of 金滩镇 are listed; `consents`: code → days from today until it lapses."""
     today = datetime.now(UTC).astimezone(BEIJING).date()
     agreed = [
@@ -216,6 +216,7 @@ async def in_field(folder: Path, participants: int, consents: Mapping[str, int])
             "MINGLUO_CHANNELS__SMS__TWILIO__BASE_URL": city.url("sms"),
             "MINGLUO_DRILLS__PARTICIPANTS": f"[{', '.join([*here[:participants], 'JA99999'])}]",
             "MINGLUO_DRILLS__CONSENTS": f"[{', '.join(agreed)}]",
+            **more,
         }
         async with standing(url, frozenset({"web", "send", "timers"}), **environment) as house:
             yield Field(house=house, city=city, logs=folder, environment=environment)
@@ -232,7 +233,7 @@ async def test_in_the_field_only_the_listed_hear_it_and_only_who_agreed_sounds(t
     assert len(heard) == 3, "the leak, that the wind turned away, that it is over"
     assert all(is_drill(line["text"]) for line in heard)
     assert {line["gateway"] for line in sounded} == {f"GW{TOWN}"}
-    assert [line["kind"] for line in sounded] == ["issue", "cancel"]
+    assert [line["kind"] for line in sounded] == ["issue", "cancel", "cancel"], "once heard, then only silenced"
     assert taken(tmp_path, "platform") == []
     leak = ran.facts["steps"][0]["channels"]
     assert (leak["sms"]["delivered"], leak["broadcast"]["delivered"], leak["party"]["delivered"]) == (1, 1, 0)
@@ -242,8 +243,11 @@ async def test_in_the_field_only_the_listed_hear_it_and_only_who_agreed_sounds(t
     assert "JA99999 不在登记册" in ran.told
 
 
-async def test_a_consent_that_lapsed_yesterday_leaves_the_loudspeaker_silent(tmp_path: Path) -> None:
-    async with in_field(tmp_path, 1, {TOWN: -1, COUNTY: 30}) as field:
+async def test_a_consent_that_lapsed_yesterday_leaves_the_loudspeaker_silent_also_where_drills_are_signed(
+    tmp_path: Path,
+) -> None:
+    signed = {"MINGLUO_SOURCES__DRILL__SIGNED": "true", "MINGLUO_SECRET_DRILL": "whsec_" + "MfKQ" * 8}
+    async with in_field(tmp_path, 1, {TOWN: -1, COUNTY: 30}, **signed) as field:
         ran = await field.play()
         assert ran.code == 0, ran.told
     assert taken(tmp_path, "gateway") == []
@@ -251,13 +255,18 @@ async def test_a_consent_that_lapsed_yesterday_leaves_the_loudspeaker_silent(tmp
     assert len(taken(tmp_path, "sms")) == 3
 
 
-async def test_a_dry_run_says_who_would_be_told_and_who_not_and_sends_nothing(tmp_path: Path) -> None:
+async def test_a_dry_run_says_who_would_be_told_and_who_not_and_neither_it_nor_a_wrong_token_sends_anything(
+    tmp_path: Path,
+) -> None:
     async with in_field(tmp_path, 1, {TOWN: 0, COUNTY: -1}) as field:
         ran = await field.play("--dry-run")
+        wrong = {**field.environment, "MINGLUO_TOKEN_DRILL": TOKEN + "x"}
+        stranger = await drill("play", LEAK, "--kind", "field", "--speed", "max", "--url", field.house.url, **wrong)
         _, listed, _ = await field.house.get("/api/v1/warnings")
         register = await field.house.context.register()
         name = register.officers[field.house.context.settings.drills.participants[0]].name
     assert ran.code == 0, ran.told
+    assert (stranger.code, "服务不认这个令牌" in stranger.told) == (1, True)
     assert listed["warnings"] == []
     leak = ran.facts["steps"][0]
     assert any(told.startswith(name) for told in leak["told"])
@@ -268,10 +277,25 @@ async def test_a_dry_run_says_who_would_be_told_and_who_not_and_sends_nothing(tm
     assert taken(tmp_path, "sms") == taken(tmp_path, "gateway") == []
 
 
-async def test_a_wrong_token_ends_the_drill_before_its_first_message(tmp_path: Path) -> None:
-    async with in_field(tmp_path, 1, {}) as field:
-        wrong = {**field.environment, "MINGLUO_TOKEN_DRILL": TOKEN + "x"}
-        ran = await drill("play", LEAK, "--kind", "field", "--speed", "max", "--url", field.house.url, **wrong)
+async def test_a_step_that_is_refused_ends_the_play_and_is_reported(tmp_path: Path) -> None:
+    """The service lets drills speak for 吉州区 alone; the leak is in 吉水县."""
+    url = await filled(tmp_path / "mingluo.db", 700)
+    environment = {
+        "MINGLUO_DATABASE_URL": url,
+        "MINGLUO_SEAL_KEY": "00" * 32,
+        "MINGLUO_TOKEN_DRILL": DRILL_TOKEN,
+        "MINGLUO_SOURCES__DRILL__AREA_PREFIXES": '["360802"]',
+    }
+    async with standing(url, **environment) as house:
+        ran = await drill(
+            "play", LEAK, "--kind", "field", "--speed", "max", "--url", house.url, "--json", **environment
+        )
+        _, refused, _ = await house.get("/api/v1/rejects")
     assert ran.code == 1
-    assert "服务不认这个令牌" in ran.told
-    assert taken(tmp_path, "sms") == []
+    assert ran.facts["refused"]["step"] == "leak"
+    assert "214" in ran.facts["refused"]["reason"]
+    assert (ran.facts["total"], ran.facts["steps"]) == (None, [])
+    assert len(refused["rejects"]) == 1, "what follows speaks of something that never was, and is not sent"
+    page = Path(ran.facts["report"])
+    assert "在步骤 leak 停下" in page.read_text(encoding="utf-8")
+    shutil.rmtree(page.parent)

@@ -147,8 +147,8 @@ async def only_drills(room: Room) -> None:
         status, said = await room.post(cap(name, where=code("360827102")), token)
         assert (status, said["code"]) == (422, "240"), said
         assert "培训环境" in said["detail"]
-    for name, token in (("by-city", TOKEN), ("by-drill", DRILL_TOKEN)):
-        status, said = await room.post(cap(name, status="Exercise", where=code("360827102")), token)
+    for name, token, town in (("by-city", TOKEN, "360827103"), ("by-drill", DRILL_TOKEN, "360827102")):
+        status, said = await room.post(cap(name, status="Exercise", where=code(town)), token)
         assert status == 202, said
         found = await room.until_completed(said["warning_id"])
         assert found["total"]["planned"] == found["total"]["delivered"] > 20

@@ -10,6 +10,8 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from standardwebhooks.webhooks import EmptyWebhookSecretError, Webhook
+
 from dispatcher.audience import gather
 from dispatcher.drills import Limit
 from dispatcher.intake.decode import decode
@@ -25,8 +27,6 @@ from dispatcher.rehearsal.drill.playing import SOURCE, Door, Play, Player
 from dispatcher.rehearsal.drill.scenario import Scenario
 from dispatcher.settings import BadConfiguration, Settings
 
-EXAMPLE = "360800"
-
 
 def door_of(settings: Settings, url: str) -> Door:
     """The service's own address unless told; the token of the source of drills, from the environment."""
@@ -36,7 +36,13 @@ def door_of(settings: Settings, url: str) -> Door:
     if source.token is None:
         raise BadConfiguration("没有来源 drill 的令牌：请用 MINGLUO_TOKEN_DRILL 给出，与正在运行的服务相同")
     where = url or settings.service.public_url or f"http://{settings.service.listen}"
-    return Door(url=where.rstrip("/"), token=source.token.get_secret_value())
+    secret = source.secret.get_secret_value() if source.secret else ""
+    try:
+        if secret:
+            Webhook(secret)
+    except (ValueError, EmptyWebhookSecretError) as error:
+        raise BadConfiguration("来源 drill 的签名密钥无效：应为 whsec_ 开头的 Base64，与服务用的是同一个") from error
+    return Door(url=where.rstrip("/"), token=source.token.get_secret_value(), secret=secret)
 
 
 async def play(scenario: Scenario, context: Context, door: Door, speed: float | None, screen: Screen) -> Play:

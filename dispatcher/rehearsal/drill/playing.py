@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import aiohttp
+from standardwebhooks.webhooks import Webhook
+from uuid_utils import compat as uuid
 
 from dispatcher.intake.native import CONTENT_TYPE
 from dispatcher.model import Verdict
@@ -38,10 +40,23 @@ STILL_S = 60.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Door:
-    """The HTTP door of a service, and the token of its source of drills."""
+    """The HTTP door of a service, the token of its source of drills, and its secret where it has one to sign with."""
 
     url: str
     token: str
+    secret: str = ""
+
+    def headers(self, body: bytes, now: datetime) -> dict[str, str]:
+        shown = {"Content-Type": CONTENT_TYPE, "Authorization": f"Bearer {self.token}"}
+        if not self.secret:
+            return shown
+        number = uuid.uuid7().hex
+        return {
+            **shown,
+            "webhook-id": number,
+            "webhook-timestamp": str(int(now.timestamp())),
+            "webhook-signature": Webhook(self.secret).sign(number, now, body.decode()),
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,7 +175,7 @@ class Player:
 
 
 async def _posted(http: aiohttp.ClientSession, door: Door, body: bytes) -> tuple[int, dict[str, str]]:
-    headers = {"Content-Type": CONTENT_TYPE, "Authorization": f"Bearer {door.token}"}
+    headers = door.headers(body, clock())
     async with http.post(f"{door.url}/api/v1/warnings", data=body, headers=headers) as answer:
         try:
             said = await answer.json(content_type=None)

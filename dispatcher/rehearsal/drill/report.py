@@ -121,6 +121,7 @@ def _html(exam: Exam) -> str:
         look=_look(None if exam.score.total is None else exam.score.total / 100),
         measured=measured_of(exam.score),
         steps=by_step(exam.score),
+        red=exam.score.red_first_s,
         marks=writing.MARKS if exam.register.synthetic else "示意图",
         attribution=writing.ATTRIBUTION if exam.register.synthetic else writing.PLACES,
         drill_style=(HERE / "drill.css").read_text(encoding="utf-8"),

@@ -12,7 +12,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
-from dispatcher.model import Channel
+from dispatcher.model import Channel, Kind, Level
 from dispatcher.rehearsal.drill.measuring import Measured
 from dispatcher.rehearsal.drill.scenario import Expect
 from dispatcher.reporting import Cell
@@ -74,6 +74,11 @@ class Score:
     steps: tuple[Measured, ...]
     answers: None = None
     """Room for 叫应, which comes with its own issue."""
+
+    @property
+    def red_first_s(self) -> float | None:
+        """From the acceptance of the first red to its first message."""
+        return next((one.first_s for one in self.steps if one.level == Level.RED and one.kind != Kind.CANCEL), None)
 
     @property
     def unmeasured(self) -> tuple[About, ...]:
@@ -185,6 +190,7 @@ def facts(of: Score) -> dict[str, Any]:
     return {
         "total": of.total,
         "answers": of.answers,
+        "red_first_s": of.red_first_s,
         "not_measured": [about.name.lower() for about in of.unmeasured],
         "parts": [
             {
