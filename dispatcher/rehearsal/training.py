@@ -59,7 +59,7 @@ async def serve_training(
 
 
 def _for_training(own: Settings) -> Settings:
-    """A database, a key and a node of its own; every source speaks in drills."""
+    """A database, a key and a node of its own; every source speaks in drills, and no feed elsewhere is polled."""
     _refuse(own)
     service = own.service.model_copy(
         update={
@@ -74,6 +74,7 @@ def _for_training(own: Settings) -> Settings:
     sources = {
         name: one.model_copy(update={"name": f"{one.name}（培训环境）", "drill_only": True})
         for name, one in own.sources.items()
+        if one.feed is None
     }
     if DRILL in sources and sources[DRILL].token is None:
         sources[DRILL] = sources[DRILL].model_copy(update={"token": SecretStr(secrets.token_hex(16))})

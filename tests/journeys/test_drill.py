@@ -96,7 +96,7 @@ def test_a_scenario_at_full_speed_reaches_everybody_and_is_scored_from_the_ledge
             assert cell["not_sent"] == 0
         assert 0 < step["accept_to_first_s"] <= step["accept_to_last_s"] < 60
     leak, _, off = facts["steps"]
-    assert leak["villages"] == {"total": 4, "due": 4, "reached": 4}
+    assert leak["villages"]["total"] == leak["villages"]["due"] == leak["villages"]["reached"] > 3
     assert off["heard_before"] == off["told_it_is_over"] > 20
     assert facts["total"] == 100
     assert facts["answers"] is None
@@ -206,7 +206,7 @@ async def in_field(folder: Path, participants: int, consents: Mapping[str, int],
         city.platform.know(await secrets_of(url))
         async with standing(url) as looking:
             register = await looking.context.register()
-        here = sorted({post.officer_id for post in register.posts if post.area_code[:9] == TOWN and post.post == "A"})
+        here = sorted({post.officer_id for post in register.posts if post.area_code == TOWN and post.post == "A"})
         environment = {
             "MINGLUO_DATABASE_URL": url,
             "MINGLUO_SEAL_KEY": "00" * 32,

@@ -54,9 +54,11 @@ def _step(step: Step, scenario: Scenario, message: WarningMessage) -> Iterator[s
     at = (scenario.start + step.after).astimezone(BEIJING)
     level = f"{message.level.chinese}　" if message.level else ""
     yield f"■ {at:%m-%d %H:%M}（+{spoken(step.after)}）{step.name}　{_KIND_CHINESE[step.kind]}　{level}{message.headline}"
-    for code in codes(message):
-        unit = units()[code]
-        yield f"    {_called(code)}（{code}，{unit.villages:,} 个村）"
+    for area in message.areas:
+        if not area.geocodes:
+            yield f"    {area.description}（图上圈定）"
+        for code in area.geocodes:
+            yield f"    {_called(code.value)}（{code.value}，{units()[code.value].villages:,} 个村）"
 
 
 def codes(message: WarningMessage) -> list[str]:
