@@ -26,6 +26,7 @@ They meet only in `pipeline/`, whose `order.py` states the flow. Round them:
     broker/          consume(handler) and publish(event): RabbitMQ and embedded
     store/           all SQL and nothing but SQL
     settings/        config/*.yaml and the environment → typed settings
+    drills.py        who may be told in a field drill, and which loudspeakers may sound
     telemetry.py     logging, metrics, masking of phone numbers
     states.py        what may follow what
     model/           the words of the domain

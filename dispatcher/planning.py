@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from dispatcher.drills import NO_CONSENT, NOT_IN_DRILL, Limit
 from dispatcher.model import (
     Audience,
     Channel,
@@ -38,6 +39,14 @@ NO_NUMBER = "ebmid_used_up"
 TOLD = "already_told"
 NAMELESS = "本辖区"
 """What a text calls a place that the register knows no name of."""
+NOT_SENT_CHINESE: Mapping[str, str] = {
+    CHANNEL_OFF: "policy.yaml 里这一级别不用它",
+    NO_NUMBER: "今天的播发编号已用完",
+    TOLD: "先前已通知到，内容未变，不再打扰",
+    NOT_IN_DRILL: "不在演练名单（drills.yaml）里",
+    NO_CONSENT: "没有有效的演练同意记录（drills.yaml）",
+}
+"""Why a row of the plan is not sent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,11 +61,25 @@ class Plan:
     channels: Mapping[str, int]
     reasons: Mapping[str, int]
     """Rows by Why, as its number in text."""
-    suppressed: Mapping[str, int]
-    silent: Mapping[str, str]
-    """Channels not used, and why."""
+    not_sent: Mapping[str, Mapping[str, int]]
+    """Channel → why → rows."""
     samples: tuple[str, ...]
     """Every wording once, whatever the place it is for."""
+
+    @property
+    def suppressed(self) -> dict[str, int]:
+        """Why → rows."""
+        total: Counter[str] = Counter()
+        for rows in self.not_sent.values():
+            total.update(rows)
+        return dict(total)
+
+    @property
+    def silent(self) -> dict[str, str]:
+        """Channels over which nothing is sent, and why."""
+        return {
+            name: next(iter(why)) for name, why in self.not_sent.items() if sum(why.values()) == self.channels[name]
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +92,8 @@ class Frame:
     """What a text calls a unit: 6- or 9-digit code → name."""
     villages: tuple[str, ...]
     broadcast_id: str
+    limit: Limit | None
+    """Who may be told in a drill; None where everybody may, on a stage."""
     earlier: tuple[str, ...] = ()
     """EBMIDs of the versions before it."""
     numbers_used_up: bool = False
@@ -96,7 +121,6 @@ def make_plan(message: WarningMessage, audience: Audience, frame: Frame) -> Plan
     )
     texts = tuple(desk.texts)
     head = header_hash(header_of(message, frame, [str(c) for c in by_channel], texts))
-    suppressed = Counter(row.suppressed for rows in by_channel.values() for row in rows if row.suppressed)
     return Plan(
         texts=texts,
         chunks=chunks,
@@ -105,12 +129,13 @@ def make_plan(message: WarningMessage, audience: Audience, frame: Frame) -> Plan
         rows=sum(chunk.size for chunk in chunks),
         channels={str(channel): len(rows) for channel, rows in by_channel.items()},
         reasons=dict(reasons),
-        suppressed=dict(suppressed),
-        silent={
-            str(channel): rows[0].suppressed for channel, rows in by_channel.items() if all(r.suppressed for r in rows)
-        },
+        not_sent={str(channel): why for channel, rows in by_channel.items() if (why := _not_sent(rows))},
         samples=desk.samples(),
     )
+
+
+def _not_sent(rows: Sequence[FrozenRow]) -> dict[str, int]:
+    return dict(Counter(row.suppressed for row in rows if row.suppressed))
 
 
 def _add_residents(
@@ -190,6 +215,7 @@ class _Desk:
             for channel in Channel
             for former in (False, True)
         }
+        self._limit = _limit(message, frame)
         self.texts: list[TextRow] = []
         self.resident_why = Why.REACHED_BEFORE if message.kind is Kind.CANCEL else Why.RESIDENT_HOME
 
@@ -198,18 +224,20 @@ class _Desk:
         called_to_post = member.target.kind is TargetKind.OFFICER and not former
         line = self._line(member.roles) if called_to_post else ""
         name = str(member.target)
+        barred = self._limit.bars(member) if self._limit is not None and not former else ""
         return FrozenRow(
             name,
             int(member.why),
             self._number(member.channel, member.township, line, saying=self._saying(name, former=former)),
             member.township,
             ",".join(member.areas),
-            self._suppressed[member.channel, former] or (TOLD if name in self._told and not former else ""),
+            self._suppressed[member.channel, former] or barred or (TOLD if name in self._told and not former else ""),
         )
 
     def residents(self, hits: ResidentHits, why: Why) -> Iterator[FrozenRow]:
         reason, former = int(why), why is Why.FORMER
-        suppressed, numbers = self._suppressed[Channel.SMS, former], self._homes(hits, self._saying("", former=former))
+        suppressed = residents_not_told(self._message, self._frame, former=former)
+        numbers = self._homes(hits, self._saying("", former=former))
         standing, told = self._homes(hits, Saying.STANDING) if self._standing else numbers, self._told
         for home, township in zip(hits.id.tolist(), hits.township.tolist(), strict=True):
             name = f"{TargetKind.RESIDENT}-{home}"
@@ -248,6 +276,17 @@ class _Desk:
             number = self._numbers[key] = len(self.texts)
             self.texts.append(TextRow(no=number, channel=channel, body=text.body, segments=text.segments))
         return number
+
+
+def residents_not_told(message: WarningMessage, frame: Frame, *, former: bool) -> str:
+    """Why no resident is told, or ''."""
+    barred = NOT_IN_DRILL if _limit(message, frame) is not None and not former else ""
+    return _suppressed(message, Channel.SMS, frame, former=former) or barred
+
+
+def _limit(message: WarningMessage, frame: Frame) -> Limit | None:
+    """What calls off, or says that a place is outside now, goes to whoever heard the drill: it makes no loudspeaker sound."""
+    return frame.limit if message.drill and message.kind is not Kind.CANCEL else None
 
 
 def _suppressed(message: WarningMessage, channel: Channel, frame: Frame, *, former: bool) -> str:

@@ -128,6 +128,7 @@ def frame(broadcast_id: str = "") -> Frame:
         places=PLACES,
         villages=VILLAGES,
         broadcast_id=broadcast_id,
+        limit=None,
     )
 
 

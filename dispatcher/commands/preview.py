@@ -16,6 +16,7 @@ from dispatcher.commands.letters import CannotRead
 from dispatcher.commands.telling import WRONGLY_ASKED, aside, emit, fail, finish, say
 from dispatcher.model import BEIJING, Channel, Code, Verdict
 from dispatcher.pipeline.preview import Preview, preview
+from dispatcher.planning import NOT_SENT_CHINESE
 from dispatcher.service.assembly import clock, providers_of
 from dispatcher.settings import BadConfiguration, Settings, load
 
@@ -23,11 +24,6 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions
 SENT = "sent"
 VERDICT_CHINESE = {Verdict.ACCEPT: "接收", Verdict.HOLD: "待核", Verdict.REJECT: "拒收"}
 SHOWN = 5
-SUPPRESSED_CHINESE = {
-    "channel_not_in_policy": "policy.yaml 里这一级别不用它",
-    "ebmid_used_up": "今天的播发编号已用完",
-    "already_told": "先前已通知到，内容未变，不再打扰",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,9 +149,11 @@ def _tell(file: str, found: Preview) -> None:
 
 
 def _plan(plan: dict[str, Any]) -> str:
+    unsent = "；".join(f"{rows:,} 个{NOT_SENT_CHINESE.get(why, why)}" for why, rows in plan.get("not_sent", {}).items())
     if plan.get("suppressed"):
-        return f"不用（{SUPPRESSED_CHINESE.get(plan['suppressed'], plan['suppressed'])}）"
+        return f"不发（{unsent}）"
     told = f"{plan['targets']:,} 个，每秒 {plan['rate']:g} 次，约 {plan['eta_s']:g} 秒发完"
+    told += f"；不发：{unsent}" if unsent else ""
     if plan.get("waits_until"):
         told += f"；夜间不响，等到 {plan['waits_until'][11:16]} 再播"
     return told + (f"；现在发不出去：{plan['off']}" if plan.get("off") else "")

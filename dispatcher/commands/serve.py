@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import signal
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from dispatcher import __version__
 from dispatcher.commands.ground import settled, standing, where, without_password
-from dispatcher.commands.telling import aside, finish, say
+from dispatcher.commands.telling import WRONGLY_ASKED, aside, fail, finish, say
 from dispatcher.registry.register import glance
 from dispatcher.service.keys import sole_process
 from dispatcher.service.loop import settle_down
@@ -19,17 +20,28 @@ from dispatcher.service.serving import Serving, serve
 from dispatcher.settings import Settings, load
 from dispatcher.telemetry import set_up_logging
 
+_TRAINING: Final = "dispatcher.commands.training"
+"""Loaded where somebody trains, with all that makes a city: a process that serves a real one never does."""
+EVERY: Final = ",".join(sorted(ROLES))
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 
 @app.command(name="serve")
 def command(
-    roles: Annotated[str, typer.Option(help="本进程承担的角色，逗号分隔")] = ",".join(sorted(ROLES)),
+    roles: Annotated[str, typer.Option(help="本进程承担的角色，逗号分隔")] = EVERY,
+    training: Annotated[
+        bool, typer.Option("--training", help="培训：自己的数据库和演练服务器，通知不到真实的人")
+    ] = False,
 ) -> None:
     """启动服务与控制台。
 
     测试环境会自动建表；用 SQLite 而登记册为空时，自动生成一份合成的吉安市登记册，便于试用。
     """
+    if training and roles != EVERY:
+        fail("--training 一个进程承担全部角色：请去掉 --roles", WRONGLY_ASKED)
+    if training:
+        finish(importlib.import_module(_TRAINING).train())
+        return
     finish(_serve(frozenset(role.strip() for role in roles.split(",") if role.strip())))
     aside("鸣锣已停止，没有留下正在发送的行")
 
@@ -37,12 +49,17 @@ def command(
 async def _serve(roles: frozenset[str]) -> None:
     settings = load()
     set_up_logging(settings.service.log_level, settings.service.log_format)
+    stop = told_to_stop()
+    await _ground(settings)
+    await serve(settings, roles=roles, stop=stop, loopback_only=False, on_ready=tell)
+
+
+def told_to_stop() -> asyncio.Event:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    await _ground(settings)
-    await serve(settings, roles=roles, stop=stop, loopback_only=False, on_ready=_tell)
+    return stop
 
 
 async def _ground(settings: Settings) -> None:
@@ -60,7 +77,7 @@ async def _ground(settings: Settings) -> None:
                 say("  登记册　　合成数据（人员、号码、设备和乡村边界是虚构的，只供试用）")
 
 
-def _tell(live: Serving) -> None:
+def tell(live: Serving) -> None:
     settle_down()
     for (channel, name), why in live.service.parts.providers.off.items():
         say(f"  未启用　　{channel}.{name}：{why}")

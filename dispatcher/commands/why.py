@@ -13,6 +13,7 @@ from dispatcher.commands.telling import emit, finish, say
 from dispatcher.model import BEIJING, Channel, Target, TargetKind
 from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.explain import Story, Told, explain
+from dispatcher.planning import NOT_SENT_CHINESE
 from dispatcher.registry.cells import BadCell, phone
 from dispatcher.settings import BadConfiguration, load
 from dispatcher.states import DeliveryState
@@ -119,7 +120,7 @@ def _tell(found: Found) -> None:
 def _tell_delivery(told: Told) -> None:
     entry = told.entry
     doubled = "，可能发了两次" if entry.possible_duplicate else ""
-    code = f"（{entry.state_code}）" if entry.state_code else ""
+    code = f"（{NOT_SENT_CHINESE.get(entry.state_code, entry.state_code)}）" if entry.state_code else ""
     say(f"  已列入名单：{told.why}")
     say(f"  {Channel(entry.channel).chinese}：{entry.state.chinese}{code}{doubled}")
     for one in told.tries:

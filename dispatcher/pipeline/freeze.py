@@ -195,12 +195,14 @@ def _reached(row: Row | Heard) -> Reached:
 
 
 def frame(context: Context, register: Register, resolved: Resolved, broadcast_id: str) -> Frame:
+    settings = context.settings
     return Frame(
-        policy=context.settings.policy,
-        wording=context.settings.wording,
+        policy=settings.policy,
+        wording=settings.wording,
         places=places(register),
         villages=resolved.villages,
         broadcast_id=broadcast_id,
+        limit=None if settings.stage.rehearsed else settings.drills.on(context.now()),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -30,7 +30,7 @@ from dispatcher.pipeline.chaining import OVERTAKEN, Company, chain_findings, ove
 from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.freeze import UNREACHABLE_SHOWN, audience_of, called_off, frame, resolve_area, with_expiry
 from dispatcher.pipeline.lint import read_over
-from dispatcher.planning import Frame, Plan, level_policy, make_plan
+from dispatcher.planning import TOLD, Frame, Plan, level_policy, make_plan, residents_not_told
 from dispatcher.settings import Source
 
 NOBODY = Resolved(villages=(), touched=(), counties=())
@@ -134,8 +134,18 @@ def _counted(message: WarningMessage, audience: Audience, frame: Frame) -> Plan:
                 rows=plan.rows + more,
                 channels={**plan.channels, Channel.SMS: plan.channels[Channel.SMS] + more},
                 reasons={**plan.reasons, name: plan.reasons[name] + more},
+                not_sent=_homes_not_sent(plan, residents_not_told(message, frame, former=why is Why.FORMER), more),
             )
-    return plan
+    told = max(0, _told_homes(audience) - _told_homes(some))
+    barred = residents_not_told(message, frame, former=False)
+    return plan if barred else replace(plan, not_sent=_homes_not_sent(plan, TOLD, told))
+
+
+def _homes_not_sent(plan: Plan, why: str, more: int) -> Mapping[str, Mapping[str, int]]:
+    if not why or not more:
+        return plan.not_sent
+    rows = plan.not_sent.get(Channel.SMS, {})
+    return {**plan.not_sent, Channel.SMS: {**rows, why: rows.get(why, 0) + more}}
 
 
 def _one_of(homes: ResidentHits) -> ResidentHits:
@@ -160,7 +170,6 @@ def _preview(
     findings, plan, at, remarks = rest
     verdict, code, reason = verdict_of(findings)
     kinds = [member.target.kind for member in audience.members]
-    told = _told_already(audience)
     return Preview(
         verdict=verdict,
         code=code,
@@ -178,8 +187,8 @@ def _preview(
         endpoints=kinds.count(TargetKind.ENDPOINT),
         offices=kinds.count(TargetKind.OFFICE),
         former=len(audience.former) + len(audience.former_residents.id),
-        already_told=told.total(),
-        channels=_channels(context, message, plan, at, told),
+        already_told=_told_already(audience),
+        channels=_channels(context, message, plan, at),
         unreachable=tuple({"area": place.area, "why": place.why} for place in audience.unreachable[:UNREACHABLE_SHOWN]),
         left_out=audience.left_out,
         findings=findings,
@@ -189,26 +198,29 @@ def _preview(
     )
 
 
-def _told_already(audience: Audience) -> Counter[Channel]:
-    """By channel; nobody twice."""
-    found = Counter(member.channel for member in audience.members if str(member.target) in audience.told)
-    if audience.told:
-        found[Channel.SMS] += sum(
-            f"{TargetKind.RESIDENT}-{number}" in audience.told for number in audience.residents.id.tolist()
-        )
-    return found
+def _told_already(audience: Audience) -> int:
+    """Nobody twice."""
+    return sum(str(member.target) in audience.told for member in audience.members) + _told_homes(audience)
 
 
-def _channels(
-    context: Context, message: WarningMessage, plan: Plan | None, at: datetime, told: Counter[Channel]
-) -> dict[str, dict[str, Any]]:
-    """Targets, rate and forecast a channel; the rate is its first provider's. `waits_until`: the end of quiet hours."""
+def _told_homes(audience: Audience) -> int:
+    if not audience.told:
+        return 0
+    return sum(f"{TargetKind.RESIDENT}-{number}" in audience.told for number in audience.residents.id.tolist())
+
+
+def _channels(context: Context, message: WarningMessage, plan: Plan | None, at: datetime) -> dict[str, dict[str, Any]]:
+    """Targets, rate and forecast a channel; the rate is its first provider's. `waits_until`: the end of quiet hours;
+    `not_sent`: why → rows of the plan that stay unsent."""
     found: dict[str, dict[str, Any]] = {}
     for name, rows in (plan.channels if plan else {}).items():
         providers = context.settings.channels.get(Channel(name), {})
         rate = float(next((provider.get("rate", 100) for provider in providers.values()), 0))
-        targets = 0 if plan and name in plan.silent else rows - told[Channel(name)]
+        unsent = plan.not_sent.get(name, {}) if plan else {}
+        targets = rows - sum(unsent.values())
         found[name] = {"targets": targets, "rate": rate, "eta_s": round(targets / rate, 1) if rate else None}
+        if unsent:
+            found[name]["not_sent"] = dict(unsent)
         if plan and name in plan.silent:
             found[name]["suppressed"] = plan.silent[name]
         if name == Channel.BROADCAST and (until := _quiet_until(context, message, at)):

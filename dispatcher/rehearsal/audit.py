@@ -4,7 +4,7 @@
 two things only: what was approved (the packed chunks) and which rows were refused for good and by what code.
 
 lost        planned, not terminally refused, in no log
-duplicates  one (recipient, channel, content) logged more than once; each further line counts
+duplicates  one (recipient, channel, content) logged more often than it was planned; each further line counts
 unplanned   logged, and nobody had planned it
 """
 
@@ -111,10 +111,17 @@ def content(channel: Channel, text: str) -> str:
 
 
 def _compare(planned: Sequence[Planned], logged: Counter[Sending], known: int) -> Finding:
-    lost = [row.name for row in planned if not row.refused and (row.sending is None or not logged[row.sending])]
-    wanted = {row.sending: row for row in planned if row.sending is not None}
-    doubled = {sending: times - 1 for sending, times in logged.items() if times > 1}
-    flagged = sum(more for sending, more in doubled.items() if sending in wanted and wanted[sending].flagged)
+    """Two warnings may say the same to somebody within a minute: what was planned twice may arrive twice, and has to."""
+    wanted: dict[Sending, list[Planned]] = {}
+    for row in planned:
+        if row.sending is not None:
+            wanted.setdefault(row.sending, []).append(row)
+    lost = [row.name for row in planned if row.sending is None and not row.refused]
+    for sending, rows in wanted.items():
+        due = [row.name for row in rows if not row.refused]
+        lost += due[logged[sending] :]
+    doubled = {one: more for one, times in logged.items() if (more := times - max(1, len(wanted.get(one, ())))) > 0}
+    flagged = sum(more for one, more in doubled.items() if any(row.flagged for row in wanted.get(one, ())))
     return Finding(
         warnings=known,
         planned=len(planned),
@@ -123,9 +130,9 @@ def _compare(planned: Sequence[Planned], logged: Counter[Sending], known: int) -
         lost=len(lost),
         duplicates=sum(doubled.values()),
         flagged_duplicates=flagged,
-        unplanned=sum(times for sending, times in logged.items() if sending not in wanted),
+        unplanned=sum(times for one, times in logged.items() if one not in wanted),
         lost_targets=tuple(lost[:SHOWN]),
-        duplicate_targets=tuple([wanted[one].name for one in doubled if one in wanted][:SHOWN]),
+        duplicate_targets=tuple([wanted[one][0].name for one in doubled if one in wanted][:SHOWN]),
     )
 
 

@@ -8,9 +8,7 @@ was delivered or refused by name.
 from __future__ import annotations
 
 import asyncio
-import json
 import signal
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,33 +18,23 @@ from dispatcher import reporting
 from dispatcher.broker.contract import Parcel
 from dispatcher.broker.embedded import EmbeddedBroker
 from dispatcher.pipeline.arrival import arrived, awaited
-from dispatcher.pipeline.context import Context
-from dispatcher.registry import importing, sample
-from dispatcher.rehearsal import demo_stage, demo_warnings
-from dispatcher.rehearsal.demo_screen import Screen, Show
-from dispatcher.rehearsal.demo_stage import City, StageFailed
+from dispatcher.registry import sample
+from dispatcher.rehearsal import demo_stage, demo_warnings, landing
+from dispatcher.rehearsal.demo_screen import Screen
+from dispatcher.rehearsal.demo_stage import StageFailed
 from dispatcher.rehearsal.demo_telling import Landed, refusal_facts, tell_landed, tell_outside, tell_refused
-from dispatcher.rehearsal.demo_timing import resolution
+from dispatcher.rehearsal.demo_timing import Letter
+from dispatcher.rehearsal.founding import found_city
 from dispatcher.rehearsal.report import Night, write_report
 from dispatcher.service.assembly import clock
-from dispatcher.service.keys import seal_of
 from dispatcher.service.running import ROLES
 from dispatcher.service.serving import Serving, serving
-from dispatcher.settings import PROJECT, Settings
-from dispatcher.states import WarningState
-from dispatcher.store import events
-from dispatcher.store.engine import open_store
+from dispatcher.settings import PROJECT
 from dispatcher.store.ledger import Refusal
-from dispatcher.store.migrating import migrate
-from dispatcher.store.registry import EndpointRow
 from dispatcher.store.warnings import WarningRow
 
 ARRIVE_LIMIT_S = 30.0
-STILL_LIMIT_S = 120.0
-"""How long nothing may move before the demo stops waiting."""
-LOOK_S = 0.15
-AUDIT_LIMIT_S = 120.0
-STOPPED = (WarningState.COMPLETED, WarningState.SUPERSEDED, WarningState.CANCELLED, WarningState.EXPIRED)
+LOOK_S = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,12 +58,18 @@ class Told:
 async def run(wish: Wish, screen: Screen) -> Told:
     """The whole story; with `serve`, until Ctrl-C or SIGTERM."""
     body = await asyncio.to_thread(_own, wish.warning) if wish.warning else None
-    folder = demo_stage.new_folder(clock())
+    folder = demo_stage.new_folder("demo", clock())
     screen.title("鸣锣演示：一份红色预警怎样到达每一个人（合成数据，只在本机 127.0.0.1）")
     with demo_stage.logging_to(folder / "service.log"):
         async with demo_stage.city(folder) as place:
             settings = demo_stage.settings_for(folder, place)
-            await _found_city(settings, place, wish, screen)
+            people = sample.Wish(
+                gateways_at=f"{place.url('gateway')}/gateways",
+                endpoints_at=f"{place.url('platform')}/platforms",
+                officers=wish.officers,
+                residents=wish.residents,
+            )
+            await found_city(settings, place, people, screen)
             async with serving(settings, roles=ROLES, loopback_only=True) as live:
                 await place.report_to(live.url)
                 screen.line(f"  服务已启动，数据库 {_short(folder)}/mingluo.db，控制台 {live.url}")
@@ -100,27 +94,6 @@ def _own(path: Path) -> bytes:
         raise StageFailed(f"读不到 {path}（{error.strerror}）：请核对文件名") from error
 
 
-async def _found_city(settings: Settings, place: City, wish: Wish, screen: Screen) -> None:
-    """Tables, areas, people: what a real city has before its first warning."""
-    with screen.working("建库"):
-        await migrate(settings.service.database_url)
-    wanted = sample.Wish(
-        gateways_at=f"{place.url('gateway')}/gateways",
-        endpoints_at=f"{place.url('platform')}/platforms",
-        officers=wish.officers,
-        residents=wish.residents,
-    )
-    with screen.working("生成吉安市登记册（合成数据）") as tell:
-        sheets = await asyncio.to_thread(sample.make, PROJECT / "config" / "jian", wanted)
-        store = open_store(settings.service.database_url)
-        try:
-            await importing.put(store, seal_of(settings), sheets, tell=tell)
-        finally:
-            await store.close()
-    endpoints = [row for row in sheets.tables[EndpointRow] if isinstance(row, EndpointRow)]
-    await place.know({row.id: row.secrets for row in endpoints})
-
-
 async def _night(live: Serving, folder: Path, body: bytes | None, screen: Screen) -> Told:
     first = await _land(live, body or demo_warnings.filled(demo_warnings.WHOLE_CITY, clock()), screen)
     if not isinstance(first, Landed):
@@ -137,7 +110,7 @@ async def _night(live: Serving, folder: Path, body: bytes | None, screen: Screen
         tell_outside(screen, first, second)
         landed.append(second)
     with screen.working("独立核对：冻结的名单与各发送对象自己的记录"):
-        checked = await _audited(folder)
+        checked = await landing.audited(folder)
     with screen.working("写报告"):
         ok = checked["lost"] == 0 and all(one.excused for one in landed)
         night = Night(register=await live.context.register(), landed=landed, checked=checked, ok=ok)
@@ -158,61 +131,15 @@ async def _land(live: Serving, body: bytes, screen: Screen) -> Landed | WarningR
     row = None
     async with asyncio.timeout(ARRIVE_LIMIT_S):
         while row is None:
-            await asyncio.sleep(LOOK_S / 3)
+            await asyncio.sleep(LOOK_S)
             row = await arrived(context.store, what)
     if isinstance(row, Refusal) or not row.rows_planned:
         return row
     screen.line(f"  {row.headline}")
     with screen.landing() as show:
-        await _watch(context, row.id, show)
-    return await _landed(context, row.id, body)
-
-
-async def _watch(context: Context, warning_id: str, show: Show) -> None:
-    """Until every row is terminal and the warning says so, or nothing has moved for too long."""
-    moved, before = clock(), ""
-    while (clock() - moved).total_seconds() < STILL_LIMIT_S:
-        cells = await reporting.progress(context.store, warning_id)
-        show(cells)
-        if str(cells) != before:
-            moved, before = clock(), str(cells)
-        if not any(cell.open for cell in cells.values()) and await _stopped(context, warning_id):
-            return
-        await asyncio.sleep(LOOK_S)
-
-
-async def _stopped(context: Context, warning_id: str) -> bool:
-    found = await reporting.summary(context.store, await context.register(), warning_id)
-    return found is not None and WarningState(found.warning.state) in STOPPED
-
-
-async def _landed(context: Context, warning_id: str, body: bytes) -> Landed:
-    found = await reporting.summary(context.store, await context.register(), warning_id)
-    assert found is not None
-    async with context.store.read() as tx:
-        happened = await events.of_warning(tx, warning_id)
-    resolved = await resolution(context, body, demo_warnings.CONTENT_TYPE, demo_warnings.SOURCE)
-    return Landed(
-        summary=found,
-        entries=tuple(await reporting.entries(context.store, warning_id)),
-        events=tuple(happened),
-        resolution=resolved,
-    )
-
-
-async def _audited(folder: Path) -> Mapping[str, Any]:
-    """A third process reads the frozen list and the players' own logs."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "dispatcher.rehearsal.audit", str(folder / "providers"),
-        str(demo_stage.database_in(folder)), cwd=PROJECT, env=demo_stage.outside_environment(),
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, stdin=asyncio.subprocess.DEVNULL,
-    )  # fmt: skip
-    async with asyncio.timeout(AUDIT_LIMIT_S):
-        out, said = await process.communicate()
-    if process.returncode not in (0, 1):
-        raise StageFailed(f"核对没有做完：{said.decode(errors='replace').strip()[-300:]}")
-    found: Mapping[str, Any] = json.loads(out)
-    return found
+        await landing.watch(context, row.id, show)
+    letter = Letter(body=body, content_type=demo_warnings.CONTENT_TYPE, source=demo_warnings.SOURCE)
+    return await landing.landed(context, row.id, letter)
 
 
 def _facts(landed: list[Landed], checked: Mapping[str, Any], report: Path) -> Mapping[str, Any]:

@@ -15,7 +15,7 @@ import secrets
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -70,9 +70,9 @@ class City:
                 raise StageFailed(f"演示用的党建平台没有接受密钥（HTTP {answer.status}）")
 
 
-def new_folder(now: datetime) -> Path:
-    """var/demo/<time> of the project; a second demo in the same second gets a number."""
-    root = PROJECT / "var" / "demo"
+def new_folder(what: str, now: datetime) -> Path:
+    """var/<what>/<time> of the project; a second one in the same second gets a number."""
+    root = PROJECT / "var" / what
     name = now.astimezone(BEIJING).strftime("%Y%m%d-%H%M%S")
     for number in range(1, 100):
         folder = root / (name if number == 1 else f"{name}-{number}")
@@ -81,9 +81,9 @@ def new_folder(now: datetime) -> Path:
         except FileExistsError:
             continue
         except OSError as error:
-            raise StageFailed(f"建不了演示文件夹 {folder}（{error.strerror}）：请检查权限和磁盘空间") from error
+            raise StageFailed(f"建不了文件夹 {folder}（{error.strerror}）：请检查权限和磁盘空间") from error
         return folder
-    raise StageFailed(f"{root} 里同名的演示文件夹太多：请删去一些")
+    raise StageFailed(f"{root} 里同名的文件夹太多：请删去一些")
 
 
 @asynccontextmanager
@@ -110,9 +110,9 @@ def outside_environment() -> dict[str, str]:
     return {**kept, "PYTHONUTF8": "1"}
 
 
-def settings_for(folder: Path, place: City) -> Settings:
+def settings_for(folder: Path, place: City, **more: str) -> Settings:
     """The shipped configuration, with this folder's database and the played providers; the environment has no say."""
-    return load(
+    shipped = load(
         {
             "MINGLUO_DATABASE_URL": f"sqlite+aiosqlite:///{database_in(folder)}",
             "MINGLUO_BROKER_URL": "embedded://",
@@ -120,21 +120,46 @@ def settings_for(folder: Path, place: City) -> Settings:
             "MINGLUO_PROFILE": "test",
             "MINGLUO_NODE": "demo",
             "MINGLUO_LOG_LEVEL": "info",
-            "MINGLUO_EBM_SECRET": secrets.token_hex(16),
-            "MINGLUO_ALIYUN_ACCESS_KEY_ID": place.account,
-            "MINGLUO_ALIYUN_ACCESS_KEY_SECRET": place.token,
-            "MINGLUO_ALIYUN_SIGN_NAME": "吉安应急",
-            "MINGLUO_ALIYUN_TEMPLATE_CODE": "SMS_154000000",
-            "MINGLUO_ALIYUN_CALLBACK_TOKEN": place.callback_token,
-            "MINGLUO_CHANNELS__SMS__ALIYUN__BASE_URL": place.url("aliyun"),
-            "MINGLUO_CHANNELS__SMS__ALIYUN__RATE": str(SMS_RATE),
-            "MINGLUO_TWILIO_ACCOUNT_SID": place.account,
-            "MINGLUO_TWILIO_AUTH_TOKEN": place.token,
-            "MINGLUO_TWILIO_SENDER": "+8615400000000",
-            "MINGLUO_CHANNELS__SMS__TWILIO__BASE_URL": place.url("sms"),
-            "MINGLUO_CHANNELS__SMS__TWILIO__RATE": str(SMS_RATE),
+            **more,
         }
     )
+    return played(shipped, place)
+
+
+def played(settings: Settings, place: City) -> Settings:
+    """The same with every provider played by this city. Whoever nobody plays is left out: no account but the city's."""
+    ours = _accounts(place)
+    channels = {
+        channel: {name: {**given, **ours[given["kind"]]} for name, given in named.items() if given.get("kind") in ours}
+        for channel, named in settings.channels.items()
+    }
+    return replace(settings, channels=channels)
+
+
+def _accounts(place: City) -> Mapping[str, Mapping[str, object]]:
+    """Kind of provider → what it is told instead of what stands in channels.yaml."""
+    return {
+        "aliyun": {
+            "base_url": place.url("aliyun"),
+            "access_key_id": place.account,
+            "access_key_secret": place.token,
+            "sign_name": "吉安应急",
+            "template_code": "SMS_154000000",
+            "drill_template_code": None,
+            "callback_token": place.callback_token,
+            "rate": SMS_RATE,
+        },
+        "twilio": {
+            "base_url": place.url("sms"),
+            "account_sid": place.account,
+            "auth_token": place.token,
+            "sender": "+8615400000000",
+            "messaging_service_sid": None,
+            "rate": SMS_RATE,
+        },
+        "ebm": {"base_url": place.url("gateway"), "secret": secrets.token_hex(16)},
+        "webhook": {"base_url": place.url("platform")},
+    }
 
 
 def database_in(folder: Path) -> Path:

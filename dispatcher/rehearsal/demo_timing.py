@@ -26,14 +26,27 @@ class Resolution:
     residents: int
     outside: tuple[Outside, ...]
 
+    @staticmethod
+    def none(villages: int) -> Resolution:
+        return Resolution(ms=0.0, villages=villages, officers=0, informants=0, residents=0, outside=())
 
-async def resolution(context: Context, body: bytes, content_type: str, source: str) -> Resolution:
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """Bytes as they went in, and who sent them."""
+
+    body: bytes
+    content_type: str
+    source: str
+
+
+async def resolution(context: Context, letter: Letter) -> Resolution:
     """From a readable message to the finished list, in memory; nothing is written."""
-    message = decode(body, content_type, context.settings.hazards).message
+    message = decode(letter.body, letter.content_type, context.settings.hazards).message
     assert message is not None
     register = await context.register()
     began = time.perf_counter()
-    resolved = await resolve_area(context, message, context.settings.sources.get(source))
+    resolved = await resolve_area(context, message, context.settings.sources.get(letter.source))
     audience = gather(register, resolved, message)
     took = (time.perf_counter() - began) * 1000
     told = officers_told(register, audience)

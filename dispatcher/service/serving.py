@@ -50,11 +50,24 @@ async def serve(
         await stop.wait()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Training:
+    """A socket that outlives its resets, so that a browser waits instead of being refused; and the way to ask for one."""
+
+    bound: socket
+    url: str
+    reset: Callable[[], None]
+
+
 @asynccontextmanager
 async def serving(
-    settings: Settings, *, roles: frozenset[str] = ROLES, loopback_only: bool = False
+    settings: Settings,
+    *,
+    roles: frozenset[str] = ROLES,
+    loopback_only: bool = False,
+    training: Training | None = None,
 ) -> AsyncIterator[Serving]:
-    """The running service, while the block lasts."""
+    """The running service, while the block lasts. On a rehearsal's stage it never calls another machine."""
     if strange := sorted(roles - ROLES):
         raise BadConfiguration(f"没有这些角色：{'、'.join(strange)}；可用的有 {'、'.join(sorted(ROLES))}")
     with sole_process(settings):
@@ -62,21 +75,27 @@ async def serving(
         context = await open_context(settings)
         async with AsyncExitStack() as opened:
             opened.push_async_callback(context.store.close)
-            bound, url = _bound(settings) if "web" in roles else (None, settings.service.public_url)
+            bound, url = _standing_at(settings, training) if "web" in roles else (None, settings.service.public_url)
             if bound is not None:
                 opened.callback(bound.close)
             await opened.enter_async_context(sole_sender(context, roles))
             public_url = (settings.service.public_url or url).rstrip("/")
-            service = Service(await assemble(context, public_url, loopback_only), roles)
+            alone = loopback_only or settings.stage.rehearsed
+            service = Service(await assemble(context, public_url, alone), roles)
             await opened.enter_async_context(service.running())
             if bound is not None:
-                site = Site(_doors(service, public_url))
+                site = Site(_doors(service, public_url, training.reset if training else None))
                 opened.push_async_callback(site.close)
                 await site.start(bound)
             yield Serving(service=service, url=url if bound is not None else "")
 
 
-def _bound(settings: Settings) -> tuple[socket, str]:
+def _standing_at(settings: Settings, training: Training | None) -> tuple[socket, str]:
+    return bound_to(settings) if training is None else (training.bound.dup(), training.url)
+
+
+def bound_to(settings: Settings) -> tuple[socket, str]:
+    """A listening socket and its URL."""
     host, port = address(settings.service.listen)
     try:
         return bind(host, port)
@@ -94,7 +113,7 @@ def address(listen: str) -> tuple[str, int]:
     return host.strip("[]") or "127.0.0.1", int(port)
 
 
-def _doors(service: Service, public_url: str) -> Doors:
+def _doors(service: Service, public_url: str, reset: Callable[[], None] | None) -> Doors:
     readers: dict[tuple[Channel, str], Reads] = {
         key: paced.reads for key, paced in service.parts.providers.on.items() if paced.reads is not None
     }
@@ -106,6 +125,7 @@ def _doors(service: Service, public_url: str) -> Doors:
         readiness=lambda: _ready(service),
         public_url=public_url,
         max_body_bytes=service.context.settings.service.max_body_bytes,
+        reset=reset,
     )
 
 

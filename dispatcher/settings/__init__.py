@@ -7,19 +7,22 @@ secret is only ever `${NAME}`. Relative paths are resolved from the project fold
 from __future__ import annotations
 
 import os
-import re
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
+from dispatcher.drills import Drills, Stage
 from dispatcher.model import BEIJING, Channel, Level, Role
+from dispatcher.settings.files import BadConfiguration as BadConfiguration
+from dispatcher.settings.files import File
+from dispatcher.settings.files import document as document
 from dispatcher.settings.hazards import Advice as Advice
 from dispatcher.settings.hazards import HazardKind as HazardKind
 from dispatcher.settings.hazards import Hazards as Hazards
@@ -31,18 +34,9 @@ from dispatcher.settings.sources import Source as Source
 from dispatcher.settings.sources import contradictions
 
 PROJECT = Path(__file__).resolve().parents[2]
-_SECRETS = ("secret", "token", "seal_key", "auth_token", "access_key_secret", "callback_token")
-_VARIABLE = re.compile(r"^\$\{([A-Z][A-Z0-9_]*)(?::-(.*))?\}$")
 _NOT_SETTINGS = frozenset(
     {"CONFIG", "HOME", "SERVICES", "REQUIRE_SERVICES", "REQUIRE_CORPUS", "CAP_CORPUS", "MIGRATE_DATABASE_URL"}
 )
-
-
-_M = TypeVar("_M", bound=BaseModel)
-
-
-class BadConfiguration(Exception):
-    """Says file, line, key and what to do. The start is refused."""
 
 
 class _Frozen(BaseModel):
@@ -168,6 +162,8 @@ class Settings:
     policy: Policy
     wording: Wording
     lint: Lint
+    drills: Drills
+    stage: Stage = Stage.FIELD
 
     @property
     def production(self) -> bool:
@@ -195,9 +191,10 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
     policy = files["policy"].check(Policy, faults)
     texts = files["wording"].check(Texts, faults)
     lint = files["lint"].check(Lint, faults)
+    drills = files["drills"].check(Drills, faults)
     if hazards and texts:
         faults += _disagreements(files, hazards, texts)
-    if faults or not (service and sources and channels and hazards and policy and texts and lint):
+    if faults or not (service and sources and channels and hazards and policy and texts and lint and drills):
         raise BadConfiguration("\n".join(faults))
     settings = Settings(
         home=home,
@@ -209,17 +206,23 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         policy=policy,
         wording=Wording(hazards=hazards, **dict(texts)),
         lint=lint,
+        drills=drills,
     )
     _refuse_contradictions(settings)
     return settings
 
 
-def _read_all(folder: Path) -> dict[str, _File]:
-    """A folder that is older than the lint has no words for it: the service starts all the same, with those shipped."""
+def _read_all(folder: Path) -> dict[str, File]:
+    """A folder that is older than the lint has no words for it: the service starts all the same, with those shipped. One
+    that lists nobody for a drill tells nobody in one."""
     names = ("service", "sources", "channels", "hazards", "policy", "wording")
     lint = folder / "lint.yaml"
-    files = {name: _File.read(folder / f"{name}.yaml") for name in names}
-    return {**files, "lint": _File.read(lint if lint.exists() else PROJECT / "config" / "lint.yaml")}
+    files = {name: File.read(folder / f"{name}.yaml") for name in names}
+    return {
+        **files,
+        "lint": File.read(lint if lint.exists() else PROJECT / "config" / "lint.yaml"),
+        "drills": File.read(folder / "drills.yaml", optional=True),
+    }
 
 
 class _Sources(_Frozen):
@@ -230,7 +233,7 @@ class _Channels(_Frozen):
     channels: dict[Channel, dict[str, dict[str, Any]]]
 
 
-def _disagreements(files: Mapping[str, _File], hazards: Hazards, texts: Texts) -> list[str]:
+def _disagreements(files: Mapping[str, File], hazards: Hazards, texts: Texts) -> list[str]:
     """What the entries of hazards.yaml, and those of wording.yaml that name them, say against each other."""
     found = [files["hazards"].fault(key, words) for key, words in hazards.contradictions()]
     unknown = [name for name in texts.hazard_lines if hazards.named(name) is None]
@@ -267,90 +270,7 @@ def _rooted(database_url: str, home: Path) -> str:
     return f"{head}:///{home / path}"
 
 
-@dataclass(slots=True)
-class _File:
-    """A YAML file with the line of every key, so that a fault can be pointed at."""
-
-    path: Path
-    data: Any
-    lines: dict[tuple[str | int, ...], int]
-
-    @staticmethod
-    def read(path: Path) -> _File:
-        try:
-            text = path.read_text(encoding="utf-8")
-        except OSError as error:
-            raise BadConfiguration(
-                f"{path}: 读不到（{error.strerror}）：配置文件夹由 MINGLUO_CONFIG 指定，默认是 MINGLUO_HOME 下的 config"
-            ) from error
-        try:
-            node = yaml.compose(text, Loader=yaml.SafeLoader)
-        except yaml.YAMLError as error:
-            raise BadConfiguration(f"{path}: 不是合法的 YAML：{error}") from error
-        lines: dict[tuple[str | int, ...], int] = {}
-        data = _walk(node, (), lines, path) if node is not None else {}
-        return _File(path=path, data=data, lines=lines)
-
-    def where(self, key: tuple[str | int, ...]) -> str:
-        while key and key not in self.lines:
-            key = key[:-1]
-        return f"{self.path.name}:{self.lines.get(key, 1)}"
-
-    def fault(self, key: tuple[str | int, ...], words: str) -> str:
-        return f"{self.where(key)}: {'.'.join(map(str, key))}: {words}"
-
-    def expand(self, env: Mapping[str, str], faults: list[str]) -> None:
-        """Replaces `${NAME}` and `${NAME:-default}` by the environment's value; an unset one without default is None."""
-
-        def walk(value: Any, key: tuple[str | int, ...]) -> Any:
-            if isinstance(value, dict):
-                return {name: walk(inner, (*key, name)) for name, inner in value.items()}
-            if isinstance(value, list):
-                return [walk(inner, (*key, no)) for no, inner in enumerate(value)]
-            if isinstance(value, str) and (found := _VARIABLE.match(value)):
-                return env.get(found[1]) or found[2] or None
-            if isinstance(value, str) and key and str(key[-1]) in _SECRETS and key in self.lines:
-                faults.append(f"{self.where(key)}: {'.'.join(map(str, key))} 不能写在文件里，只能写成 ${{环境变量名}}")
-            return value
-
-        self.data = walk(self.data, ())
-
-    def check(self, model: type[_M], faults: list[str]) -> _M | None:
-        try:
-            return model.model_validate(self.data)
-        except ValidationError as error:
-            for fault in error.errors():
-                key = tuple(part for part in fault["loc"])
-                faults.append(self.fault(key, _chinese(fault["type"], fault["msg"])))
-            return None
-
-
-def _chinese(kind: str, message: str) -> str:
-    known = {
-        "extra_forbidden": "没有这个设置项（是不是拼错了？）",
-        "missing": "缺少这一项",
-        "string_too_short": "不能为空",
-    }
-    return known.get(kind, message.removeprefix("Value error, "))
-
-
-def _walk(node: yaml.Node, key: tuple[str | int, ...], lines: dict[tuple[str | int, ...], int], path: Path) -> Any:
-    lines[key] = node.start_mark.line + 1
-    if isinstance(node, yaml.MappingNode):
-        found: dict[str, Any] = {}
-        for name_node, value_node in node.value:
-            name = str(name_node.value)
-            if name in found:
-                raise BadConfiguration(f"{path.name}:{name_node.start_mark.line + 1}: {name} 写了两次")
-            found[name] = _walk(value_node, (*key, name), lines, path)
-            lines[(*key, name)] = name_node.start_mark.line + 1
-        return found
-    if isinstance(node, yaml.SequenceNode):
-        return [_walk(item, (*key, no), lines, path) for no, item in enumerate(node.value)]
-    return yaml.SafeLoader("").construct_object(node)
-
-
-def _overlay(files: dict[str, _File], env: Mapping[str, str]) -> None:
+def _overlay(files: dict[str, File], env: Mapping[str, str]) -> None:
     """`MINGLUO_A__B__C=value` sets a.b.c of the file that is called A, else of service.yaml. Scalars are read as YAML."""
     for name, value in sorted(env.items()):
         if not name.startswith("MINGLUO_") or (rest := name.removeprefix("MINGLUO_")) in _NOT_SETTINGS:

@@ -36,7 +36,8 @@ class Ready:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Doors:
-    """`accept` is the one way in for a warning; `readers` are the providers that report by calling us."""
+    """`accept` is the one way in for a warning; `readers` are the providers that report by calling us; `reset` begins a
+    training anew, and is None everywhere else."""
 
     context: Context
     book: ReceiptBook
@@ -46,3 +47,4 @@ class Doors:
     public_url: str
     """What providers call back and sign: scheme, host and port, and a path where a proxy adds one."""
     max_body_bytes: int
+    reset: Callable[[], None] | None = None

@@ -6,6 +6,7 @@ browser was led here under a strange name (DNS rebinding); any other reader show
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import hmac
@@ -21,6 +22,8 @@ from dispatcher.web.doors import Doors
 from dispatcher.web.problems import Problem
 
 MOST_HEADER_BYTES = 8 * 1024
+MOST_FORM_BYTES = 4 * 1024
+FORM_S = 10.0
 _FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Real-IP", "Via")
 _CHALLENGE = 'Basic realm="Mingluo", charset="UTF-8", Bearer realm="Mingluo"'
 _OUR_NAMES = re.compile(r"(?:localhost|127\.0\.0\.1|\[::1\])(?::\d{1,5})?", re.IGNORECASE)
@@ -59,6 +62,33 @@ def must_be_source(request: web.Request, doors: Doors) -> str:
     if source is None:
         raise _stranger("请在 Authorization 里带上来源的令牌：Bearer <令牌>（见 sources.yaml）")
     return source
+
+
+async def must_be_our_form(request: web.Request, key: str) -> None:
+    """A form that a page of ours sent: the key it carries stands only there, and a browser says where it came from.
+
+    Another site can make a reader's browser post here, but can neither read our pages nor lie about its own name.
+    """
+    # our pages tell nobody where they stand (Referrer-Policy), so a browser writes `null` here
+    named = request.headers.get("Origin", "null")
+    if (
+        named not in ("null", f"{request.scheme}://{request.host}")
+        or request.headers.get("Sec-Fetch-Site", "same-origin") != "same-origin"
+    ):
+        raise _forged()
+    if request.content_type != "application/x-www-form-urlencoded" or (request.content_length or 0) > MOST_FORM_BYTES:
+        raise _forged()
+    try:
+        async with asyncio.timeout(FORM_S):
+            given = str((await request.post()).get("key", ""))
+    except TimeoutError as error:
+        raise Problem(408, "too_slow", f"{FORM_S:.0f} 秒内没有收完，请重试") from error
+    if not hmac.compare_digest(given.encode("utf-8", "surrogateescape"), key.encode()):
+        raise _forged()
+
+
+def _forged() -> Problem:
+    return Problem(403, "forged_form", "这个请求不是从本页的按钮发出的：请刷新页面后再按")
 
 
 def must_be_reader(request: web.Request, doors: Doors) -> None:

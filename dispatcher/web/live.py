@@ -115,9 +115,11 @@ async def _counted(tx: Tx, warning_id: str, state: str) -> str:
     ).model_dump_json()
 
 
-async def stream(request: web.Request, feed: Feed, closing: asyncio.Event) -> web.StreamResponse:
-    """Until the viewer goes or the site closes."""
-    last = _last_id(request)
+async def stream(
+    request: web.Request, feed: Feed, closing: asyncio.Event, *, resumes: bool = True
+) -> web.StreamResponse:
+    """Until the viewer goes or the site closes. `resumes`: the numbers of before still stand (a reset begins at one)."""
+    last = _last_id(request) if resumes else None
     if feed.viewers >= MOST_VIEWERS:
         raise Problem(503, "too_many_viewers", "实时页面打开得太多，请稍后再试", headers={"Retry-After": "30"})
     response = EventSourceResponse(ping_interval=PING_S, send_timeout=SEND_S)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
@@ -61,6 +62,12 @@ class Parts:
     ready: Recent[Ready] = field(default_factory=lambda: Recent(READY_S))
     published: Recent[Document] = field(default_factory=lambda: Recent(PUBLISHED_S))
     closing: asyncio.Event = field(default_factory=asyncio.Event)
+    form_key: str = field(default_factory=lambda: secrets.token_urlsafe(24))
+    """Stands in every form of ours: whoever cannot read our pages cannot send one."""
+
+    @property
+    def training(self) -> bool:
+        return self.doors.reset is not None
 
 
 PARTS = web.AppKey("parts", Parts)
@@ -72,4 +79,4 @@ def parts(request: web.Request) -> Parts:
 
 async def live(request: web.Request) -> web.StreamResponse:
     site = parts(request)
-    return await stream(request, site.feed, site.closing)
+    return await stream(request, site.feed, site.closing, resumes=not site.training)

@@ -16,6 +16,8 @@ from dispatcher.store.engine import database_is_away
 from dispatcher.web.console.rendering import error_page
 
 CONTENT_TYPE = "application/problem+json"
+TRAINING = web.AppKey("training", bool)
+"""Whether the pages of this site are hatched, those of its errors too."""
 RETRY_AFTER_S = "5"
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -124,7 +126,7 @@ def _shown(request: web.Request, problem: Problem) -> web.Response:
     wants_page = request.method in ("GET", "HEAD") and "text/html" in request.headers.get("Accept", "")
     if wants_page and not request.path.startswith("/api/"):
         title = _TITLES.get(problem.status, "请求没有完成")
-        page = error_page(problem.status, title, problem.detail)
+        page = error_page(problem.status, title, problem.detail, training=request.app[TRAINING])
         return web.Response(
             status=problem.status, text=page, content_type="text/html", charset="utf-8", headers=problem.headers
         )

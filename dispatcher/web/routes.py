@@ -26,6 +26,16 @@ def _lines(what: str, model: type[shapes.Body], *headers: str) -> Good:
     return Good(what=what, body=model, content_type=NDJSON, headers=("X-Next-Cursor", *headers))
 
 
+TRAINING_ROUTES = (
+    Route(
+        method="POST", path="/training/reset", handler=pages.reset, name="resetTraining", who=Who.READER,
+        what="Training alone: empties its database and loads the register again; takes the form of our own pages",
+        takes=("application/x-www-form-urlencoded",), fails=(401, 403, 408),
+        good=((303, Good(what="It restarts", content_type="")),),
+    ),
+)  # fmt: skip
+"""What a training has besides."""
+
 ROUTES = (
     Route(
         method="POST", path="/api/v1/warnings", handler=warnings.post_warning, name="postWarning", who=Who.SOURCE,

@@ -18,9 +18,9 @@ from dispatcher.web.console.rendering import STATIC
 from dispatcher.web.doors import Doors
 from dispatcher.web.live import Feed
 from dispatcher.web.parts import PARTS, Parts
-from dispatcher.web.problems import Handler, explained
+from dispatcher.web.problems import TRAINING, Handler, explained
 from dispatcher.web.route import Route, Who
-from dispatcher.web.routes import ROUTES
+from dispatcher.web.routes import ROUTES, TRAINING_ROUTES
 
 HEAD_S = 10.0
 """For a whole head to come, on a new connection or a kept one; aiohttp's keep-alive clock runs in both."""
@@ -96,10 +96,12 @@ class Site:
 
 def application(parts: Parts) -> web.Application:
     app = web.Application(middlewares=[explained], client_max_size=parts.doors.max_body_bytes)
+    routes = (*ROUTES, *TRAINING_ROUTES) if parts.training else ROUTES
     app[PARTS] = parts
-    app[openapi.DOCUMENTS] = openapi.documents(ROUTES, parts.doors.public_url)
+    app[TRAINING] = parts.training
+    app[openapi.DOCUMENTS] = openapi.documents(routes, parts.doors.public_url)
     app.on_response_prepare.append(guard.dress)
-    for route in ROUTES:
+    for route in routes:
         stream = route.name in STREAMS
         if route.method == "GET":
             app.router.add_get(route.path, _guarded(route), name=route.name, allow_head=not stream)

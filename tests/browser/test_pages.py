@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 from playwright.async_api import Page, async_playwright, expect
@@ -45,8 +46,15 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
         yield opened
 
 
+class Reached(Protocol):
+    """Something that is opened: a service of this process, or one of its own."""
+
+    @property
+    def url(self) -> str: ...
+
+
 @asynccontextmanager
-async def browsing(house: House, *, dark: bool = False, script: bool = True, width: int = 1366) -> AsyncIterator[Tab]:
+async def browsing(house: Reached, *, dark: bool = False, script: bool = True, width: int = 1366) -> AsyncIterator[Tab]:
     async with async_playwright() as play:
         chromium = await play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
         context = await chromium.new_context(

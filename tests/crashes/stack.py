@@ -148,6 +148,7 @@ async def standing(
             "MINGLUO_BROKER_URL": _through(broker.url, broker_line.port),
             "MINGLUO_TOKEN_CITY_WEATHER": TOKENS["city-weather"],
             "MINGLUO_TOKEN_DRILL": TOKENS["drill"],
+            "MINGLUO_DRILLS__PARTICIPANTS": f"[{', '.join(f'JA{number + 1:05d}' for number in range(people[0]))}]",
         }
         ground = await harness.ground(url, folder, played, people[0], residents=people[1], **{**settings, **more})
         store = open_store(url)

@@ -114,7 +114,7 @@ def test_help_names_every_command_without_loading_any() -> None:
         [sys.executable, "-c", code], cwd=PROJECT, capture_output=True, encoding="utf-8", timeout=LIMIT_S, check=False
     )
     assert done.returncode == 0, done.stderr
-    for name in ("demo", "serve", "migrate", "check", "warn", "preview", "why", "registry", "rejected"):
+    for name in ("demo", "serve", "migrate", "check", "warn", "preview", "why", "registry", "drill", "rejected"):
         assert re.search(rf"^  {name} ", done.stdout, re.MULTILINE), name
     assert done.stdout.splitlines()[-1] == "[]"
 

@@ -86,6 +86,9 @@ async def test_a_drill_says_so_everywhere_and_a_real_one_never(house: House) -> 
     assert '<body class="level red drill">' in shown
     assert "<title>【演练】" in shown
     assert "这不是真实预警" in shown
+    assert "不发：不在演练名单（drills.yaml）里" in shown, (
+        "in the field a drill tells whom a list names, and nobody is listed"
+    )
     assert "演练" not in await page(house, f"/warnings/{real['warning_id']}")
     assert '<tr class="drill">' in await page(house, "/")
 

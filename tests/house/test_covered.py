@@ -61,6 +61,11 @@ COVERED_BY = {
     "dispatcher.rehearsal": "tests/dispatcher/test_rehearsal.py",
     "dispatcher.rehearsal.__main__": "tests/dispatcher/test_rehearsal_server.py",
     "dispatcher.rehearsal.bench": "tests/dispatcher/test_bench.py",
+    "dispatcher.rehearsal.drill": "tests/journeys/test_drill.py",
+    "dispatcher.rehearsal.drill.letters": "tests/dispatcher/test_drill_scenario.py",
+    "dispatcher.rehearsal.founding": "tests/journeys/test_training.py",
+    "dispatcher.rehearsal.landing": "tests/journeys/test_demo.py",
+    "dispatcher.commands.options": "tests/journeys/test_drill.py",
     "dispatcher.rehearsal.bench.paired": "tests/dispatcher/test_bench_goals.py",
 }
 """A module or folder → what covers it; the nearest line counts."""

@@ -11,6 +11,7 @@ import re
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from dispatcher.intake import hazard, narrowing, rules, text
 from dispatcher.intake.findings import Decoded, Unreadable, refuse
@@ -120,9 +121,13 @@ def _faults(error: ValidationError) -> list[Finding]:
     found = []
     for fault in error.errors(include_url=False, include_input=False)[:_MOST_FAULTS]:
         path = ".".join(str(part)[:60] for part in fault["loc"]) or "报文"
-        sentence = _CHINESE.get(fault["type"]) or _expected(fault["type"], fault.get("ctx", {}), fault["msg"])
-        found.append(refuse(Code.SCHEMA, f"{path}：{sentence}"))
+        found.append(refuse(Code.SCHEMA, f"{path}：{in_chinese(fault)}"))
     return found
+
+
+def in_chinese(fault: ErrorDetails) -> str:
+    """What is wrong with one field."""
+    return _CHINESE.get(fault["type"]) or _expected(fault["type"], fault.get("ctx", {}), fault["msg"])
 
 
 def _expected(kind: str, context: dict[str, Any], message: str) -> str:

@@ -19,11 +19,13 @@ from dispatcher.rehearsal.report.replay import STEPS, Replay, replay
 from dispatcher.reporting import ANSWERED, Cell
 
 HERE = Path(__file__).parent
+TEMPLATES = (HERE, HERE.parent / "drill")
 MARKS = "示意图 · 合成数据"
-ATTRIBUTION = (
+PLACES = (
     "县（市、区）界：天地图。乡镇、村界为合成示意。地点：GeoNames（CC BY 4.0）、Vonng/adcode（CC BY 4.0，坐标已由 GCJ-02 "
-    "转为 WGS-84）。示意图，合成数据：人员、号码、网关、住户都是虚构的。"
+    "转为 WGS-84）。示意图。"
 )
+ATTRIBUTION = f"{PLACES}合成数据：人员、号码、网关、住户都是虚构的。"
 HEADERS = ("渠道", "计划", "已发", "送达", "应答", "失败", "不予发送")
 COUNTY_HEADERS = ("县（市、区）", "短信 送达/计划", "大喇叭", "党建平台", "未达")
 EVENT_CHINESE = {
@@ -71,7 +73,7 @@ def write_report(folder: Path, night: Night) -> Path:
     shown = drawing.picture(night.register)
     replays = [replay(night.register, one.summary, one.entries) for one in night.landed]
     numbered = enumerate(zip(night.landed, replays, strict=True))
-    chapters = [_chapter(shown, number, one, told) for number, (one, told) in numbered]
+    chapters = [chapter(shown, number, one, told) for number, (one, told) in numbered]
     (folder / "map.svg").write_text(
         drawing.final_map(shown, night.landed[0].summary, replays[0], MARKS), encoding="utf-8"
     )
@@ -92,7 +94,8 @@ def _row(name: str, cell: Cell) -> tuple[str, ...]:
     return name, *(f"{number:,}" for number in numbers)
 
 
-def _chapter(shown: drawing.Picture, number: int, landed: Landed, told: Replay) -> Chapter:
+def chapter(shown: drawing.Picture, number: int, landed: Landed, told: Replay) -> Chapter:
+    """`number`: its place on the page, which its map is called by."""
     found = landed.summary
     box, scale = drawing.zoom(shown, found)
     return Chapter(
@@ -101,7 +104,7 @@ def _chapter(shown: drawing.Picture, number: int, landed: Landed, told: Replay) 
         counties=county_rows(found.counties),
         times=time_lines(landed),
         troubles=trouble_lines(found),
-        happened=[(_clock(one.at), EVENT_CHINESE.get(one.kind, one.kind)) for one in landed.events],
+        happened=[(at_clock(one.at), EVENT_CHINESE.get(one.kind, one.kind)) for one in landed.events],
         outside=outside_lines(landed.resolution),
         holes=[f"{area}：{why}" for area, why in found.holes],
         box=box,
@@ -121,22 +124,32 @@ def _curves(told: Replay) -> str:
 
 
 def _html(night: Night, chapters: list[Chapter], replays: list[Replay]) -> str:
-    environment = Environment(loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined)
-    data = json.dumps({"steps": STEPS, "ramp": drawing.RAMP, "warnings": [one.data for one in replays]})
-    page: str = environment.get_template("report.html").render(
-        chapters=chapters,
-        headers=HEADERS,
-        county_headers=COUNTY_HEADERS,
+    return render(
+        "report.html",
+        chapters,
+        replays,
         checked=night.checked,
         ok=night.ok,
-        marks=MARKS,
-        attribution=ATTRIBUTION,
-        made=_clock(night.landed[-1].summary.times.last_sent, "%Y-%m-%d %H:%M"),
+        made=at_clock(night.landed[-1].summary.times.last_sent, "%Y-%m-%d %H:%M"),
         total=night.landed[0].summary.total,
-        style=(HERE / "report.css").read_text(encoding="utf-8"),
-        script=(HERE / "report.js").read_text(encoding="utf-8"),
-        data=data.replace("</", "<\\/"),
     )
+
+
+def render(template: str, chapters: Sequence[Chapter], replays: Sequence[Replay], **more: object) -> str:
+    """A page that stands alone: style, script and the ledger's times lie in it. `template`: of this folder or a drill's."""
+    environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined)
+    data = json.dumps({"steps": STEPS, "ramp": drawing.RAMP, "warnings": [one.data for one in replays]})
+    given = {
+        "chapters": chapters,
+        "headers": HEADERS,
+        "county_headers": COUNTY_HEADERS,
+        "marks": MARKS,
+        "attribution": ATTRIBUTION,
+        "style": (HERE / "report.css").read_text(encoding="utf-8"),
+        "script": (HERE / "report.js").read_text(encoding="utf-8"),
+        "data": data.replace("</", "<\\/"),
+    }
+    page: str = environment.get_template(template).render({**given, **more})
     return page
 
 
@@ -161,7 +174,7 @@ def _plain(night: Night, chapters: list[Chapter]) -> Iterator[str]:
     yield ATTRIBUTION
 
 
-def _clock(at: datetime | None, form: str = "%H:%M:%S.%f") -> str:
+def at_clock(at: datetime | None, form: str = "%H:%M:%S.%f") -> str:
     if at is None:
         return "—"
     text = at.astimezone(BEIJING).strftime(form)

@@ -6,7 +6,7 @@ import re
 
 from aiohttp import web
 
-from dispatcher.web import asking
+from dispatcher.web import asking, guard
 from dispatcher.web.console import landing
 from dispatcher.web.console.rendering import render
 from dispatcher.web.parts import parts
@@ -38,8 +38,22 @@ async def warning(request: web.Request) -> web.Response:
     return _page(request, "warning", told)
 
 
+async def reset(request: web.Request) -> web.Response:
+    """Begins the training anew: the service restarts on an empty database, and the browser's next request waits for it.
+
+    Answered once this site takes no more: else the browser would be shown the old list once again.
+    """
+    site = parts(request)
+    await guard.must_be_our_form(request, site.form_key)
+    assert site.doors.reset is not None  # the route exists in training alone
+    site.doors.reset()
+    await site.closing.wait()
+    return web.Response(status=303, headers={"Location": "/", "Connection": "close"})
+
+
 def _page(request: web.Request, name: str, values: dict[str, object]) -> web.Response:
-    part = asking.word(request, "part", ("live",))
+    part, site = asking.word(request, "part", ("live",)), parts(request)
+    values |= {"training": site.training, "form_key": site.form_key}
     text = render(f"{name}_live.html" if part else f"{name}.html", values)
     response = web.Response(text=text, content_type="text/html", charset="utf-8")
     response.enable_compression()

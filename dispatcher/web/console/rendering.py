@@ -10,6 +10,7 @@ from typing import Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from dispatcher.model import BEIJING, Channel, Kind, Level
+from dispatcher.planning import NOT_SENT_CHINESE
 from dispatcher.states import DeliveryState, WarningState
 
 HERE: Final = Path(__file__).parent
@@ -126,6 +127,10 @@ def event_word(kind: str) -> str:
     return EVENT_CHINESE.get(kind, kind)
 
 
+def not_sent_word(code: str) -> str:
+    return NOT_SENT_CHINESE.get(code, code)
+
+
 def again_word(code: str) -> str:
     return AGAIN_CHINESE.get(code, code)
 
@@ -141,7 +146,7 @@ def _environment() -> Environment:
     made.filters.update(
         clock=clock_time, full=full_time, short=short_time, grouped=grouped, percent=percent, level=level_word,
         roman=level_roman, state=state_word, channel=channel_word, kind=kind_word, delivery=delivery_word,
-        event=event_word, again=again_word,
+        event=event_word, again=again_word, not_sent=not_sent_word,
     )  # fmt: skip
     made.globals.update(span=span)
     return made
@@ -154,5 +159,5 @@ def render(template: str, values: Mapping[str, object]) -> str:
     return _PAGES.get_template(template).render(values)
 
 
-def error_page(status: int, title: str, detail: str) -> str:
-    return render("error.html", {"status": status, "title": title, "detail": detail})
+def error_page(status: int, title: str, detail: str, *, training: bool) -> str:
+    return render("error.html", {"status": status, "title": title, "detail": detail, "training": training})
