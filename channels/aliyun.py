@@ -213,10 +213,10 @@ class Account:
 def split(batch: Sequence[Message]) -> list[list[int]]:
     """Places of the messages of each request. Up to a hundred go as they come; of more, those with one text by the thousand."""
     calls: list[list[int]] = []
-    kinds: dict[tuple[str, bool], dict[str, list[int]]] = {}
+    kinds: dict[str, dict[str, list[int]]] = {}
     for at, one in enumerate(batch):
         if MAINLAND.fullmatch(one.to):
-            kinds.setdefault((one.bulletin.warning_id, one.bulletin.drill), {}).setdefault(one.text, []).append(at)
+            kinds.setdefault(one.bulletin.warning_id, {}).setdefault(one.text, []).append(at)
     for by_text in kinds.values():
         many = [places for places in by_text.values() if len(places) > MIXED]
         few = sorted(at for places in by_text.values() if len(places) <= MIXED for at in places)

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from channels.broadcast.gateway import EbmGateway, EbmSettings
-from channels.contract import Provider, ProviderSettings
+from channels.contract import NotConfigured, Provider, ProviderSettings
 from channels.pacing import Paced
 from channels.party.webhook import PartyWebhook, WebhookSettings
 from channels.sms.aliyun import AliyunSettings, AliyunSms
@@ -48,6 +48,9 @@ def build(channel: str, name: str, settings: Mapping[str, Any], transport: Trans
     Raises BadSettings, or NotConfigured where it lacks its account: it stays off, which is no fault.
     """
     kind, checked = check(channel, name, settings)
+    if checked.drill and not checked.base_url:
+        where = checked.variables(f"{checked.kind.upper()}_BASE_URL")
+        raise NotConfigured(f"演练接口未启用：请设置环境变量 {where}（演练专用的地址，不是登记册里的）")
     return Paced(kind.make(checked, transport, f"{callback_url.rstrip('/')}/{channel}/{name}"), checked)
 
 
@@ -68,4 +71,5 @@ def check(channel: str, name: str, settings: Mapping[str, Any]) -> tuple[Provide
 
 
 def _chinese(kind: str, message: str) -> str:
-    return {"extra_forbidden": "没有这个设置项（是不是拼错了？）", "missing": "缺少这一项"}.get(kind, message)
+    said = message.removeprefix("Value error, ")
+    return {"extra_forbidden": "没有这个设置项（是不是拼错了？）", "missing": "缺少这一项"}.get(kind, said)

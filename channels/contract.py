@@ -35,6 +35,11 @@ class ProviderSettings(BaseModel):
     follow_after_s: float = Field(
         default=0, ge=0, description="how long its own reports are waited for before it is asked"
     )
+    drill: bool = Field(default=False, description="a drill's own adapter: its account, its number, nothing live by it")
+
+    def variables(self, *names: str, between: str = "、") -> str:
+        """What the environment has to set: a drill's account is another than the live one."""
+        return between.join(f"MINGLUO_{'DRILL_' if self.drill else ''}{name}" for name in names)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +144,9 @@ class Refused:
 
 
 Outcome = Accepted | TryAgain | NotKnown | Refused
+
+MIXED = "240"
+"""The code of what was kept back because a drill and the real thing would have met."""
 
 
 class ReceiptState(StrEnum):

@@ -1,4 +1,4 @@
-"""Rate, in-flight bound and breaker, as a wrapper round any provider.
+"""Rate, in-flight bound and breaker, as a wrapper round any provider; and the door where drill and live are kept apart.
 
 It must survive a provider that is slow, down or throttling without burning the attempts of the messages or hammering it:
 whoever has something to send waits for its turn before it hands the message over, so what is held back here never left. The
@@ -13,9 +13,11 @@ from datetime import datetime
 from functools import cached_property
 from typing import Final
 
+from channels.apart import at_home, stopped
 from channels.contract import (
     STOOD_STILL,
     Accepted,
+    Asked,
     Asks,
     Blame,
     Message,
@@ -27,7 +29,6 @@ from channels.contract import (
     Refused,
     TryAgain,
 )
-from channels.text import mismarked
 
 FAILURES_TO_OPEN: Final = 5
 FIRST_REST_S: Final = 5.0
@@ -190,9 +191,10 @@ class Gate:
 
 
 class Paced:
-    """A provider with its pace. `provider` is the bare one; `reads` and `asks` are it, where it can do that.
+    """A provider with its pace. `provider` is the bare one; `reads` is it, and `asks` this, where it can do that.
 
-    `await turn()`, then `send` without awaiting anything between.
+    `await turn()`, then `send` without awaiting anything between. Nothing live leaves by a drill's provider (`drill`), no
+    drill by another, neither as a message nor as a question.
     """
 
     def __init__(
@@ -200,6 +202,7 @@ class Paced:
     ) -> None:
         self.provider = provider
         self.settings = settings
+        self.drill = settings.drill
         self.max_batch = provider.max_batch
         self._given_clock = clock
         self._rate: Rate | None = None
@@ -214,7 +217,7 @@ class Paced:
 
     @property
     def asks(self) -> Asks | None:
-        return self.provider if isinstance(self.provider, Asks) else None
+        return self if isinstance(self.provider, Asks) else None
 
     @property
     def rests(self) -> bool:
@@ -239,12 +242,30 @@ class Paced:
 
     def send(self, batch: Sequence[Message], now: datetime) -> Awaitable[list[Outcome]]:
         """As the provider's own; the messages of a batch have one peer, or none."""
-        fit = [not mismarked(message.text, drill=message.bulletin.drill) for message in batch]
-        return self._send(batch, now) if all(fit) else self._send_those(batch, fit, now)
+        refused = [stopped(message, drill=self.drill) for message in batch]
+        if any(refused):
+            return self._send_those(batch, refused, now)
+        return self._send([at_home(message) for message in batch] if self.drill else batch, now)
 
-    async def _send_those(self, batch: Sequence[Message], fit: Sequence[bool], now: datetime) -> list[Outcome]:
-        sent = iter(await self._send([message for message, good in zip(batch, fit, strict=True) if good], now))
-        return [next(sent) if good else _mismarked() for good in fit]
+    async def _send_those(
+        self, batch: Sequence[Message], refused: Sequence[Refused | None], now: datetime
+    ) -> list[Outcome]:
+        fit = [message for message, fault in zip(batch, refused, strict=True) if fault is None]
+        sent = iter(await self.send(fit, now))
+        return [fault or next(sent) for fault in refused]
+
+    async def ask(self, batch: Sequence[Message], now: datetime) -> list[Asked]:
+        """As the provider's own."""
+        refused = [stopped(message, drill=self.drill) for message in batch]
+        fit = [message for message, fault in zip(batch, refused, strict=True) if fault is None]
+        answers: list[Asked] = []
+        if fit and isinstance(self.provider, Asks):
+            answers = await self.provider.ask([at_home(message) for message in fit] if self.drill else fit, now)
+        asked = iter(answers)
+        return [
+            next(asked) if fault is None else Asked(id=message.id, code=fault.code, reason=fault.reason)
+            for message, fault in zip(batch, refused, strict=True)
+        ]
 
     async def _send(self, batch: Sequence[Message], now: datetime) -> list[Outcome]:
         if not batch:
@@ -311,7 +332,3 @@ def _failed(outcome: Outcome) -> bool:
     if isinstance(outcome, TryAgain):
         return not outcome.throttled and outcome.code != STOOD_STILL
     return isinstance(outcome, NotKnown)
-
-
-def _mismarked() -> Outcome:
-    return Refused(code="drill_mark", reason="演练标记与预警性质不符，已拦下", blame=Blame.MESSAGE)

@@ -80,6 +80,11 @@ def mark_drill(text: str) -> str:
     return _framed(text, DRILL)
 
 
+def unmarked(text: str) -> str:
+    """The inverse of `mark_drill`."""
+    return text.removeprefix(DRILL).removesuffix(DRILL)
+
+
 def mark_test(text: str) -> str:
     """【测试】 first and last."""
     return _framed(text, TEST)
@@ -90,8 +95,8 @@ def is_drill(text: str) -> bool:
 
 
 def mismarked(text: str, *, drill: bool) -> bool:
-    """Whether a drill goes out without its marks, or a real warning with them: the last gate before a provider."""
-    return not is_drill(text) if drill else text.startswith(DRILL) or text.endswith(DRILL)
+    """Whether a drill goes out without its marks first and last, or a real warning with one anywhere: nobody would run."""
+    return not is_drill(text) if drill else DRILL in text
 
 
 def cut(text: str, limit: int) -> str:

@@ -27,6 +27,7 @@ from dispatcher.model import (
 from dispatcher.settings import LevelPolicy, Policy, Wording
 from dispatcher.store.chunks import NewChunk
 from dispatcher.store.packing import FrozenRow, Header, digest, header_hash, pack, plan_hash, stamp
+from dispatcher.store.sides import NO_DRILL_PROVIDER
 from dispatcher.store.warnings import TextRow
 from dispatcher.wording import Saying, Wordsmith
 
@@ -42,6 +43,7 @@ NAMELESS = "本辖区"
 NOT_SENT_CHINESE: Mapping[str, str] = {
     CHANNEL_OFF: "policy.yaml 里这一级别不用它",
     NO_NUMBER: "今天的播发编号已用完",
+    NO_DRILL_PROVIDER: "没有启用演练专用的发送接口，演练不经它发出",
     TOLD: "先前已通知到，内容未变，不再打扰",
     NOT_IN_DRILL: "不在演练名单（drills.yaml）里",
     NO_CONSENT: "没有有效的演练同意记录（drills.yaml）",
@@ -98,6 +100,8 @@ class Frame:
     """EBMIDs of the versions before it."""
     numbers_used_up: bool = False
     """No EBMID is left today: no loudspeaker can be told."""
+    drill_channels: frozenset[Channel] = frozenset()
+    """Channels with a provider for drills: a drill leaves by no other."""
 
 
 def make_plan(message: WarningMessage, audience: Audience, frame: Frame) -> Plan:
@@ -292,6 +296,8 @@ def _limit(message: WarningMessage, frame: Frame) -> Limit | None:
 def _suppressed(message: WarningMessage, channel: Channel, frame: Frame, *, former: bool) -> str:
     """Why a channel is not used for this warning, or ''. What was sounded is also called off, and so is what was sounded
     where the warning does not hold any more."""
+    if message.drill and channel not in frame.drill_channels:
+        return NO_DRILL_PROVIDER
     if channel is Channel.BROADCAST and frame.numbers_used_up:
         return NO_NUMBER
     if message.kind is Kind.CANCEL or former:

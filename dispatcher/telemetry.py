@@ -25,7 +25,9 @@ RECEIPTS = Counter("mingluo_receipts_total", "Receipts by channel", ["channel", 
 UPLINKS = Counter("mingluo_uplinks_total", "What people wrote back", ["provider"], registry=REGISTRY)
 FORGED = Counter("mingluo_callbacks_forged_total", "Callbacks with a wrong signature", ["provider"], registry=REGISTRY)
 UNSETTLED = Gauge("mingluo_rows_unsettled", "Rows opened whose result is not durable yet", registry=REGISTRY)
-BACKLOG = Gauge("mingluo_backlog_rows", "Rows in memory that wait to be opened", ["channel"], registry=REGISTRY)
+BACKLOG = Gauge(
+    "mingluo_backlog_rows", "Rows in memory that wait to be opened", ["channel", "drill"], registry=REGISTRY
+)
 PROVIDER_UP = Gauge(
     "mingluo_provider_up", "0 while a provider rests or refuses our account", ["channel", "provider"], registry=REGISTRY
 )

@@ -30,7 +30,7 @@ from dispatcher.model import (
     WarningMessage,
     Why,
 )
-from dispatcher.planning import Frame, make_plan
+from dispatcher.planning import Frame, Plan, make_plan
 from dispatcher.settings import Settings, load
 from dispatcher.store import chunks, warnings
 from dispatcher.store.engine import Store, Tx
@@ -129,6 +129,7 @@ def frame(broadcast_id: str = "") -> Frame:
         villages=VILLAGES,
         broadcast_id=broadcast_id,
         limit=None,
+        drill_channels=frozenset(Channel),
     )
 
 
@@ -136,7 +137,16 @@ async def kept(tx: Tx, message: WarningMessage, audience: Audience, number: int 
     """A warning in force with its frozen plan, as `accept` would leave it; `number` makes its id."""
     message = replace(message, identifier=f"{message.identifier}_{number}")
     plan = make_plan(message, audience, frame())
-    row = WarningRow(
+    row = row_as_kept(message, plan, number)
+    await warnings.keep(tx, row, ())
+    await warnings.keep_texts(tx, row.id, plan.texts)
+    await chunks.freeze(tx, row.id, plan.chunks)
+    await chunks.release(tx, row.id)
+    return row
+
+
+def row_as_kept(message: WarningMessage, plan: Plan, number: int = 1) -> WarningRow:
+    return WarningRow(
         id=f"{number:032x}",
         chain_id=f"{number:032x}",
         source="city-weather",
@@ -169,11 +179,6 @@ async def kept(tx: Tx, message: WarningMessage, audience: Audience, number: int 
         received_at=message.sent,
         released_at=message.sent,
     )
-    await warnings.keep(tx, row, ())
-    await warnings.keep_texts(tx, row.id, plan.texts)
-    await chunks.freeze(tx, row.id, plan.chunks)
-    await chunks.release(tx, row.id)
-    return row
 
 
 async def released(store: Store, message: WarningMessage, audience: Audience, number: int = 1) -> WarningRow:

@@ -1,7 +1,8 @@
 """Party-building platforms by Standard Webhooks 1.0.0: a signed JSON event; a 2xx is the proof that it arrived.
 
 `webhook-id` is the delivery key, the same over all tries, so the platform knows a repetition. During a rotation both
-secrets sign. The address comes from a third party and is watched as a stranger's: https, no inner networks.
+secrets sign; a drill is signed by its own alone. The address comes from a third party and is watched as a stranger's: https,
+no inner networks.
 """
 
 from __future__ import annotations
@@ -10,17 +11,27 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Self
 
-from pydantic import Field
+from pydantic import Field, SecretStr, model_validator
 from standardwebhooks.webhooks import EmptyWebhookSecretError, Webhook
 
-from channels.contract import Accepted, Blame, Message, Outcome, ProviderSettings, Refused
+from channels.contract import Accepted, Blame, Message, NotConfigured, Outcome, ProviderSettings, Refused
 from channels.transport import Answer, Transport, judge, located, trace
 
 
 class WebhookSettings(ProviderSettings):
+    """`secret`: a drill's, in place of those the endpoints have for what is real; only for a drill."""
+
     timeout_s: float = Field(default=15, gt=0, le=60)
     in_flight: int = Field(default=16, ge=1, le=2000)
+    secret: SecretStr | None = None
+
+    @model_validator(mode="after")
+    def _a_secret_of_its_own_is_a_drills(self) -> Self:
+        if self.secret is not None and not self.drill:
+            raise ValueError("secret 只用于演练接口（drill: true）；实战用登记册里各端点自己的密钥")
+        return self
 
 
 LIMIT = 20_000
@@ -33,7 +44,10 @@ class PartyWebhook:
     max_batch = 1
 
     def __init__(self, settings: WebhookSettings, transport: Transport) -> None:
+        if settings.drill and settings.secret is None:
+            raise NotConfigured(f"党建平台演练未启用：请设置环境变量 {settings.variables('WEBHOOK_SECRET')}")
         self._settings = settings
+        self._own = (settings.secret.get_secret_value(),) if settings.secret else ()
         self._line = transport.line(in_flight=settings.in_flight, timeout_s=settings.timeout_s, stranger=True)
 
     async def send(self, batch: Sequence[Message], now: datetime) -> list[Outcome]:
@@ -43,10 +57,9 @@ class PartyWebhook:
         body = event(message, now)
         if len(body.encode()) >= LIMIT:
             return Refused(code="too_large", reason="事件超过 20 kB，请把该端点按县拆分", blame=Blame.MESSAGE)
+        secrets = self._own or message.secrets
         try:
-            signature = " ".join(
-                Webhook(secret).sign(message.id, now.astimezone(UTC), body) for secret in message.secrets
-            )
+            signature = " ".join(Webhook(secret).sign(message.id, now.astimezone(UTC), body) for secret in secrets)
         except (ValueError, EmptyWebhookSecretError):
             signature = ""
         if not signature:
@@ -59,9 +72,7 @@ class PartyWebhook:
         }
         answer = await self._line.post(located(self._settings.base_url, message.to), body.encode(), headers)
         said = answer if isinstance(answer, Answer) else None
-        return replace(
-            _outcome(answer, now), trace=trace(f"POST webhook-id: {message.id}\n{body}", said, message.secrets)
-        )
+        return replace(_outcome(answer, now), trace=trace(f"POST webhook-id: {message.id}\n{body}", said, secrets))
 
     async def close(self) -> None:
         await self._line.close()

@@ -47,7 +47,6 @@ class AliyunSettings(ProviderSettings):
     sign_name: str | None = None
     template_code: str | None = None
     template_param: str = "content"
-    drill_template_code: str | None = None
     callback_token: SecretStr | None = Field(default=None, min_length=16)
     batch: int = Field(default=100, ge=1, le=1000, description="messages in one call of ours; two fit into the window")
     look_up: bool = True
@@ -72,10 +71,9 @@ class AliyunSms:
         secret = settings.access_key_secret.get_secret_value() if settings.access_key_secret else ""
         key, sign_name, template = settings.access_key_id or "", settings.sign_name or "", settings.template_code or ""
         wanted = {"ACCESS_KEY_ID": key, "ACCESS_KEY_SECRET": secret, "SIGN_NAME": sign_name, "TEMPLATE_CODE": template}
-        if missing := "、".join([f"MINGLUO_ALIYUN_{name}" for name, value in wanted.items() if not value]):
-            raise NotConfigured(f"阿里云短信未启用：请设置环境变量 {missing}")
-        self._sign_name, self._variable = sign_name, settings.template_param
-        self._templates = {False: template, True: settings.drill_template_code or template}
+        if missing := [f"ALIYUN_{name}" for name, value in wanted.items() if not value]:
+            raise NotConfigured(f"阿里云短信未启用：请设置环境变量 {settings.variables(*missing)}")
+        self._sign_name, self._template, self._variable = sign_name, template, settings.template_param
         self._token = settings.callback_token.get_secret_value() if settings.callback_token else ""
         line = transport.line(in_flight=settings.in_flight, timeout_s=settings.timeout_s)
         asking = transport.line(in_flight=aliyun.ASKING, timeout_s=settings.timeout_s)
@@ -113,7 +111,7 @@ class AliyunSms:
 
     def _request(self, messages: Sequence[Message]) -> tuple[str, dict[str, str], dict[str, str]]:
         """The action, and its parameters in the query and in the form, where each belongs."""
-        query = {"TemplateCode": self._templates[messages[0].bulletin.drill], "OutId": aliyun.out_id(messages)}
+        query = {"TemplateCode": self._template, "OutId": aliyun.out_id(messages)}
         numbers = [aliyun.plain(one) for one in messages]
         texts = [{self._variable: unsigned(one.text)} for one in messages]
         if all(text == texts[0] for text in texts):

@@ -68,13 +68,11 @@ class TwilioSms:
     def __init__(self, settings: TwilioSettings, transport: Transport, callback_url: str) -> None:
         token = settings.auth_token.get_secret_value() if settings.auth_token else ""
         if not settings.account_sid or not token:
-            raise NotConfigured(
-                "短信 Twilio 未启用：请设置环境变量 MINGLUO_TWILIO_ACCOUNT_SID 和 MINGLUO_TWILIO_AUTH_TOKEN"
-            )
+            missing = settings.variables("TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", between=" 和 ")
+            raise NotConfigured(f"短信 Twilio 未启用：请设置环境变量 {missing}")
         if not settings.sender and not settings.messaging_service_sid:
-            raise NotConfigured(
-                "短信 Twilio 未启用：请设置环境变量 MINGLUO_TWILIO_SENDER 或 MINGLUO_TWILIO_MESSAGING_SERVICE_SID"
-            )
+            missing = settings.variables("TWILIO_SENDER", "TWILIO_MESSAGING_SERVICE_SID", between=" 或 ")
+            raise NotConfigured(f"短信 Twilio 未启用：请设置环境变量 {missing}")
         self._line = transport.line(in_flight=settings.in_flight, timeout_s=settings.timeout_s)
         self._account = Account(self._line, settings.base_url, settings.account_sid, token)
         from channels.twilio_sdk import client  # noqa: PLC0415 - with the first account, not before

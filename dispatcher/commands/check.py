@@ -20,7 +20,7 @@ from dispatcher.polling.reading import NotAFeed
 from dispatcher.registry import verifying
 from dispatcher.registry.register import count_units
 from dispatcher.service import schema
-from dispatcher.service.assembly import broker_of, clock, fetcher_of, open_context, providers_of
+from dispatcher.service.assembly import Providers, broker_of, clock, fetcher_of, open_context, providers_of
 from dispatcher.service.serving import address
 from dispatcher.settings import Feed, Settings, load
 from dispatcher.store import nodes, queues, uplinks
@@ -58,9 +58,11 @@ def command(json: Annotated[bool, typer.Option("--json", help="最后一行输�
 async def _check() -> list[Line]:
     settings = load()
     address(settings.service.listen)
+    found = providers_of(settings, Transport(loopback=not settings.production), "http://127.0.0.1")
     lines = [
         Line(name="配置", detail=f"{settings.config}，环境 {settings.service.profile}"),
-        _providers(settings),
+        _providers(settings, found),
+        _drill_providers(found),
         *await _feeds(settings),
     ]
     async with _database(settings, lines) as context:
@@ -69,14 +71,19 @@ async def _check() -> list[Line]:
     return lines
 
 
-def _providers(settings: Settings) -> Line:
-    found = providers_of(settings, Transport(loopback=not settings.production), "http://127.0.0.1")
-    on = "、".join(f"{channel}.{name}" for channel, name in found.on)
-    wired = {channel for channel, _ in found.on}
+def _providers(settings: Settings, found: Providers) -> Line:
+    on = "、".join(f"{channel}.{name}" for (channel, name), paced in found.on.items() if not paced.drill)
     used = {channel for policy in settings.policy.levels.values() for channel in policy.channels}
-    off = [why for (channel, _), why in found.off.items() if channel in used - wired]
-    dumb = [f"{channel.chinese}没有可用的发送接口" for channel in sorted(used - wired)]
+    missing = sorted(used - found.channels(drill=False))
+    off = [why for channel in missing for why in found.why_off(channel, drill=False)]
+    dumb = [f"{channel.chinese}没有可用的发送接口" for channel in missing]
     return Line(name="发送接口", detail=on or "一个也没有启用", problem="；".join(off or dumb))
+
+
+def _drill_providers(found: Providers) -> Line:
+    """A house without any is whole: its drills are kept and planned, and nothing of them leaves."""
+    on = "、".join(f"{channel}.{name}" for (channel, name), paced in found.on.items() if paced.drill)
+    return Line(name="演练接口", detail=on or "一个也没有启用：演练只登记，不发送")
 
 
 async def _feeds(settings: Settings) -> list[Line]:

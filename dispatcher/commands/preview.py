@@ -17,8 +17,8 @@ from dispatcher.commands.telling import WRONGLY_ASKED, aside, emit, fail, finish
 from dispatcher.model import BEIJING, Channel, Code, Verdict
 from dispatcher.pipeline.preview import Preview, preview
 from dispatcher.planning import NOT_SENT_CHINESE
-from dispatcher.service.assembly import clock, providers_of
-from dispatcher.settings import BadConfiguration, Settings, load
+from dispatcher.service.assembly import Providers, clock, providers_of
+from dispatcher.settings import BadConfiguration, load
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 SENT = "sent"
@@ -65,11 +65,13 @@ def _moment(text: str) -> datetime | None:
 async def _preview(question: Question) -> int:
     """Returns how many files could not be read."""
     settings, unreadable = load(), 0
-    off = _switched_off(settings)
+    providers = providers_of(settings, Transport(loopback=not settings.production), "http://127.0.0.1")
+    off = _switched_off(providers)
     asker = settings.sources.get(question.source)
     if question.source and asker is None:
         raise BadConfiguration(f"sources.yaml 里没有来源“{question.source}”，可用的有：{'、'.join(settings.sources)}")
     async with standing(settings) as context:
+        context.drill_channels = providers.channels(drill=True)
         if not await settled(context):
             aside("登记册是空的，圈不出任何村：请先运行 mingluo registry import 或 sample")
         for path in question.files:
@@ -81,7 +83,7 @@ async def _preview(question: Question) -> int:
                 continue
             found = await preview(context, letter.body, letter.content_type, asker, question.at)
             for channel, why in off.items():
-                if channel in found.channels:
+                if channel in found.channels and not found.drill:
                     found.channels[channel]["off"] = why
             if question.json:
                 emit(facts(letter.name, found))
@@ -99,6 +101,7 @@ def facts(file: str, found: Preview) -> dict[str, Any]:
         "reason": found.reason,
         "source_format": found.source_format,
         "msg_type": str(found.msg_type),
+        "drill": found.drill,
         "level": str(found.level),
         "hazard": found.hazard,
         "villages": list(found.villages),
@@ -159,8 +162,7 @@ def _plan(plan: dict[str, Any]) -> str:
     return told + (f"；现在发不出去：{plan['off']}" if plan.get("off") else "")
 
 
-def _switched_off(settings: Settings) -> dict[str, str]:
-    """Channel → why nothing can leave by it."""
-    found = providers_of(settings, Transport(loopback=not settings.production), "http://127.0.0.1")
-    wired = {channel for channel, _ in found.on}
-    return {str(channel): why for (channel, _), why in found.off.items() if channel not in wired}
+def _switched_off(found: Providers) -> dict[str, str]:
+    """Channel → why nothing real can leave by it."""
+    dumb = {channel for channel, _ in found.off} - found.channels(drill=False)
+    return {str(channel): why for channel in dumb for why in found.why_off(channel, drill=False)}

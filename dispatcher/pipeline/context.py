@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from dispatcher.model import Lane
+from dispatcher.model import Channel, Lane
 from dispatcher.registry import register as registers
 from dispatcher.registry.register import Register
 from dispatcher.settings import Settings
@@ -19,7 +19,7 @@ from dispatcher.store.sealed import Seal
 @dataclass(slots=True, kw_only=True)
 class Context:
     """One for the process. `now` is the only clock; `make_way`, `wake` and `ended` reach the sender, and do
-    nothing without one."""
+    nothing without one. `drill_channels`: those with a provider for drills; a drill is planned for no other."""
 
     settings: Settings
     store: Store
@@ -28,6 +28,9 @@ class Context:
     make_way: Callable[[Lane], None] = lambda _lane: None
     wake: Callable[[], None] = lambda: None
     ended: Callable[[str, DeliveryState], None] = lambda _id, _state: None
+    drill_channels: frozenset[Channel] = frozenset()
+    sides: dict[str, bool] = field(default_factory=dict)
+    """Warning → whether a drill, of those that receipts came for."""
     _register: Register | None = None
     _loading: asyncio.Lock = field(default_factory=asyncio.Lock)
 

@@ -37,7 +37,8 @@ class _Round:
 
 @dataclass(slots=True, kw_only=True)
 class Follower:
-    """`look` is called every second; it asks about each warning and channel when its turn has come."""
+    """`look` is called every second; it asks about each warning and channel when its turn has come; about drills alone, or
+    about none (`drill`), as its askers are."""
 
     context: Context
     book: ReceiptBook
@@ -45,13 +46,14 @@ class Follower:
     lookup: Lookup
     askers: Mapping[Channel, Asks]
     now: Callable[[], datetime]
+    drill: bool = False
     after_s: Mapping[Channel, float] = field(default_factory=dict)
     """How long a provider's own reports are waited for before it is asked."""
     _rounds: dict[tuple[str, Channel], _Round] = field(default_factory=dict)
 
     async def look(self) -> None:
         async with self.context.store.read() as tx:
-            open_ones = [row.id for row in await warnings.unfinished(tx)]
+            open_ones = [row.id for row in await warnings.unfinished(tx) if row.drill is self.drill]
         self._rounds = {key: turn for key, turn in self._rounds.items() if key[0] in open_ones}
         for warning_id in open_ones:
             for channel, asker in self.askers.items():
@@ -77,7 +79,10 @@ class Follower:
     async def _page(self, warning_id: str, channel: Channel, after: str) -> tuple[list[Row], Live | None]:
         async with self.context.store.read() as tx:
             rows = await deliveries.awaiting_receipt(tx, warning_id, channel, after, BATCH)
-            return rows, await self.desk.load(tx, warning_id) if rows else None
+            live = await self.desk.load(tx, warning_id) if rows else None
+        if live is None or live.wrong or live.bulletin.drill is not self.drill:
+            return rows, None  # what contradicts itself is nobody's to ask about
+        return rows, live
 
     async def _ask_page(self, channel: Channel, asker: Asks, rows: list[Row], live: Live) -> None:
         addresses = await self.lookup(rows)
@@ -97,7 +102,7 @@ class Follower:
             async with self.context.store.begin() as tx:
                 await pushes.keep(tx, asked)
         told = [one.receipt for one in answers if one.receipt and _is_news(one.receipt)]
-        await take_receipts(self.context, self.book, channel, told)
+        await take_receipts(self.context, self.book, channel, told, drill=self.drill)
         silent = sum(1 for one in answers if one.code)
         if silent:
             log.warning("询问结果没有得到回答，稍后再问", channel=channel, asked=len(answers), silent=silent)

@@ -203,6 +203,7 @@ def frame(context: Context, register: Register, resolved: Resolved, broadcast_id
         villages=resolved.villages,
         broadcast_id=broadcast_id,
         limit=None if settings.stage.rehearsed else settings.drills.on(context.now()),
+        drill_channels=context.drill_channels,
     )
 
 
@@ -222,7 +223,8 @@ async def _frozen(
     context: Context, tx: Tx, audience: Audience, spoken: tuple[WarningMessage, Resolved, list[str]]
 ) -> Frozen:
     message, resolved, earlier = spoken
-    sounds = any(member.channel is Channel.BROADCAST for member in (*audience.members, *audience.former))
+    mute = message.drill and Channel.BROADCAST not in context.drill_channels  # uses up no number of what is real
+    sounds = not mute and any(member.channel is Channel.BROADCAST for member in (*audience.members, *audience.former))
     plays = 0 if message.kind is Kind.CANCEL else 1
     broadcast_id = await _broadcast_id(context, tx, max(1, plays + len(earlier))) if sounds else ""
     whole = frame(context, await context.register(), resolved, broadcast_id)

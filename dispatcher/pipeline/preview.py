@@ -45,6 +45,7 @@ class Preview:
     reason: str
     source_format: str
     msg_type: str
+    drill: bool
     level: str
     hazard: str
     villages: tuple[str, ...]
@@ -176,6 +177,7 @@ def _preview(
         reason=reason,
         source_format=message.source_format,
         msg_type=message.kind,
+        drill=message.drill,
         level=message.level or "",
         hazard=message.hazard.name if message.hazard else message.event,
         villages=resolved.villages,
@@ -210,12 +212,13 @@ def _told_homes(audience: Audience) -> int:
 
 
 def _channels(context: Context, message: WarningMessage, plan: Plan | None, at: datetime) -> dict[str, dict[str, Any]]:
-    """Targets, rate and forecast a channel; the rate is its first provider's. `waits_until`: the end of quiet hours;
-    `not_sent`: why → rows of the plan that stay unsent."""
+    """Targets, rate and forecast a channel; the rate is its first provider's on that side. `waits_until`: the end of quiet
+    hours; `not_sent`: why → rows of the plan that stay unsent."""
     found: dict[str, dict[str, Any]] = {}
     for name, rows in (plan.channels if plan else {}).items():
-        providers = context.settings.channels.get(Channel(name), {})
-        rate = float(next((provider.get("rate", 100) for provider in providers.values()), 0))
+        providers = context.settings.channels.get(Channel(name), {}).values()
+        ours = [one for one in providers if bool(one.get("drill")) is message.drill]
+        rate = float(next((one.get("rate", 100) for one in ours), 0))
         unsent = plan.not_sent.get(name, {}) if plan else {}
         targets = rows - sum(unsent.values())
         found[name] = {"targets": targets, "rate": rate, "eta_s": round(targets / rate, 1) if rate else None}
@@ -244,6 +247,7 @@ def _nothing(findings: tuple[Finding, ...]) -> Preview:
         reason=reason,
         source_format="",
         msg_type="",
+        drill=False,
         level="",
         hazard="",
         villages=(),

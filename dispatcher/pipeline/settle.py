@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import structlog
+
 from channels.contract import Receipt
 from dispatcher.model import Channel, DeliveryKey, Level, Target, TargetKind
 from dispatcher.pipeline.context import Context
 from dispatcher.receipts import ReceiptBook, report_of
 from dispatcher.states import SENDING, WarningState
-from dispatcher.store import chunks, deliveries, events, ledger, warnings
+from dispatcher.store import chunks, deliveries, events, ledger, sides, warnings
 from dispatcher.store.deliveries import Report
 from dispatcher.store.engine import Tx, storable
 from dispatcher.store.events import Event
@@ -22,20 +24,44 @@ from dispatcher.store.warnings import Underway
 
 LOOK_UP_S = 10.0
 """How long whose receipt it is may take to find."""
+SIDES_KEPT = 10_000
+
+log = structlog.get_logger()
 
 
-async def take_receipts(context: Context, book: ReceiptBook, channel: Channel, receipts: Sequence[Receipt]) -> int:
-    """Enters receipts that name a delivery; returns how many named none. Returns after the commit."""
-    reports: list[Report] = []
-    strangers = 0
+async def take_receipts(
+    context: Context, book: ReceiptBook, channel: Channel, receipts: Sequence[Receipt], *, drill: bool = False
+) -> int:
+    """Enters receipts that name a delivery; returns how many named none. Returns after the commit.
+
+    `drill`: whether a drill's provider says it. What it says of a real delivery is not believed, nor the other way.
+    """
     nameless = [receipt for receipt in receipts if not receipt.id]
     found = await _looked_up(context, channel, nameless) if nameless else {}
-    for receipt in receipts:
-        keys = _named(receipt.id) if receipt.id else found[receipt]
-        strangers += not keys
-        reports += [report_of(receipt, key) for key in keys]
+    keys = [_named(receipt.id) if receipt.id else found[receipt] for receipt in receipts]
+    foreign = await _other_side(context, {key.warning_id for some in keys for key in some}, drill=drill)
+    reports: list[Report] = []
+    strangers = 0
+    for receipt, some in zip(receipts, keys, strict=True):
+        ours = [report_of(receipt, key) for key in some if key.warning_id not in foreign]
+        strangers += not ours
+        reports += ours
     await book.enter(reports)
     return strangers
+
+
+async def _other_side(context: Context, warning_ids: set[str], *, drill: bool) -> set[str]:
+    """Of these, the warnings that stand on the other side. What is a drill stays one, so it is asked once."""
+    known = context.sides
+    if unknown := warning_ids - known.keys():
+        async with asyncio.timeout(LOOK_UP_S), context.store.read() as tx:
+            known.update(await sides.sides_of(tx, unknown))
+        while len(known) > SIDES_KEPT:
+            del known[next(iter(known))]
+    foreign = {one for one in warning_ids if known.get(one, drill) is not drill}
+    for one in foreign:
+        log.error("演练接口的回执说的是实战预警，或者相反，没有采信：请立即查明", warning_id=one, by_drill=drill)
+    return foreign
 
 
 def _named(name: str) -> list[DeliveryKey]:

@@ -63,12 +63,10 @@ class Wrong(Exception):
 class Aliyun(Player):
     """`account`: the AccessKey, id and secret."""
 
-    name = "aliyun"
-
     def __init__(
-        self, folder: Path, faults: Faults, reports: Reports, clock: Callable[[], float], account: tuple[str, str]
+        self, log: Path, faults: Faults, reports: Reports, clock: Callable[[], float], account: tuple[str, str]
     ) -> None:
-        super().__init__(folder, faults, reports, clock)
+        super().__init__(log, faults, reports, clock)
         self._account = account
         self._nonces: set[str] = set()
         self._by_number: dict[str, list[Sms]] = {}

@@ -29,11 +29,15 @@ from dispatcher.store.packing import unpack
 from dispatcher.store.registry import opening
 from dispatcher.store.sealed import Seal, WrongKey
 
-LOGS = (
-    (Channel.SMS, "aliyun.jsonl"),
-    (Channel.SMS, "sms.jsonl"),
-    (Channel.BROADCAST, "gateway.jsonl"),
-    (Channel.PARTY, "platform.jsonl"),
+LOGS = tuple(
+    (channel, f"{player}{side}.jsonl")
+    for side in ("", "_drill")
+    for channel, player in (
+        (Channel.SMS, "aliyun"),
+        (Channel.SMS, "sms"),
+        (Channel.BROADCAST, "gateway"),
+        (Channel.PARTY, "platform"),
+    )
 )
 EXCUSED = frozenset(
     {DeliveryState.FAILED, DeliveryState.SUPPRESSED, DeliveryState.EXPIRED, DeliveryState.WITHDRAWN}

@@ -7,6 +7,7 @@ its standard input closes, even if this process is killed.
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import json
 import logging
@@ -38,36 +39,41 @@ class StageFailed(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class City:
-    """Where the players stand."""
+    """Where the players stand. Drills have players, accounts and secrets of their own."""
 
     ports: Mapping[str, int]
     account: str
     token: str
     callback_token: str
+    drill_account: str
+    drill_token: str
+    drill_callback_token: str
+    drill_secret: str
 
     def url(self, player: str) -> str:
         return f"http://127.0.0.1:{self.ports[player]}"
 
     async def report_to(self, console: str) -> None:
         """Tells Aliyun where to push what it has to say, as somebody does in its console."""
-        where = {"url": f"{console}/api/v1/callbacks/sms/aliyun/{self.callback_token}"}
-        limit = aiohttp.ClientTimeout(total=START_LIMIT_S)
-        async with (
-            aiohttp.ClientSession(timeout=limit) as session,
-            session.post(f"{self.url('aliyun')}/_rehearsal/callback", json=where) as answer,
-        ):
-            if answer.status != 204:
-                raise StageFailed(f"演示用的短信平台没有接受回执地址（HTTP {answer.status}）")
+        said = "演示用的短信平台没有接受回执地址"
+        for player, token in (("aliyun", self.callback_token), ("aliyun_drill", self.drill_callback_token)):
+            where = {"url": f"{console}/api/v1/callbacks/sms/{player}/{token}"}
+            await self._tell(player, "callback", where, said)
 
     async def know(self, known: Mapping[str, tuple[str, ...]]) -> None:
-        """Gives the party platforms the secrets they share with us."""
+        """Gives the party platforms the secrets they share with us; the one for drills has one for all."""
+        said = "演示用的党建平台没有接受密钥"
+        await self._tell("platform", "secrets", known, said)
+        await self._tell("platform_drill", "secrets", dict.fromkeys(known, (self.drill_secret,)), said)
+
+    async def _tell(self, player: str, what: str, given: Mapping[str, object], refused: str) -> None:
         limit = aiohttp.ClientTimeout(total=START_LIMIT_S)
         async with (
             aiohttp.ClientSession(timeout=limit) as session,
-            session.post(f"{self.url('platform')}/_rehearsal/secrets", json=known) as answer,
+            session.post(f"{self.url(player)}/_rehearsal/{what}", json=given) as answer,
         ):
             if answer.status != 204:
-                raise StageFailed(f"演示用的党建平台没有接受密钥（HTTP {answer.status}）")
+                raise StageFailed(f"{refused}（HTTP {answer.status}）")
 
 
 def new_folder(what: str, now: datetime) -> Path:
@@ -89,8 +95,9 @@ def new_folder(what: str, now: datetime) -> Path:
 @asynccontextmanager
 async def city(folder: Path) -> AsyncIterator[City]:
     """The players, for as long as the block lasts."""
-    account, token = "AC" + secrets.token_hex(16), secrets.token_hex(16)
+    (account, token), (drill_account, drill_token) = _account(), _account()
     arguments = ["--dir", str(folder / "providers"), "--port", "0", "--account", account, "--token", token]
+    arguments += ["--drill-account", drill_account, "--drill-token", drill_token]
     said = await asyncio.to_thread(open, folder / "providers.log", "wb")
     with said:
         process = await asyncio.create_subprocess_exec(
@@ -99,9 +106,22 @@ async def city(folder: Path) -> AsyncIterator[City]:
         )  # fmt: skip
     try:
         ports = await _ports(process, folder)
-        yield City(ports=ports, account=account, token=token, callback_token=secrets.token_hex(16))
+        yield City(
+            ports=ports,
+            account=account,
+            token=token,
+            callback_token=secrets.token_hex(16),
+            drill_account=drill_account,
+            drill_token=drill_token,
+            drill_callback_token=secrets.token_hex(16),
+            drill_secret="whsec_" + base64.b64encode(secrets.token_bytes(24)).decode(),
+        )
     finally:
         await _end(process)
+
+
+def _account() -> tuple[str, str]:
+    return "AC" + secrets.token_hex(16), secrets.token_hex(16)
 
 
 def outside_environment() -> dict[str, str]:
@@ -128,9 +148,13 @@ def settings_for(folder: Path, place: City, **more: str) -> Settings:
 
 def played(settings: Settings, place: City) -> Settings:
     """The same with every provider played by this city. Whoever nobody plays is left out: no account but the city's."""
-    ours = _accounts(place)
+    ours = {False: _accounts(place), True: _drill_accounts(place)}
     channels = {
-        channel: {name: {**given, **ours[given["kind"]]} for name, given in named.items() if given.get("kind") in ours}
+        channel: {
+            name: {**given, **ours[bool(given.get("drill"))][given["kind"]]}
+            for name, given in named.items()
+            if given.get("kind") in ours[bool(given.get("drill"))]
+        }
         for channel, named in settings.channels.items()
     }
     return replace(settings, channels=channels)
@@ -145,7 +169,6 @@ def _accounts(place: City) -> Mapping[str, Mapping[str, object]]:
             "access_key_secret": place.token,
             "sign_name": "吉安应急",
             "template_code": "SMS_154000000",
-            "drill_template_code": None,
             "callback_token": place.callback_token,
             "rate": SMS_RATE,
         },
@@ -159,6 +182,31 @@ def _accounts(place: City) -> Mapping[str, Mapping[str, object]]:
         },
         "ebm": {"base_url": place.url("gateway"), "secret": secrets.token_hex(16)},
         "webhook": {"base_url": place.url("platform")},
+    }
+
+
+def _drill_accounts(place: City) -> Mapping[str, Mapping[str, object]]:
+    """A drill goes to the players of drills, and a real warning never does."""
+    return {
+        "aliyun": {
+            "base_url": place.url("aliyun_drill"),
+            "access_key_id": place.drill_account,
+            "access_key_secret": place.drill_token,
+            "sign_name": "吉安应急",
+            "template_code": "SMS_154000001",
+            "callback_token": place.drill_callback_token,
+            "rate": SMS_RATE,
+        },
+        "twilio": {
+            "base_url": place.url("sms_drill"),
+            "account_sid": place.drill_account,
+            "auth_token": place.drill_token,
+            "sender": "+8615400000001",
+            "messaging_service_sid": None,
+            "rate": SMS_RATE,
+        },
+        "ebm": {"base_url": place.url("gateway_drill"), "secret": secrets.token_hex(16)},
+        "webhook": {"base_url": place.url("platform_drill"), "secret": place.drill_secret},
     }
 
 

@@ -41,10 +41,8 @@ class Playing:
 
 
 class Gateways(Player):
-    name = "gateway"
-
-    def __init__(self, folder: Path, faults: Faults, reports: Reports, clock: Callable[[], float]) -> None:
-        super().__init__(folder, faults, reports, clock)
+    def __init__(self, log: Path, faults: Faults, reports: Reports, clock: Callable[[], float]) -> None:
+        super().__init__(log, faults, reports, clock)
         self._playing: dict[tuple[str, str], Playing] = {}
         self._seen: set[tuple[str, str]] = set()
         self._called_off: set[tuple[str, str]] = set()

@@ -20,10 +20,8 @@ from dispatcher.rehearsal.reports import Reports
 
 
 class Platforms(Player):
-    name = "platform"
-
-    def __init__(self, folder: Path, faults: Faults, reports: Reports, clock: Callable[[], float]) -> None:
-        super().__init__(folder, faults, reports, clock)
+    def __init__(self, log: Path, faults: Faults, reports: Reports, clock: Callable[[], float]) -> None:
+        super().__init__(log, faults, reports, clock)
         self._webhooks: dict[str, list[Webhook]] = {}
         self._seen: set[tuple[str, str]] = set()
 

@@ -19,15 +19,14 @@ HANG_S: Final = 120.0
 
 
 class Player(ABC):
-    """One server. A subclass has `name` (its log is `name.jsonl`) and `play`."""
+    """One server, called as its log is. A subclass has `play`."""
 
-    name = ""
-
-    def __init__(self, folder: Path, faults: Faults, reports: Reports, clock: Callable[[], float]) -> None:
+    def __init__(self, log: Path, faults: Faults, reports: Reports, clock: Callable[[], float]) -> None:
+        self.name = log.stem
         self.mischief = Mischief(faults, clock)
         self.reports = reports
         self.clock = clock
-        self.log = Log(folder / f"{self.name}.jsonl", clock)
+        self.log = Log(log, clock)
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Everything that arrives. `/_rehearsal/…` is for whoever runs the rehearsal; the rest is the provider's."""

@@ -13,9 +13,9 @@ import signal
 import stat
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -34,32 +34,46 @@ HOST: Final = "127.0.0.1"
 LINE: Final = 64 * 1024
 """A thousand numbers in a query are 14 kB."""
 PLAYERS: Final = ("sms", "gateway", "platform", "aliyun")
+DRILL: Final = "_drill"
+"""What the players of drills are called besides: they have accounts, ports and logs of their own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """`folder` gets a log for each player, `name.jsonl`. `port`: 0 = any; else the first of four.
+    """`folder` gets a log for each player, `name.jsonl`. `port`: 0 = any; else the first of eight.
 
-    `account` and `token` are those of both SMS providers: Twilio's (player `sms`) and Aliyun's.
+    `account` and `token` are those of both SMS providers: Twilio's (player `sms`) and Aliyun's; `drill` are those of the
+    two for drills.
     """
 
     folder: Path
     account: str
     token: str
+    drill: tuple[str, str] = ("ACdrill", "drill")
     port: int = 0
     secrets: Mapping[str, list[str]] = field(default_factory=dict)
     faults: Mapping[str, Faults] = field(default_factory=dict)
-    """Player (one of PLAYERS) → what it does wrong from the start."""
+    """Player (one of PLAYERS, or of those for drills) → what it does wrong from the start."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class City:
-    """Where the players stand: base URLs, and the players themselves for tests in the same process."""
+class Players:
+    """One of each."""
 
     sms: Twilio
     gateway: Gateways
     platform: Platforms
     aliyun: Aliyun
+
+    def __iter__(self) -> Iterator[Player]:
+        return iter((self.sms, self.gateway, self.platform, self.aliyun))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class City(Players):
+    """Where the players stand: base URLs, and the players themselves for tests in the same process; those of drills apart."""
+
+    drill: Players
     ports: Mapping[str, int]
 
     def url(self, player: str) -> str:
@@ -70,28 +84,36 @@ class City:
 async def playing(options: Options, clock: Callable[[], float] = time.time) -> AsyncIterator[City]:
     """The city, for as long as the block lasts."""
     reports = Reports()
-    common = (reports, clock)
-    city = City(
-        sms=Twilio(options.folder, _faults(options, "sms"), *common, (options.account, options.token)),
-        gateway=Gateways(options.folder, _faults(options, "gateway"), *common),
-        platform=Platforms(options.folder, _faults(options, "platform"), *common),
-        aliyun=Aliyun(options.folder, _faults(options, "aliyun"), *common, (options.account, options.token)),
-        ports={},
-    )
-    city.platform.know(options.secrets)
-    players: tuple[Player, ...] = (city.sms, city.gateway, city.platform, city.aliyun)
+    live = _players(options, (options.account, options.token), "", (reports, clock))
+    drill = _players(options, options.drill, DRILL, (reports, clock))
+    live.platform.know(options.secrets)
     async with AsyncExitStack() as stack:
         ports = {}
-        for number, player in enumerate(players):
+        for number, player in enumerate((*live, *drill)):
             stack.callback(player.close)
             ports[player.name] = await _open(player, options.port + number if options.port else 0, stack)
         try:
             async with asyncio.TaskGroup() as group:
                 sending = group.create_task(reports.run())
-                yield replace(city, ports=ports)
+                yield City(**{player: getattr(live, player) for player in PLAYERS}, drill=drill, ports=ports)
                 sending.cancel()
         except BaseExceptionGroup as group_error:
             raise group_error.exceptions[0] from None  # what went wrong inside the block, as it was
+
+
+def _players(
+    options: Options, account: tuple[str, str], suffix: str, common: tuple[Reports, Callable[[], float]]
+) -> Players:
+    def named(player: str) -> tuple[Path, Faults, Reports, Callable[[], float]]:
+        name = f"{player}{suffix}"
+        return options.folder / f"{name}.jsonl", options.faults.get(name, Faults()), *common
+
+    return Players(
+        sms=Twilio(*named("sms"), account),
+        gateway=Gateways(*named("gateway")),
+        platform=Platforms(*named("platform")),
+        aliyun=Aliyun(*named("aliyun"), account),
+    )
 
 
 async def _open(player: Player, port: int, stack: AsyncExitStack) -> int:
@@ -117,17 +139,20 @@ async def run(options: Options) -> None:
 
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
-        prog="python -m dispatcher.rehearsal", description="本机上的“城市”：扮演两家短信服务商、网关和党建平台"
+        prog="python -m dispatcher.rehearsal",
+        description="本机上的“城市”：扮演两家短信服务商、网关和党建平台，演练专用的另有一套",
     )
     parser.add_argument(
         "--dir",
         type=Path,
         required=True,
-        help="记录写在这个文件夹，一个角色一份：sms.jsonl、aliyun.jsonl、gateway.jsonl、platform.jsonl",
+        help="记录写在这个文件夹，一个角色一份：sms.jsonl、aliyun.jsonl、gateway.jsonl、platform.jsonl，演练的另加 _drill",
     )
-    parser.add_argument("--port", type=int, default=0, help="四个端口中的第一个；0 为任意空闲端口")
+    parser.add_argument("--port", type=int, default=0, help="八个端口中的第一个；0 为任意空闲端口")
     parser.add_argument("--account", default="ACrehearsal", help="短信账户，Twilio 和阿里云同用")
     parser.add_argument("--token", default="rehearsal", help="短信账户的密钥")
+    parser.add_argument("--drill-account", default="ACdrill", help="演练专用的短信账户")
+    parser.add_argument("--drill-token", default="drill", help="演练专用短信账户的密钥")
     parser.add_argument("--secrets", type=Path, help="党建平台密钥文件，JSON：{端点: [密钥, …]}")
     parser.add_argument("--faults", default="{}", help='故障，JSON：{"sms": {"refuse": 0.01, "delay_s": 0.05}}')
     given = parser.parse_args(arguments)
@@ -138,7 +163,13 @@ def main(arguments: Sequence[str]) -> int:
         print(f"参数有误，请改正：{error}", file=sys.stderr)
         return 2
     options = Options(
-        folder=given.dir, account=given.account, token=given.token, port=given.port, secrets=secrets, faults=faults
+        folder=given.dir,
+        account=given.account,
+        token=given.token,
+        drill=(given.drill_account, given.drill_token),
+        port=given.port,
+        secrets=secrets,
+        faults=faults,
     )
     run_on_loop(run(options))
     return 0
@@ -146,13 +177,9 @@ def main(arguments: Sequence[str]) -> int:
 
 def _read_faults(text: str) -> dict[str, Faults]:
     faults = {name: Faults.read(json.dumps(one)) for name, one in json.loads(text).items()}
-    if unknown := faults.keys() - set(PLAYERS):
+    if unknown := faults.keys() - {f"{name}{suffix}" for name in PLAYERS for suffix in ("", DRILL)}:
         raise ValueError(f"没有这个角色：{'、'.join(sorted(unknown))}")
     return faults
-
-
-def _faults(options: Options, player: str) -> Faults:
-    return options.faults.get(player, Faults())
 
 
 def _watch_parent(stop: asyncio.Event) -> None:

@@ -43,12 +43,10 @@ class Sms:
 
 
 class Twilio(Player):
-    name = "sms"
-
     def __init__(
-        self, folder: Path, faults: Faults, reports: Reports, clock: Callable[[], float], account: tuple[str, str]
+        self, log: Path, faults: Faults, reports: Reports, clock: Callable[[], float], account: tuple[str, str]
     ) -> None:
-        super().__init__(folder, faults, reports, clock)
+        super().__init__(log, faults, reports, clock)
         self._sid, self._token = account
         self._authorization = encode_basic_auth(*account)
         self._path = f"/2010-04-01/Accounts/{self._sid}/Messages.json"

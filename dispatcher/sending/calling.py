@@ -15,7 +15,7 @@ from typing import Protocol
 
 import structlog
 
-from channels.contract import Accepted, Asked, Asks, Blame, Message, NotKnown, Outcome, Receipt, Refused
+from channels.contract import MIXED, Accepted, Asked, Asks, Blame, Message, NotKnown, Outcome, Receipt, Refused
 from dispatcher.sending.live import Live
 from dispatcher.sending.outcome import Call, Jitter, found, settle
 from dispatcher.sending.watchdog import Leash
@@ -54,7 +54,8 @@ class Way(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wire:
-    """A provider under its name, and how far it may be pushed. `look_up`: asked about what is in doubt before a resend."""
+    """A provider under its name, and how far it may be pushed. `look_up`: asked about what is in doubt before a resend;
+    `drill`: it is a drill's, and takes nothing else."""
 
     name: str
     way: Way
@@ -63,6 +64,7 @@ class Wire:
     timeout_s: float
     rate: float
     look_up: bool = False
+    drill: bool = False
 
     @property
     def ahead(self) -> int:
@@ -102,6 +104,9 @@ class Caller:
         self._now = now
         self._jitter = jitter
         self._faults: dict[str, str] = {}
+        self._told_mixed: set[str] = set()
+        self.mixed = 0
+        """Messages that were kept back at a provider's door: a drill at a live one, or the other way."""
         self.tally: Counter[tuple[str, str]] = Counter()
         """(provider, outcome) → messages, since it was last taken."""
 
@@ -137,6 +142,7 @@ class Caller:
         outcomes = await self._outcomes(wire, [item.message for item in to_send], started, leash)
         ended = self._now()
         self._note(wire, outcomes)
+        self._note_mixed(wire, live, outcomes)
         call = Call(
             chunk_id=chunk_id,
             live=live,
@@ -215,3 +221,13 @@ class Caller:
                     self._faults[wire.name] = f"{outcome.code} {outcome.reason}"
                 case _:
                     pass
+
+    def _note_mixed(self, wire: Wire, live: Live, outcomes: list[Outcome]) -> None:
+        """Somebody is woken, once a warning: there may be a hundred thousand messages of it."""
+        kept_back = [one for one in outcomes if isinstance(one, Refused) and one.code == MIXED]
+        self.mixed += len(kept_back)
+        warning_id = live.bulletin.warning_id
+        if kept_back and warning_id not in self._told_mixed:
+            self._told_mixed.add(warning_id)
+            reason = kept_back[0].reason
+            log.error("演练与实战混用，已在发送接口前拦下", provider=wire.name, warning_id=warning_id, reason=reason)

@@ -17,9 +17,10 @@ from functools import partial
 import structlog
 
 from dispatcher.model import Channel, Lane
+from dispatcher.sending.barring import Bar, Side
 from dispatcher.sending.calling import Wire
 from dispatcher.sending.lease import Lease
-from dispatcher.sending.live import Desk, Live
+from dispatcher.sending.live import PLAN_CHANGED, Desk, Live
 from dispatcher.sending.opened import Lookup, OpenChunk
 from dispatcher.sending.outcome import Jitter
 from dispatcher.sending.outlet import BACKLOG, Outlet
@@ -39,7 +40,6 @@ WAY_LOOK_S = 0.1
 RETRIES = 1000
 LOOKED_BACK = timedelta(days=7)
 """Whoever is asked about a doubtful SMS looks back a day or two, and finds nothing of an older warning."""
-PLAN_CHANGED = "plan_changed"
 
 log = structlog.get_logger()
 
@@ -69,17 +69,20 @@ class Dispatcher:
         self._now = now
         self._jitter = jitter
         self._writer = Writer(store, self._holder, now)
-        self._outlets: dict[str, Outlet] = {}
+        self._outlets: dict[Side, Outlet] = {}
+        self._bar = Bar(self._outlets.keys(), now)
         alone = store.dialect == "sqlite"  # there one process holds the lock file, so nothing can be taken over
         self.lease = Lease(math.inf if alone else chunks.LEASE_S, time.monotonic)
         self._way = Way()
         self._wakes: list[asyncio.Event] = []
         self._draining = False
 
-    def connect(self, wires: Mapping[Channel, Sequence[Wire]], lookup: Lookup) -> None:
-        """Gives each channel its providers, the first and its reserves; before `run`."""
-        for channel, some in wires.items():
-            self._outlets[channel] = Outlet(
+    def connect(self, wires: Mapping[tuple[Channel, bool], Sequence[Wire]], lookup: Lookup) -> None:
+        """Gives each channel its providers, the first and its reserves, on either side; before `run`."""
+        for (channel, drill), some in wires.items():
+            if any(wire.drill is not drill for wire in some):
+                raise ValueError(f"{channel}: a provider stands on the wrong side")
+            self._outlets[channel, drill] = Outlet(
                 some, self._writer, (lookup, self._taken), (self.lease, self._way), (self._now, self._jitter)
             )
 
@@ -93,9 +96,18 @@ class Dispatcher:
         return sum(outlet.under_way for outlet in self._outlets.values()) + self._writer.unwritten
 
     @property
-    def outlets(self) -> Mapping[str, Outlet]:
-        """By channel: what waits there, and how its providers do."""
+    def outlets(self) -> Mapping[Side, Outlet]:
+        """By channel and side: what waits there, and how its providers do."""
         return self._outlets
+
+    @property
+    def mixed(self) -> int:
+        """Rows and messages refused since the start, because a drill and the real thing would have met."""
+        return self._bar.mixed + sum(outlet.mixed for outlet in self._outlets.values())
+
+    @property
+    def _live_channels(self) -> list[str]:
+        return [channel for channel, drill in self._outlets if not drill]
 
     def wake(self) -> None:
         """Something was released, or is due."""
@@ -115,10 +127,10 @@ class Dispatcher:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._writer.run(), name="writer")
             await self._take_back()
-            for channel, outlet in self._outlets.items():
-                tasks.create_task(outlet.run(), name=f"{channel}: outlet")
-                feed = self._repeat(partial(self._feed, channel), self._woken_by(outlet.low))
-                tasks.create_task(feed, name=f"{channel}: planner")
+            for side, outlet in self._outlets.items():
+                tasks.create_task(outlet.run(), name=f"{side}: outlet")
+                feed = self._repeat(partial(self._feed, side), self._woken_by(outlet.low))
+                tasks.create_task(feed, name=f"{side}: planner")
             tasks.create_task(self._repeat(self._retry, self._woken_by(asyncio.Event())), name="retries")
             # What is released does not wake these: their transactions would stand before its first message.
             tasks.create_task(self._repeat(self._lay_to_rest, asyncio.Event()), name="ended, unsent")
@@ -160,35 +172,47 @@ class Dispatcher:
 
     # ── new chunks ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _feed(self, channel: str) -> float | None:
+    async def _feed(self, side: Side) -> float | None:
         """Where the way is kept for something more urgent, it looks again soon."""
-        outlet = self._outlets[channel]
         while not self._draining:
-            opened = await self._writer.beside(partial(self._plan, channel, self._above(outlet)))
+            opened = await self._writer.beside(partial(self._plan, side, self._above(side)))
             if opened is None:
                 return None if self._way.lane is None else WAY_LOOK_S
-            outlet.add(opened)
-            await outlet.begun()
+            self._hand_out(side[0], opened)
+            await self._outlets[side].begun()
         return None
 
-    def _above(self, outlet: Outlet) -> int | None:
-        """Only what is more urgent than this lane is planned now; None: whatever there is."""
+    def _hand_out(self, channel: str, opened: OpenChunk) -> None:
+        """The one place where an outlet is chosen: by what the warning itself is, as it was approved."""
+        if opened.rows:
+            self._outlets[channel, opened.live.bulletin.drill].add(opened)
+        else:
+            self._writer.settle([], [opened.id])
+
+    def _above(self, side: Side) -> int | None:
+        """Only what is more urgent than this lane is planned now; None: whatever there is. A drill waits for all that is
+        real: it has providers of its own, but the database and this machine are everybody's."""
+        outlet = self._outlets[side]
         bounds = [outlet.lane if outlet.backlog >= BACKLOG else None]
         bounds.append(None if self._way.lane is None else self._way.lane + 1)
+        if side[1] and any(other.backlog for (_, drill), other in self._outlets.items() if not drill):
+            bounds.append(Lane.DRILL)
         return min((lane for lane in bounds if lane is not None), default=None)
 
-    async def _plan(self, channel: str, above: int | None, tx: Tx) -> OpenChunk | None:
+    async def _plan(self, side: Side, above: int | None, tx: Tx) -> OpenChunk | None:
         """Takes the most urgent chunk and inserts its rows, in one transaction."""
-        chunk = await chunks.take(tx, channel, self._holder(), above)
+        channel, drill = side
+        chunk = await chunks.take(tx, channel, self._holder(), above, drill=drill)
         return await self._lay_out(tx, chunk) if chunk else None
 
     async def _lay_to_rest(self) -> None:
-        """Chunks of a channel that nobody here sends wait for whoever can, until their warning has ended."""
+        """Chunks of a channel that nobody here sends wait for whoever can, until their warning has ended. A drill's wait for
+        nobody: where it has no provider it is suppressed and says so."""
         while not self._draining and await self._writer.within(self._plan_unsent):
             pass
 
     async def _plan_unsent(self, tx: Tx) -> bool:
-        chunk = await chunks.take_ended(tx, list(self._outlets), self._holder())
+        chunk = await chunks.take_unsent(tx, list(self._outlets), self._holder())
         if chunk is None:
             return False
         await self._lay_out(tx, chunk)
@@ -198,29 +222,15 @@ class Dispatcher:
     async def _lay_out(self, tx: Tx, chunk: Chunk) -> OpenChunk:
         """Inserts a chunk's rows: to be sent, or in the state its warning has ended in."""
         live = await self._desk.load(tx, chunk.warning_id)
-        born = live.ended
-        if born is None and not (live.genuine and digest(chunk.packed) == chunk.hash):
+        born = live.ended or self._bar.of(live, chunk.channel)
+        if born is None and digest(chunk.packed) != chunk.hash:
             born = (DeliveryState.FAILED, PLAN_CHANGED)
-            await self._refuse(tx, chunk)
+        if born is not None:
+            await self._bar.tell(tx, chunk, chunk.size, born)
         serial = await nodes.reserve(tx, "ebd", chunk.size) if chunk.channel == Channel.BROADCAST else 0
         rows = await deliveries.plan(tx, chunk, unpack(chunk.packed), serial, born)
         await warnings.move(tx, chunk.warning_id, WarningState.DISPATCHING)
         return OpenChunk(id=chunk.id, live=live, lane=chunk.lane, rows=rows)
-
-    async def _refuse(self, tx: Tx, chunk: Chunk) -> None:
-        """What was approved is not what stands in the database: nothing of it is sent, and somebody is told."""
-        log.error("冻结的方案被改动，拒绝发送", warning_id=chunk.warning_id, chunk=chunk.id)
-        await events.record(
-            tx,
-            self._now(),
-            Event(
-                kind="warning.plan_changed",
-                subject=chunk.warning_id,
-                warning_id=chunk.warning_id,
-                detail={"chunk": chunk.id, "channel": chunk.channel, "rows": chunk.size},
-            ),
-            outward=True,
-        )
 
     # ── retries ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -234,31 +244,32 @@ class Dispatcher:
                 return (first - self._now()).total_seconds()
             gathered = await self._writer.within(self._gather)
             for channel, opened in gathered:
-                self._outlets[channel].add(opened)
+                self._hand_out(channel, opened)
             if not gathered:
                 return None
         return None
 
     async def _first_due(self) -> datetime | None:
         async with self._store.read() as tx:
-            return await deliveries.next_due(tx, list(self._outlets))
+            return await deliveries.next_due(tx, self._live_channels)
 
     async def _gather(self, tx: Tx) -> list[tuple[str, OpenChunk]]:
         found = []
-        under = await deliveries.due_warnings(tx, self._now(), list(self._outlets))
+        under = await deliveries.due_warnings(tx, self._now(), self._live_channels)
         if not under:
             return []
         await warnings.share(tx, under)
-        for group in await deliveries.due(tx, self._now(), list(self._outlets), under, RETRIES):
+        for group in await deliveries.due(tx, self._now(), self._live_channels, under, RETRIES):
             live = await self._desk.load(tx, group.warning_id)
-            if live.ended is not None:
+            barred = self._bar.of(live, group.channel)
+            if live.ended is not None and not live.wrong:
                 await deliveries.withdraw(tx, group.warning_id, live.ended[0], self._now())
                 continue
             opened = await self._regroup(tx, group, live)
-            if live.genuine:
+            if barred is None:
                 found.append((group.channel, opened))
             else:
-                await self._fail_changed(tx, opened.id, opened.rows)
+                await self._bar.end(tx, group, (opened.id, opened.rows), barred)
         return found
 
     async def _regroup(self, tx: Tx, group: Due, live: Live) -> OpenChunk:
@@ -276,14 +287,14 @@ class Dispatcher:
             if found is None:
                 return
             for channel, opened in found:
-                self._outlets[channel].add(opened)
+                self._hand_out(channel, opened)
 
     async def _reclaim(self, tx: Tx) -> list[tuple[str, OpenChunk]] | None:
         """One orphaned chunk becomes ours; None where there is none. Its doubtful rows are flagged, and go into a chunk of
         their own: below this one's mark they would be in doubt once more at the next crash, without having been called.
         Whoever was surely never told comes before whoever may have been."""
         now = self._now()
-        chunk = await chunks.reclaim(tx, self._holder(), list(self._outlets))
+        chunk = await chunks.reclaim(tx, self._holder(), self._live_channels)
         if chunk is None:
             return None
         rows = await deliveries.in_chunk(tx, chunk.id, chunk.opened_to)
@@ -295,9 +306,9 @@ class Dispatcher:
             await self._settle_ended(tx, chunk, doubtful, now)
             return []
         live = await self._desk.load(tx, chunk.warning_id)
-        if not live.genuine:
-            await self._refuse(tx, chunk)
-            await self._fail_changed(tx, chunk.id, rows)
+        barred = self._bar.of(live, chunk.channel)
+        if barred is not None:
+            await self._bar.end(tx, chunk, (chunk.id, rows), barred)
             return []
         untouched = [row for row in rows if not row.in_doubt]
         opened = [OpenChunk(id=chunk.id, live=live, lane=chunk.lane, rows=untouched, retry=chunk.seq < 0)]
@@ -328,22 +339,6 @@ class Dispatcher:
         ]
         await deliveries.settle(tx, results)
         await chunks.close(tx, [chunk.id])
-
-    async def _fail_changed(self, tx: Tx, chunk_id: int, rows: list[Row]) -> None:
-        """What was approved no longer stands: nothing more of it is sent; what may have been sent is called unknown."""
-        now = self._now()
-        results = [
-            deliveries.Settled(
-                chunk_id=chunk_id,
-                row=row,
-                state=DeliveryState.UNKNOWN if row.possible_duplicate else DeliveryState.FAILED,
-                code=PLAN_CHANGED,
-                at=now,
-            )
-            for row in rows
-        ]
-        await deliveries.settle(tx, results)
-        await chunks.close(tx, [chunk_id])
 
     async def _renew(self) -> None:
         while True:

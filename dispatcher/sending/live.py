@@ -1,6 +1,7 @@
 """A warning being sent: everything its messages share, loaded once, and whether it is still in force.
 
-The header is hashed again from the database and compared with what was approved: if they differ, nothing is sent.
+The header is hashed again from the database and compared with what was approved: if they differ, nothing is sent. Whether
+it is a drill is looked at anew each time it is loaded.
 """
 
 from __future__ import annotations
@@ -11,31 +12,40 @@ from datetime import datetime, timedelta
 from typing import Any
 from weakref import WeakValueDictionary
 
-from channels.contract import Bulletin
+import structlog
+
+from channels.contract import MIXED, Bulletin
+from channels.text import mark_drill
 from dispatcher.model import Channel, Kind, Level, Why
+from dispatcher.sending.mixing import contradictions, other_side
 from dispatcher.settings import LevelPolicy, Policy
 from dispatcher.states import SENDING, DeliveryState, WarningState
 from dispatcher.store import chunks, warnings
 from dispatcher.store.deliveries import Row
 from dispatcher.store.engine import Tx
 from dispatcher.store.packing import SAID, Header, header_hash, plan_hash, stamp
+from dispatcher.store.sides import chain_says_otherwise
 from dispatcher.store.warnings import TextRow, WarningRow
 
 NEVER = timedelta(hours=24)
 """For a warning without expiry (a Cancel): how long its messages are tried and kept by a provider."""
+PLAN_CHANGED = "plan_changed"
+
+log = structlog.get_logger()
 
 
 @dataclass(slots=True, kw_only=True, weakref_slot=True)
 class Live:
-    """One warning version. Mutable in one thing only: `ended`, set when it is called off, raised or runs out."""
+    """One warning version. Mutable in two things: `ended`, set when it is called off, raised or runs out; and `wrong`."""
 
     bulletin: Bulletin
     texts: Mapping[int, TextRow]
     policy: LevelPolicy
     hours: Policy
     sounds_at_night: bool
-    genuine: bool
-    """Whether header and plan still are what was approved."""
+    wrong: str
+    """Why it must not be sent at all: the code of what is not as it was approved, or says drill and live at once. '' where
+    header and plan still are what was approved."""
     ended: tuple[DeliveryState, str] | None
 
     @property
@@ -67,7 +77,9 @@ class Desk:
         live = self._live.get(warning_id)
         if live is None:
             live = self._live[warning_id] = await self._build(tx, row)
-        live.ended = live.ended or ended_state(row)
+        elif not live.wrong and (row.drill is not live.bulletin.drill or _contradicts(row, ())):
+            live.wrong = MIXED
+        live.ended = live.ended or ended_state(row) or ((DeliveryState.FAILED, live.wrong) if live.wrong else None)
         return live
 
     def end(self, warning_id: str, state: DeliveryState) -> None:
@@ -99,7 +111,7 @@ class Desk:
             policy=rules,
             hours=self._policy,
             sounds_at_night=at_night,
-            genuine=header_hash(header) == row.header_hash and await _plan_stands(tx, row),
+            wrong=await _wrong(tx, row, header),
             ended=ended_state(row),
         )
 
@@ -116,7 +128,7 @@ class Desk:
             rank=Level(row.level).rank if row.level else 0,
             event=row.event,
             event_code=self._event_code(row.message),
-            headline=row.headline,
+            headline=mark_drill(row.headline) if row.drill else row.headline,
             sender=row.sender,
             sender_name=_sender_name(row) or self._sender_name,
             sent=row.sent,
@@ -129,6 +141,25 @@ class Desk:
 
 def _sender_name(row: WarningRow) -> str:
     return str(row.message.get("sender_name") or "")
+
+
+async def _wrong(tx: Tx, row: WarningRow, header: Header) -> str:
+    """Drill and live first: whoever reads the code shall know that it was not just any word that was changed."""
+    if _contradicts(row, header.texts):
+        return MIXED
+    if await chain_says_otherwise(tx, row):
+        log.error("演练与实战混在同一条预警链里，拒绝发送", warning_id=row.id, chain_id=row.chain_id)
+        return MIXED
+    if header_hash(header) != row.header_hash:
+        return MIXED if header_hash(other_side(header)) == row.header_hash else PLAN_CHANGED
+    return "" if await _plan_stands(tx, row) else PLAN_CHANGED
+
+
+def _contradicts(row: WarningRow, texts: Sequence[str]) -> bool:
+    found = contradictions(row, texts)
+    if found:
+        log.error("演练标志互相矛盾，拒绝发送：请立即查明是谁改的", warning_id=row.id, drill=row.drill, against=found)
+    return bool(found)
 
 
 async def _plan_stands(tx: Tx, row: WarningRow) -> bool:

@@ -7,7 +7,7 @@ flagged where the level says so, because for life safety a duplicate is better t
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import assert_never
 
@@ -126,7 +126,7 @@ def _again(call: Call, row: Row, attempt: Attempt, delay: float | None) -> Settl
         return _settled(call, row, state, attempt)
     if call.live.ended is not None:
         state = DeliveryState.UNKNOWN if row.possible_duplicate else call.live.ended[0]
-        return _settled(call, row, state, attempt)
+        return replace(_settled(call, row, state, attempt), code=call.live.ended[1] or attempt.code)
     due = call.ended_at + timedelta(seconds=delay)
     if due >= call.live.expires:
         state = DeliveryState.UNKNOWN if row.possible_duplicate else DeliveryState.EXPIRED

@@ -1,4 +1,5 @@
-"""One channel on its way out: a heap of open chunks, a bounded window, long-lived sender loops.
+"""One channel of one side, a drill's or the live one, on its way out: a heap of open chunks, a bounded window, long-lived
+sender loops.
 
 Never more than W rows are opened and unsettled, so that a crash leaves at most W in doubt; nor more than the provider's rate
 takes in a moment. A sender waits for its turn before it takes the most urgent message, so that a correction or a red
@@ -94,6 +95,11 @@ class Outlet:
     def standings(self) -> list[Standing]:
         """Its providers, the first one first."""
         return self._caller.standings
+
+    @property
+    def mixed(self) -> int:
+        """Messages kept back at its providers' doors, because a drill and the real thing would have met."""
+        return self._caller.mixed
 
     def take_tally(self) -> Counter[tuple[str, str]]:
         """(provider, outcome) → messages, since this was last asked."""

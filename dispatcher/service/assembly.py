@@ -12,7 +12,8 @@ from typing import Any
 import structlog
 
 from channels.addresses import Guard, Network, networks
-from channels.catalog import BadSettings, build
+from channels.apart import shared
+from channels.catalog import BadSettings, build, check
 from channels.contract import Asks, NotConfigured
 from channels.pacing import Paced
 from channels.transport import Transport
@@ -51,10 +52,13 @@ class Providers:
 
     on: Mapping[tuple[Channel, str], Paced]
     off: Mapping[tuple[Channel, str], str]
+    drills: frozenset[tuple[Channel, str]]
+    """Of all these, those for drills."""
 
-    def wires(self) -> dict[Channel, list[Wire]]:
-        """The first provider of each channel is the one that sends; the others are its reserves, in that order."""
-        found: dict[Channel, list[Wire]] = {}
+    def wires(self) -> dict[tuple[Channel, bool], list[Wire]]:
+        """By channel and side (a drill's or live): the first provider is the one that sends; the others are its reserves, in
+        that order. No provider is on both sides, and none of one side is ever the other's reserve."""
+        found: dict[tuple[Channel, bool], list[Wire]] = {}
         for (channel, name), paced in self.on.items():
             settings = paced.settings
             wire = Wire(
@@ -65,17 +69,25 @@ class Providers:
                 timeout_s=settings.timeout_s,
                 rate=settings.rate,
                 look_up=settings.look_up,
+                drill=paced.drill,
             )
-            found.setdefault(channel, []).append(wire)
+            found.setdefault((channel, paced.drill), []).append(wire)
         return found
 
-    def askers(self) -> dict[Channel, tuple[Asks, float]]:
-        """The first of each channel that is asked what became of its messages, and how long it is waited for first."""
-        found: dict[Channel, tuple[Asks, float]] = {}
+    def askers(self) -> dict[tuple[Channel, bool], tuple[Asks, float]]:
+        """By channel and side: the first that is asked what became of its messages, and how long it is waited for first."""
+        found: dict[tuple[Channel, bool], tuple[Asks, float]] = {}
         for (channel, _), paced in self.on.items():
             if paced.asks is not None and paced.settings.follow:
-                found.setdefault(channel, (paced.asks, paced.settings.follow_after_s))
+                found.setdefault((channel, paced.drill), (paced.asks, paced.settings.follow_after_s))
         return found
+
+    def channels(self, *, drill: bool) -> frozenset[Channel]:
+        """Those by which a drill, or what is real, can leave."""
+        return frozenset(channel for (channel, _), paced in self.on.items() if paced.drill is drill)
+
+    def why_off(self, channel: Channel, *, drill: bool) -> list[str]:
+        return [why for key, why in self.off.items() if key[0] is channel and (key in self.drills) is drill]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +123,8 @@ async def assemble(context: Context, public_url: str, loopback_only: bool) -> Pa
     )
     providers = providers_of(settings, transport, public_url)
     for (channel, name), why in providers.off.items():
-        log.warning("一个发送接口没有启用", channel=channel, provider=name, why=why)
+        say = log.info if (channel, name) in providers.drills else log.warning
+        say("一个发送接口没有启用", channel=channel, provider=name, why=why)
     async with store.begin() as tx:
         epoch = await nodes.enter(tx, settings.service.node, context.now())
     desk = Desk(settings.policy, settings.service.sender_name, partial(event_code_of, settings.hazards))
@@ -120,6 +133,7 @@ async def assemble(context: Context, public_url: str, loopback_only: bool) -> Pa
     book = AddressBook(store, context.seal)
     dispatcher.connect(providers.wires(), book.find)
     context.make_way, context.wake, context.ended = dispatcher.make_way, dispatcher.wake, dispatcher.end
+    context.drill_channels = providers.channels(drill=True)
     return Parts(
         settings=settings,
         context=context,
@@ -157,19 +171,35 @@ def providers_of(settings: Settings, transport: Transport, public_url: str) -> P
     """Built and not started: nothing is called. Raises BadConfiguration with every fault in channels.yaml."""
     on: dict[tuple[Channel, str], Paced] = {}
     off: dict[tuple[Channel, str], str] = {}
+    drills: set[tuple[Channel, str]] = set()
     faults = []
     for channel, named in settings.channels.items():
         for name, given in named.items():
             try:
                 whole = {**_our_codes(settings, channel), **given}
+                if check(channel, name, whole)[1].drill:
+                    drills.add((channel, name))
                 on[channel, name] = build(channel, name, whole, transport, public_url + CALLBACKS)
             except NotConfigured as why:
                 off[channel, name] = str(why)
             except BadSettings as error:
                 faults.append(f"channels.yaml: {error}")
+    faults += _shared_secrets(on)
     if faults:
         raise BadConfiguration("\n".join(faults))
-    return Providers(on=on, off=off)
+    return Providers(on=on, off=off, drills=frozenset(drills))
+
+
+def _shared_secrets(on: Mapping[tuple[Channel, str], Paced]) -> list[str]:
+    """A drill by the account of what is real: one wrong number, and people are woken for nothing, or by nobody."""
+    return [
+        f"channels.yaml: {channel}.{name}.{key}: 演练接口与实战接口 {other}.{its_name} 用了同一个，演练须有自己的账户和密钥"
+        for (channel, name), drill in on.items()
+        if drill.drill
+        for (other, its_name), live in on.items()
+        if not live.drill
+        for key in shared(drill.settings, live.settings)
+    ]
 
 
 def _our_codes(settings: Settings, channel: Channel) -> dict[str, str]:

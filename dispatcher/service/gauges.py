@@ -42,8 +42,8 @@ async def sweep(store: Store, now: datetime) -> LeftBehind:
 def gather(dispatcher: Dispatcher) -> None:
     """What the sender itself knows."""
     UNSETTLED.set(dispatcher.unsettled)
-    for channel, outlet in dispatcher.outlets.items():
-        BACKLOG.labels(channel).set(outlet.backlog)
+    for (channel, drill), outlet in dispatcher.outlets.items():
+        BACKLOG.labels(channel, "yes" if drill else "no").set(outlet.backlog)
         for standing in outlet.standings:
             well = not standing.rests and not standing.account_fault
             PROVIDER_UP.labels(channel, standing.name).set(int(well))

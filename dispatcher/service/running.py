@@ -77,16 +77,17 @@ class Service:
         self._no_tick.set()
         self.upstream = Upstream(parts.context, parts.fetcher, self.accept)
         self._followers = {
-            channel: Follower(
+            (channel, drill): Follower(
                 context=parts.context,
                 book=self.book,
                 desk=parts.desk,
                 lookup=parts.book.find,
                 askers={channel: asker},
                 now=parts.context.now,
+                drill=drill,
                 after_s={channel: after_s},
             )
-            for channel, (asker, after_s) in parts.providers.askers().items()
+            for (channel, drill), (asker, after_s) in parts.providers.askers().items()
         }
 
     @asynccontextmanager
@@ -177,7 +178,10 @@ class Service:
                 ("事件外发", 0.5, lambda: outbox.relay(self.context.store, self.parts.broker, self.context.now)),
             ]
             # A tick a channel: ten thousand numbers to look up must not keep a loudspeaker from being asked.
-            ticks += [(f"追问结果：{channel.chinese}", 0.5, one.look) for channel, one in self._followers.items()]
+            ticks += [
+                (f"追问{'演练' if drill else ''}结果：{channel.chinese}", 0.5, one.look)
+                for (channel, drill), one in self._followers.items()
+            ]
             ticks += [(f"上游：{source}", 1.0, partial(self.upstream.turn, source)) for source in self.upstream.pollers]
         for name, every_s, work in ticks:
             scheduler.add_job(self._tick, "interval", seconds=every_s, args=(name, work), id=name)
@@ -249,12 +253,15 @@ class Service:
         )
 
     def _faults(self) -> tuple[list[str], list[str]]:
-        """Providers that refuse our account: a problem where no reserve is left, else a notice."""
+        """Providers that refuse our account: a problem where no reserve is left, else a notice; a drill's is never more than
+        that. And whether anything was stopped between drill and live."""
         problems: list[str] = []
         notices: list[str] = []
-        for channel, outlet in self.parts.dispatcher.outlets.items():
+        if mixed := self.parts.dispatcher.mixed:
+            notices.append(f"已拦下 {mixed:,} 条演练与实战混用的消息（240）：请查日志，立即查明原因")
+        for (channel, drill), outlet in self.parts.dispatcher.outlets.items():
             refusing = [one for one in outlet.standings if one.account_fault]
-            told = notices if len(refusing) < len(outlet.standings) else problems
+            told = notices if drill or len(refusing) < len(outlet.standings) else problems
             told += [
                 f"{Channel(channel).chinese}的服务商 {one.name} 拒绝本单位账户，请立即核对：{one.account_fault}"
                 for one in refusing
@@ -268,12 +275,12 @@ class Service:
         return [f"有 {found.overdue} 行到时未重发、{found.orphaned} 批无人接手：请检查承担 send 角色的进程是否在运行"]
 
     def _dumb_channels(self) -> list[Channel]:
-        wired = self.parts.providers.wires()
+        wired = self.parts.providers.channels(drill=False)
         used = {channel for policy in self.parts.settings.policy.levels.values() for channel in policy.channels}
         return sorted(channel for channel in used if channel not in wired)
 
     def _why_dumb(self, channel: Channel) -> str:
-        why = [said for (one, _), said in self.parts.providers.off.items() if one is channel]
+        why = self.parts.providers.why_off(channel, drill=False)
         return "；".join(why) or "没有可用的发送接口，请在 channels.yaml 配置"
 
     async def _broker_health(self, now: datetime) -> Health:

@@ -122,6 +122,7 @@ def _doors(service: Service, public_url: str, reset: Callable[[], None] | None) 
         book=service.book,
         accept=service.accept,
         readers=readers,
+        drills=service.parts.providers.drills,
         readiness=lambda: _ready(service),
         public_url=public_url,
         max_body_bytes=service.context.settings.service.max_body_bytes,

@@ -10,7 +10,7 @@ there is no lease, and only what its own earlier life left is taken back.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum
@@ -22,6 +22,7 @@ from sqlalchemy.sql.functions import FunctionElement
 
 from dispatcher.states import SENDING, DeliveryState
 from dispatcher.store.engine import Tx
+from dispatcher.store.sides import contradictory, not_plainly_live, on_side
 from dispatcher.store.tables import chunks, deliveries, warnings
 from dispatcher.store.tables.schema import Instant
 
@@ -131,24 +132,38 @@ async def hashes(tx: Tx, warning_id: str) -> list[str]:
     return [row.hash for row in rows]
 
 
-async def take(tx: Tx, channel: str, holder: Holder, above_lane: int | None = None) -> Chunk | None:
-    """The most urgent released chunk of a channel becomes the holder's; its rows are to be planned in this transaction.
+async def take(
+    tx: Tx, channel: str, holder: Holder, above_lane: int | None = None, *, drill: bool = False
+) -> Chunk | None:
+    """The most urgent released chunk of a channel, of a drill or of what is real, becomes the holder's; its rows are to be
+    planned in this transaction.
 
     `above_lane`: only one that overtakes this lane.
     """
-    wanted = chunks.c.channel == channel
+    wanted = and_(chunks.c.channel == channel, on_side(chunks.c.warning_id, drill=drill))
     return await _seize(tx, wanted if above_lane is None else and_(wanted, chunks.c.lane < above_lane), holder)
 
 
-async def take_ended(tx: Tx, sent_here: Sequence[str], holder: Holder) -> Chunk | None:
-    """A released chunk of a channel not sent here, whose warning may no longer be sent by anybody."""
-    return await _seize(tx, and_(chunks.c.channel.not_in(sent_here), ~IN_FORCE), holder)
+async def take_unsent(tx: Tx, sent_here: Collection[tuple[str, bool]], holder: Holder) -> Chunk | None:
+    """A released chunk that nobody here sends and nobody need wait for: its warning may no longer be sent by anybody, or
+    contradicts itself, or is a drill. `sent_here`: (channel, whether a drill's)."""
+    live_here, drills_here = [[channel for channel, drill in sent_here if drill is side] for side in (False, True)]
+    mine = chunks.c.warning_id
+    return await _seize(
+        tx,
+        or_(
+            and_(chunks.c.channel.not_in(live_here), on_side(mine, drill=False), or_(~IN_FORCE, contradictory(mine))),
+            and_(chunks.c.channel.not_in(drills_here), on_side(mine, drill=True)),
+        ),
+        holder,
+    )
 
 
 async def reclaim(tx: Tx, holder: Holder, channels: Sequence[str]) -> Chunk | None:
     """A chunk whose owner died: our own of an older epoch at once, another's when its lease has run out.
 
-    Of `channels`; where its warning was called off there is nothing left to send, and any channel's is taken.
+    Of `channels`, and of any channel what is not plainly live; where its warning was called off there is nothing left to
+    send, and any channel's is taken.
     """
     orphaned = or_(
         and_(chunks.c.owner == holder.node, chunks.c.epoch < holder.epoch),
@@ -159,7 +174,10 @@ async def reclaim(tx: Tx, holder: Holder, channels: Sequence[str]) -> Chunk | No
         .where(
             or_(
                 chunks.c.state == ChunkState.ENDED,
-                and_(chunks.c.state == ChunkState.OPEN, chunks.c.channel.in_(channels)),
+                and_(
+                    chunks.c.state == ChunkState.OPEN,
+                    or_(chunks.c.channel.in_(channels), not_plainly_live(chunks.c.warning_id)),
+                ),
             ),
             orphaned,
         )

@@ -180,6 +180,7 @@ class Underway:
     id: str
     state: str
     level: str | None
+    drill: bool
     received_at: datetime
     channels: tuple[str, ...]
 
@@ -189,20 +190,11 @@ async def unfinished(tx: Tx) -> list[Underway]:
     sending, ended = [state.value for state in SENDING], [state.value for state in ENDED]
     c = warnings.c
     rows = await tx.execute(
-        select(c.id, c.state, c.level, c.received_at, c.plan["channels"].label("channels"))
+        select(c.id, c.state, c.level, c.drill, c.received_at, c.plan["channels"].label("channels"))
         .where(or_(c.state.in_(sending), and_(c.state.in_(ended), c.completed_at.is_(None))))
         .order_by(c.received_at)
     )
-    return [
-        Underway(
-            id=row.id,
-            state=row.state,
-            level=row.level,
-            received_at=row.received_at,
-            channels=tuple(row.channels or ()),
-        )
-        for row in rows
-    ]
+    return [Underway(**{**row, "channels": tuple(row["channels"] or ())}) for row in rows.mappings()]
 
 
 async def note_finished(tx: Tx, warning_id: str, now: datetime) -> None:

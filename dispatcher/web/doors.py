@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from channels.contract import Reads
@@ -36,13 +36,14 @@ class Ready:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Doors:
-    """`accept` is the one way in for a warning; `readers` are the providers that report by calling us; `reset` begins a
-    training anew, and is None everywhere else."""
+    """`accept` is the one way in for a warning; `readers` are the providers that report by calling us, `drills` those of them
+    that are a drill's; `reset` begins a training anew, and is None everywhere else."""
 
     context: Context
     book: ReceiptBook
     accept: Callable[[Incoming], Awaitable[Answer]]
     readers: Mapping[tuple[Channel, str], Reads]
+    drills: Collection[tuple[Channel, str]] = ()
     readiness: Callable[[], Awaitable[Ready]]
     public_url: str
     """What providers call back and sign: scheme, host and port, and a path where a proxy adds one."""

@@ -270,6 +270,7 @@ class PreviewOut(Body):
     reason: str
     source_format: str
     msg_type: str
+    drill: bool
     level: str
     hazard: str
     villages: tuple[str, ...]

@@ -43,6 +43,13 @@ TOKEN = "city-token-0123456789"
 HELD_TOKEN = "county-token-0123456789"
 DRILL_TOKEN = "drill-token-0123456789"
 TWILIO_TOKEN = "twilio-token"
+TWILIO_DRILL_TOKEN = "twilio-drill-token"
+DRILL_SMS = {
+    "MINGLUO_DRILL_TWILIO_ACCOUNT_SID": "AC2",
+    "MINGLUO_DRILL_TWILIO_AUTH_TOKEN": TWILIO_DRILL_TOKEN,
+    "MINGLUO_DRILL_TWILIO_SENDER": "+15005550007",
+}
+"""Switches SMS for drills on."""
 EBM_SECRET = "ebm-secret-for-tests"
 
 
@@ -165,12 +172,13 @@ async def without_database() -> AsyncIterator[str]:
 Fate = Callable[[Row], tuple[DeliveryState, str]]
 
 
-async def take_in_hand(house: House, channel: str, fate: Fate) -> int:
-    """Takes the most urgent chunk of a channel and settles its rows as `fate` says; returns how many."""
+async def take_in_hand(house: House, channel: str, fate: Fate, *, drill: bool = False) -> int:
+    """Takes the most urgent chunk of a channel, of a drill or of what is real, and settles its rows as `fate` says; returns
+    how many."""
     now = house.context.now()
     async with house.context.store.begin() as tx:
         holder = Holder(node="test", epoch=1)
-        chunk = await chunks.take(tx, channel, holder)
+        chunk = await chunks.take(tx, channel, holder, drill=drill)
         assert chunk is not None
         rows = await deliveries.plan(tx, chunk, unpack(chunk.packed), 1, None)
     results = [_settled(chunk.id, number, row, fate, now) for number, row in enumerate(rows)]

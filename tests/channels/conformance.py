@@ -14,12 +14,15 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from itertools import product
 from pathlib import Path
 
 import pytest
 
 from channels.contract import (
+    MIXED,
     Accepted,
+    Blame,
     Bulletin,
     Callback,
     Forged,
@@ -32,8 +35,10 @@ from channels.contract import (
 )
 from channels.http1 import BODY_LIMIT
 from channels.pacing import Paced
+from channels.text import mark_drill
 from channels.transport import Line, Transport
 
+HEADLINE = "吉安市气象台发布暴雨红色预警"
 NOW = datetime(2026, 6, 18, 14, 30, tzinfo=UTC)
 HURRY_S = 0.4
 PATIENT_S = 10.0
@@ -66,6 +71,8 @@ class Subject:
 
     name: str
     make: Callable[[str, Transport], Paced]
+    make_drill: Callable[[str, Transport], Paced]
+    """The same kind as a drill's: with an account of its own."""
     message: Callable[[str], Message]
     works: Callable[[bytes], bytes]
     refuses: Callable[[bytes], bytes]
@@ -184,15 +191,15 @@ def answer(status: int, body: bytes, *headers: str) -> bytes:
 
 
 @asynccontextmanager
-async def facing(subject: Subject, fault: Fault) -> AsyncIterator[tuple[Paced, Peer]]:
-    """The provider, and a peer with that fault."""
+async def facing(subject: Subject, fault: Fault, *, drill: bool = False) -> AsyncIterator[tuple[Paced, Peer]]:
+    """The provider (as a drill's, where `drill`), and a peer with that fault."""
     peer = Peer(subject, fault)
     server = await asyncio.start_server(peer.serve, "127.0.0.1", 0)
     peer.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     if fault is Fault.NOBODY:
         server.close()
     transport = (Hurried if fault in SILENT else Transport)(loopback_only=True)
-    paced = subject.make(peer.url, transport)
+    paced = (subject.make_drill if drill else subject.make)(peer.url, transport)
     try:
         yield paced, peer
     finally:
@@ -241,18 +248,33 @@ async def check_same_id(subject: Subject) -> None:
 
 
 async def check_drill_gate(subject: Subject) -> None:
-    """A drill without its marks, and a warning with them, never reach the wire."""
-    async with facing(subject, Fault.NONE) as (paced, peer):
-        message = subject.message(peer.url)
-        drill = replace(message, bulletin=replace(message.bulletin, drill=True))
-        marked = replace(message, text=f"【演练】{message.text}【演练】")
-        for wrong in (drill, marked):
-            (outcome,) = await paced.send([wrong], NOW)
-            assert isinstance(outcome, Refused)
-            assert outcome.code == "drill_mark"
-        assert not peer.lines
-        (right,) = await paced.send([replace(drill, text=marked.text)], NOW)
-        assert isinstance(right, Accepted)
+    """Of flag, text and headline each may say drill or live: a drill's provider takes what is a drill in all three, any
+    other what is real in all three; nothing else reaches the wire, nor a question about it. A drill's goes to its own base
+    URL, whatever host the register names."""
+    for is_drills in (False, True):
+        async with facing(subject, Fault.NONE, drill=is_drills) as (paced, peer):
+            live = subject.message("http://127.0.0.1:9" if is_drills else peer.url)
+            for said in product((False, True), repeat=3):
+                message = saying(live, *said)
+                (outcome,) = await paced.send([message], NOW)
+                if set(said) == {is_drills}:
+                    assert isinstance(outcome, Accepted), outcome
+                    assert len(peer.lines) == 1
+                    peer.lines.clear()
+                    continue
+                assert isinstance(outcome, Refused)
+                assert (outcome.code, outcome.blame) == (MIXED, Blame.MESSAGE)
+                if paced.asks is not None:
+                    (asked,) = await paced.asks.ask([message], NOW)
+                    assert (asked.id, asked.code, asked.receipt) == (message.id, MIXED, None)
+                assert not peer.lines
+
+
+def saying(live: Message, flag: bool, text: bool, headline: bool) -> Message:
+    """The message with each of the three saying drill or live."""
+    about = live.bulletin
+    about = replace(about, drill=flag, headline=mark_drill(about.headline) if headline else about.headline)
+    return replace(live, bulletin=about, text=mark_drill(live.text) if text else live.text)
 
 
 async def check_callbacks(subject: Subject) -> None:
@@ -292,7 +314,7 @@ def check_file(provider: object) -> None:
 
 
 def bulletin(**changes: object) -> Bulletin:
-    """A red rainstorm warning as every message of it carries it."""
+    """A red rainstorm warning as every message of it carries it; a drill says so in its headline."""
     given: dict[str, object] = {
         "warning_id": "0197f0c0a1b27000800000000000abcd",
         "chain_id": "0197f0c0a1b27000800000000000abcd",
@@ -304,7 +326,7 @@ def bulletin(**changes: object) -> Bulletin:
         "rank": 1,
         "event": "暴雨",
         "event_code": "11B03",
-        "headline": "吉安市气象台发布暴雨红色预警",
+        "headline": mark_drill(HEADLINE) if changes.get("drill") else HEADLINE,
         "sender": "36080041600000",
         "sender_name": "吉安市气象台",
         "sent": NOW - timedelta(minutes=1),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
@@ -22,6 +23,7 @@ TEXT = "【吉安应急】暴雨红色预警（Ⅰ级）：遂川县。请立即
 OURS = "33608000000000101010101"
 GATEWAY = "43608270000000103140101"
 WHSEC = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+WHSEC_DRILL = "whsec_ZHJpbGwtZHJpbGwtZHJpbGwtZHJpbGw="
 EBM_SECRET = "our-ebm-secret"
 
 
@@ -29,9 +31,9 @@ def made(channel: str, name: str, transport: Transport, **settings: Any) -> Pace
     return build(channel, name, {"timeout_s": PATIENT_S, "rate": 10_000, **settings}, transport, PUBLIC)
 
 
-def twilio(base_url: str, transport: Transport) -> Paced:
+def twilio(base_url: str, transport: Transport, **more: Any) -> Paced:
     account = {"account_sid": "AC1", "auth_token": TOKEN, "sender": "+15005550006"}
-    return made("sms", "twilio", transport, base_url=base_url, **account)
+    return made("sms", "twilio", transport, base_url=base_url, **account, **more)
 
 
 def twilio_callback() -> Callback:
@@ -41,8 +43,8 @@ def twilio_callback() -> Callback:
     return Callback(method="POST", url=url, headers=headers, body=urlencode(form).encode(), token=KEY)
 
 
-def gateway(base_url: str, transport: Transport) -> Paced:
-    return made("broadcast", "ebm", transport, ebrid=OURS, sender_code="36080041700000", secret=EBM_SECRET)
+def gateway(_peer: str, transport: Transport, **more: Any) -> Paced:
+    return made("broadcast", "ebm", transport, ebrid=OURS, sender_code="36080041700000", secret=EBM_SECRET, **more)
 
 
 def gateway_message(base_url: str) -> Message:
@@ -78,8 +80,8 @@ def gateway_callback() -> Callback:
     return Callback(method="POST", url=url, headers={"content-type": content_type}, body=body, token=token)
 
 
-def webhook(base_url: str, transport: Transport) -> Paced:
-    return made("party", "webhook", transport)
+def webhook(_peer: str, transport: Transport, **more: Any) -> Paced:
+    return made("party", "webhook", transport, **more)
 
 
 def webhook_message(base_url: str) -> Message:
@@ -115,6 +117,7 @@ SUBJECTS = {
     ("sms", "aliyun"): Subject(
         name="aliyun",
         make=aliyun,
+        make_drill=partial(aliyun, drill=True),
         message=lambda _: Message(id=KEY, to=PHONE, text=TEXT, bulletin=bulletin()),
         works=lambda _: answer(200, json.dumps({"Code": "OK", "Message": "OK", "BizId": "9^0"}).encode()),
         refuses=lambda _: answer(
@@ -126,6 +129,7 @@ SUBJECTS = {
     ("sms", "twilio"): Subject(
         name="twilio",
         make=twilio,
+        make_drill=partial(twilio, drill=True),
         message=lambda _: Message(id=KEY, to=PHONE, text=TEXT, bulletin=bulletin()),
         works=lambda _: answer(201, json.dumps({"sid": "SM1", "status": "queued"}).encode()),
         refuses=lambda _: answer(400, json.dumps({"code": 21211, "message": f"{PHONE} is not valid"}).encode()),
@@ -135,6 +139,7 @@ SUBJECTS = {
     ("broadcast", "ebm"): Subject(
         name="ebm",
         make=gateway,
+        make_drill=lambda url, transport: gateway(url, transport, base_url=url, drill=True),
         message=gateway_message,
         works=lambda body: gateway_says(body, ebm.Response(result=ebm.Result.OK, text="已接收")),
         refuses=lambda body: gateway_says(body, ebm.Response(result=ebm.Result.CONTENT_MISSING, text="缺 AreaCode")),
@@ -144,10 +149,11 @@ SUBJECTS = {
     ("party", "webhook"): Subject(
         name="webhook",
         make=webhook,
+        make_drill=lambda url, transport: webhook(url, transport, base_url=url, drill=True, secret=WHSEC_DRILL),
         message=webhook_message,
         works=lambda _: answer(204, b""),
         refuses=lambda _: answer(410, b"gone"),
         state_is_proof=True,
-        secrets=(WHSEC,),
+        secrets=(WHSEC, WHSEC_DRILL),
     ),
 }

@@ -18,6 +18,7 @@ from tests.channels.subjects import KEY, PHONE, TEXT, made
 SUBJECT = Subject(
     name="town",
     make=lambda url, transport: made("sms", "town", transport, base_url=url, token="town-token"),
+    make_drill=lambda url, transport: made("sms", "town", transport, base_url=url, token="drill-token", drill=True),
     message=lambda _: Message(id=KEY, to=PHONE, text=TEXT, bulletin=bulletin()),
     works=lambda body: answer(200, json.dumps([{"ref": n + 1} for n in range(len(json.loads(body)))]).encode()),
     refuses=lambda body: answer(200, json.dumps([{"error": 101} for _ in json.loads(body)]).encode()),

@@ -307,10 +307,13 @@ async def test_a_throttling_peer_is_left_in_peace_as_long_as_it_asks() -> None:
 
 
 async def test_a_mismarked_message_does_not_stop_its_batch() -> None:
-    way = paced(Scripted())
+    provider = Scripted()
+    way = paced(provider)
     drill = replace(MESSAGE, text="【演练】立即转移【演练】")
     outcomes = await way.send([MESSAGE, drill, MESSAGE], NOW)
     assert [type(one).__name__ for one in outcomes] == ["Accepted", "Refused", "Accepted"]
+    assert [type(one).__name__ for one in await way.send([drill], NOW)] == ["Refused"]
+    assert provider.calls == 1
     assert way.reads is None
     assert way.asks is None
     await way.close()

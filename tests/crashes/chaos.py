@@ -16,15 +16,21 @@ from tests.crashes import faults, recording
 from tests.crashes.facts import Counted, Facts, Fault, Struck
 from tests.crashes.judge import Books, Finding
 from tests.crashes.load import Load
+from tests.crashes.recording import DRILL
 from tests.crashes.stack import FIRST, Programs, Stack, standing
 
-WINDOWS = {"sms": 64, "broadcast": 256, "party": 256}
-PLAYERS: Mapping[str, Mapping[str, float]] = {
+WINDOWS = {
+    f"{channel}{side}": window
+    for side in ("", DRILL)
+    for channel, window in (("sms", 64), ("broadcast", 256), ("party", 256))
+}
+_PLAYERS: Mapping[str, Mapping[str, float]] = {
     "sms": {"delay_s": 0.05, "refuse": 0.005, "fail": 0.005, "hang": 0.0005, "cut": 0.002, "lie": 0.001,
             "undelivered": 0.01, "repeat": 0.02},
     "gateway": {"delay_s": 0.05, "fail": 0.01, "hang": 0.001, "cut": 0.005, "undelivered": 0.01, "repeat": 0.02},
     "platform": {"delay_s": 0.05, "fail": 0.01, "cut": 0.005},
 }  # fmt: skip
+PLAYERS = {f"{player}{side}": faults_of for side in ("", DRILL) for player, faults_of in _PLAYERS.items()}
 END_S = 120.0
 RECEIPT_S = 20
 """How long a receipt is waited for: one that fell into a fault is given up, so that the end can be seen."""
@@ -54,6 +60,7 @@ class Profile:
             "MINGLUO_CHANNELS__SMS__TWILIO__RATE": str(self.rate),
             "MINGLUO_CHANNELS__SMS__TWILIO__IN_FLIGHT": "32",
             "MINGLUO_CHANNELS__SMS__TWILIO__TIMEOUT_S": "5",
+            "MINGLUO_CHANNELS__SMS__TWILIO_DRILL__TIMEOUT_S": "5",
             **quick,
             **retry,
             **at_night,
@@ -174,6 +181,7 @@ def report(profile: Profile, facts: Facts, findings: list[Finding]) -> dict[str,
         "inputs": len(facts.said),
         "hostile": sum(bool(said.hostile) for said in facts.said),
         "logged": len(facts.lines),
+        "logged_by_drill_sinks": sum(line.sink_drill for line in facts.lines),
         "lost": broken["lost"],
         "duplicates": dict(repeats),
         "unflagged": broken["unflagged duplicate"],

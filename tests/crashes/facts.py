@@ -27,6 +27,9 @@ class Line:
     recipient: str
     text: str
     drill: bool
+    """As it says of itself."""
+    sink_drill: bool
+    """Whether it was a drill's provider that wrote it."""
     at: datetime
 
 
@@ -102,7 +105,7 @@ class Fault(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Struck:
-    """One fault. `unsettled`: rows opened without a result at that instant, by channel; seconds on the harness's clock."""
+    """One fault. `unsettled`: rows opened without a result at that instant, by outlet; seconds on the harness's clock."""
 
     fault: Fault
     unsettled: Mapping[str, int]
@@ -141,6 +144,7 @@ class Facts:
     snapshots: tuple[Mapping[str, DeliveryState], ...]
     """States of rows in the middle of the run: none may be lost or go backwards afterwards."""
     windows: Mapping[str, int]
+    """By outlet: a channel, and with `_drill` behind it that of its drills."""
     terminal_after_s: float
     """From the end of the last fault until every row was terminal."""
     patience: float = 1.0

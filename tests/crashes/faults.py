@@ -59,7 +59,7 @@ async def under_way(stack: Stack, node: str = FIRST) -> dict[str, int]:
 
 
 async def unsettled(store: Store, node: str) -> dict[str, int]:
-    """By channel: rows of this node's that are opened and have no result.
+    """By outlet: rows of this node's that are opened and have no result.
 
     Those that an earlier crash left in doubt are not counted: until they are sent again they stand below their chunk's
     mark, and were counted when they came there.
@@ -67,9 +67,9 @@ async def unsettled(store: Store, node: str) -> dict[str, int]:
     async with store.read() as tx:
         rows = await tx.execute(
             text(
-                "SELECT d.channel, count(*) FROM deliveries d JOIN chunks c ON c.id = d.chunk_id "
-                "WHERE d.state = 0 AND d.pos < c.opened_to AND NOT d.possible_duplicate AND c.owner = :node "
-                "GROUP BY d.channel"
+                "SELECT d.channel || CASE WHEN w.drill THEN '_drill' ELSE '' END, count(*) FROM deliveries d "
+                "JOIN chunks c ON c.id = d.chunk_id JOIN warnings w ON w.id = d.warning_id "
+                "WHERE d.state = 0 AND d.pos < c.opened_to AND NOT d.possible_duplicate AND c.owner = :node GROUP BY 1"
             ),
             {"node": node},
         )

@@ -32,6 +32,9 @@ from dispatcher.store.sealed import Seal
 
 TOKEN = "rehearsal-token"
 ACCOUNT = "AC00000000000000000000000000000001"
+DRILL_TOKEN = "rehearsal-drill-token"
+DRILL_ACCOUNT = "AC00000000000000000000000000000002"
+DRILL_SECRET = "whsec_ZHJpbGwtZHJpbGwtZHJpbGwtZHJpbGw="
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +56,7 @@ class City:
 async def city(folder: Path, faults: Mapping[str, Mapping[str, float]]) -> AsyncIterator[City]:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "dispatcher.rehearsal", "--dir", str(folder), "--account", ACCOUNT, "--token", TOKEN),
-        *("--faults", json.dumps(faults)),
+        *("--drill-account", DRILL_ACCOUNT, "--drill-token", DRILL_TOKEN, "--faults", json.dumps(faults)),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         cwd=PROJECT,
@@ -158,8 +161,10 @@ async def ground(
     endpoints = [row for row in sheets.tables[EndpointRow] if isinstance(row, EndpointRow)]
     async with ClientSession() as session:
         known = {row.id: list(row.secrets) for row in endpoints}
-        async with session.post(played.url("platform") + "/_rehearsal/secrets", json=known) as answer:
-            assert answer.status < 300, await answer.text()
+        for_drills = {row.id: [DRILL_SECRET] for row in endpoints}
+        for player, shared in (("platform", known), ("platform_drill", for_drills)):
+            async with session.post(played.url(player) + "/_rehearsal/secrets", json=shared) as answer:
+                assert answer.status < 300, await answer.text()
     environment = {
         "MINGLUO_DATABASE_URL": database_url,
         "MINGLUO_SEAL_KEY": key,
@@ -169,9 +174,23 @@ async def ground(
         "MINGLUO_TWILIO_AUTH_TOKEN": TOKEN,
         "MINGLUO_TWILIO_SENDER": "+15005550006",
         "MINGLUO_EBM_SECRET": "rehearsal",
+        **_for_drills(played),
         **more,
     }
     return Ground(database_url=database_url, environment=environment, seal=seal, folder=folder)
+
+
+def _for_drills(played: City) -> dict[str, str]:
+    return {
+        "MINGLUO_CHANNELS__SMS__TWILIO_DRILL__BASE_URL": played.url("sms_drill"),
+        "MINGLUO_DRILL_TWILIO_ACCOUNT_SID": DRILL_ACCOUNT,
+        "MINGLUO_DRILL_TWILIO_AUTH_TOKEN": DRILL_TOKEN,
+        "MINGLUO_DRILL_TWILIO_SENDER": "+15005550007",
+        "MINGLUO_DRILL_EBM_BASE_URL": played.url("gateway_drill"),
+        "MINGLUO_DRILL_EBM_SECRET": "rehearsal-drill",
+        "MINGLUO_DRILL_WEBHOOK_BASE_URL": played.url("platform_drill"),
+        "MINGLUO_DRILL_WEBHOOK_SECRET": DRILL_SECRET,
+    }
 
 
 def free_port() -> int:

@@ -129,7 +129,9 @@ def _too_many(books: Books) -> Iterator[str]:
     """A crash leaves W rows in doubt at the most."""
     doubtful: Counter[str] = Counter()
     for row in books.facts.rows:
-        doubtful[row.channel] += bool(row.tries.get("in_doubt"))
+        warned = books.warnings.get(row.warning_id)
+        outlet = f"{row.channel}_drill" if warned is not None and warned.drill else row.channel
+        doubtful[outlet] += bool(row.tries.get("in_doubt"))
     deaths = books.facts.deaths()
     for channel, window in books.facts.windows.items():
         if doubtful[channel] > window * deaths:
@@ -175,11 +177,15 @@ def _out_of_order(books: Books) -> Iterator[str]:
 
 
 def _mixed_up(books: Books) -> Iterator[str]:
-    """A drill is never taken for real, nor the other way."""
+    """A drill is never taken for real, nor the other way: neither by what it says nor by whom it went to."""
     for line in books.facts.lines:
         planned = books.planned.get(line.key)
         warned = books.warnings.get(planned.warning_id) if planned is not None else None
-        if warned is not None and {line.drill, DRILL_MARK in line.text} != {warned.drill}:
+        if warned is not None and {
+            line.drill,
+            line.sink_drill,
+            DRILL_MARK in line.text,
+        } != {warned.drill}:
             yield f"{line.key}: a {'drill' if warned.drill else 'live warning'}, and {line.channel} took it otherwise"
 
 

@@ -23,7 +23,12 @@ from dispatcher.store.warnings import WarningRow
 from tests.crashes.facts import Counted, Line, Planned, Row, Warned
 from tests.crashes.judge import DRILL_MARK
 
-PLAYERS = {"sms": "sms", "gateway": "broadcast", "platform": "party"}
+DRILL = "_drill"
+PLAYERS = {
+    f"{player}{side}": channel
+    for side in ("", DRILL)
+    for player, channel in (("sms", "sms"), ("gateway", "broadcast"), ("platform", "party"))
+}
 _KEY = "warning_id || '.' || target || '.' || channel || '.' || round"
 
 
@@ -49,6 +54,7 @@ def lines_in(folder: Path, by_serial: Mapping[int, str]) -> Iterator[Line]:
                     recipient=said["recipient"],
                     text=said["text"],
                     drill=bool(drill),
+                    sink_drill=player.endswith(DRILL),
                     at=datetime.fromisoformat(said["at"]),
                 )
 

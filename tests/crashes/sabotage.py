@@ -127,6 +127,11 @@ def alert_after_the_cancel(facts: Facts) -> Facts:
 
 def drill_to_a_live_sink(facts: Facts) -> Facts:
     line = facts.lines[0]
+    return _replaced(facts, line, replace(line, sink_drill=not line.sink_drill))
+
+
+def a_drill_that_calls_itself_real(facts: Facts) -> Facts:
+    line = facts.lines[0]
     return _replaced(facts, line, replace(line, drill=not line.drill))
 
 
@@ -200,6 +205,7 @@ SABOTAGES: Mapping[str, Sabotage] = {
         Sabotage(do=take_a_row_out_of_the_ledger, breaks="lost"),
         Sabotage(do=alert_after_the_cancel, breaks="out of order"),
         Sabotage(do=drill_to_a_live_sink, breaks="drill and live mixed"),
+        Sabotage(do=a_drill_that_calls_itself_real, breaks="drill and live mixed"),
         Sabotage(do=doubt_more_than_the_window, breaks="too many in doubt"),
         Sabotage(do=open_more_than_the_window, breaks="too many in doubt"),
         Sabotage(do=tell_a_stranger, breaks="strange"),

@@ -24,6 +24,7 @@ from dispatcher.store.engine import Store, open_store
 from tests.crashes import harness
 from tests.crashes.harness import Child, City, Ground
 from tests.crashes.proxy import Proxy, proxy_to
+from tests.crashes.recording import PLAYERS
 from tests.services import AMQP_URL, PG_URL, postgres, rabbitmq
 from tests.services.private import Kept
 
@@ -109,7 +110,7 @@ class Stack:
 
     def logged(self) -> int:
         """Bytes that the providers have written: it grows with every message that arrives."""
-        logs = (self.played.folder / f"{player}.jsonl" for player in ("sms", "gateway", "platform"))
+        logs = (self.played.folder / f"{player}.jsonl" for player in PLAYERS)
         return sum(log.stat().st_size for log in logs if log.exists())
 
 

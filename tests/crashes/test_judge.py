@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dispatcher.states import DeliveryState
+from tests.crashes.chaos import WINDOWS
 from tests.crashes.facts import Counted, Facts, Fault, Line, Planned, Row, Said, Struck, Warned
 from tests.crashes.judge import DRILL_MARK, PROMISES, judge
 from tests.crashes.sabotage import SABOTAGES, Sabotage
@@ -59,6 +60,7 @@ def line(planned: Planned, minute: float) -> Line:
         recipient=planned.to,
         text=planned.text,
         drill=planned.warning_id == DRILL,
+        sink_drill=planned.warning_id == DRILL,
         at=NOON + timedelta(minutes=minute),
     )
 
@@ -93,7 +95,7 @@ def kept_every_promise() -> Facts:
         struck=(Struck(fault=Fault.KILL, unsettled={"sms": 1}, began_s=1, ended_s=2, recovered_s=5),),
         books=(Counted(warning_id=ALERT, planned=3, rows=2, waiting=1),),
         snapshots=({alerts[2].key: DeliveryState.WITHDRAWN},),
-        windows={"sms": 64, "broadcast": 256, "party": 256},
+        windows=WINDOWS,
         terminal_after_s=3,
     )
 

@@ -148,3 +148,15 @@ async def test_what_was_parked_for_a_reference_joins_it_when_it_comes(jian: Cont
         assert row is not None
         rows = await warnings.chain(tx, row.chain_id)
     assert {row.identifier: row.state for row in rows} == {"A": WarningState.APPROVED, "U1": WarningState.HELD}
+
+
+async def test_a_real_one_that_names_a_drill_still_to_come_has_no_part_in_that(jian: Context) -> None:
+    await sent_in(jian, cap("U1", AT["U1"], kind="Update", references=named("A", AT["A"])))
+    drill = await sent_in(jian, cap("A", AT["A"], status="Exercise"), source="drill")
+    assert (drill.verdict, drill.state) == (Verdict.ACCEPT, WarningState.APPROVED)
+    mixed = await sent_in(jian, said("C"))
+    assert (mixed.verdict, mixed.code) == (Verdict.REJECT, Code.DRILL_MIXED), "it names the drill itself"
+    async with jian.store.read() as tx:
+        rows = {row.identifier: row for row in await warnings.latest(tx)}
+    assert rows["U1"].state == WarningState.APPROVED
+    assert rows["U1"].chain_id != rows["A"].chain_id

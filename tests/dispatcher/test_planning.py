@@ -169,6 +169,19 @@ def test_a_channel_that_the_level_does_not_use_is_named_and_not_used() -> None:
     assert plan.suppressed == {"channel_not_in_policy": 3}
 
 
+@pytest.mark.parametrize("kind", [Kind.ALERT, Kind.UPDATE, Kind.CANCEL])
+def test_a_drill_is_planned_for_those_channels_alone_that_have_a_provider_for_drills(kind: Kind) -> None:
+    drill, real, crowd = red(status=Status.EXERCISE, kind=kind), red(kind=kind), both(people(2), gateways(3))
+    only_sms = replace(frame(), drill_channels=frozenset({Channel.SMS}))
+    plan = make_plan(drill, crowd, only_sms)
+    assert {row.suppressed for row in rows(plan)} == {""}
+    assert {row.suppressed for row in rows(plan, Channel.BROADCAST)} == {"no_drill_provider"}
+    assert plan.silent == {"broadcast": "no_drill_provider"}
+    none = replace(frame(), drill_channels=frozenset())
+    assert make_plan(drill, crowd, none).suppressed == {"no_drill_provider": 5}
+    assert make_plan(real, crowd, none) == make_plan(real, crowd, frame()), "what is real does not ask for them"
+
+
 # ── lanes ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

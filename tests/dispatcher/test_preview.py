@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from dispatcher.model import Code, Target, Verdict, Why
+from dispatcher.drills import Stage
+from dispatcher.model import Channel, Code, Target, Verdict, Why
 from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.explain import explain
 from dispatcher.pipeline.preview import preview
@@ -54,6 +56,33 @@ async def test_a_preview_counts_what_an_acceptance_plans(jian: Context) -> None:
     assert seen.residents > 1
     assert {name: one["targets"] for name, one in seen.channels.items()} == kept.plan["channels"]
     assert seen.reasons == {Why(int(why)).chinese: number for why, number in kept.plan["reasons"].items()}
+
+
+async def test_a_drill_is_previewed_by_the_channels_that_have_a_provider_for_drills(jian: Context) -> None:
+    source = jian.settings.sources["drill"]
+    nowhere = await preview(jian, cap(status="Exercise"), "application/cap+xml", source)
+    assert nowhere.drill
+    assert {name: one["targets"] for name, one in nowhere.channels.items()} == dict.fromkeys(nowhere.channels, 0)
+    assert {one["suppressed"] for one in nowhere.channels.values()} == {"no_drill_provider"}
+    at_the_desk = replace(jian.settings, stage=Stage.DESK)
+    by_sms = replace(jian, settings=at_the_desk, drill_channels=frozenset({Channel.SMS}))
+    seen = await preview(by_sms, cap(status="Exercise"), "application/cap+xml", source)
+    assert seen.channels["sms"]["targets"] == seen.officers + seen.offices + seen.residents
+    assert seen.channels["sms"]["rate"] == jian.settings.channels[Channel.SMS]["aliyun_drill"]["rate"]
+    assert seen.channels["broadcast"]["suppressed"] == "no_drill_provider"
+    assert all(text.startswith("【演练】") and text.endswith("【演练】") for text in seen.texts)
+    real = await preview(jian, cap(), "application/cap+xml", jian.settings.sources["city-weather"])
+    assert not real.drill
+    assert not any("suppressed" in one for one in real.channels.values())
+
+
+async def test_a_drill_that_no_loudspeaker_hears_uses_up_no_number_of_theirs(jian: Context) -> None:
+    for number, loud in enumerate((frozenset[Channel](), frozenset(Channel))):
+        answer = await sent_in(replace(jian, drill_channels=loud), cap(f"D{number}", status="Exercise"), source="drill")
+        async with jian.store.read() as tx:
+            row = await warnings.one(tx, answer.warning_id)
+        assert row is not None
+        assert bool(row.broadcast_id) is bool(loud)
 
 
 async def test_a_source_that_needs_a_person_is_shown_as_held(jian: Context) -> None:

@@ -10,10 +10,10 @@ from datetime import datetime, timedelta
 from functools import partial
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, text
 
 from channels.contract import Accepted, Asked, Message, Receipt, ReceiptState, TryAgain
-from dispatcher.model import Channel, DeliveryKey
+from dispatcher.model import Channel, DeliveryKey, Status
 from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.follow import Follower
 from dispatcher.pipeline.settle import NextLook, finish, take_receipts
@@ -122,6 +122,22 @@ async def test_a_receipt_that_overtakes_its_answer_is_kept(store: Store) -> None
     assert (entry.state, entry.provider_ref) == (DeliveryState.DELIVERED, "1")
 
 
+@pytest.mark.parametrize("drill", [False, True])
+async def test_what_a_provider_of_the_other_side_says_is_not_believed(store: Store, drill: bool) -> None:
+    """The account for drills is shown round: whoever has it must not be able to call a real warning delivered."""
+    clock = Clock()
+    warning = await released(store, red(status=Status.EXERCISE if drill else Status.ACTUAL), people(2))
+    async with dispatching(store, clock, **{"drill_sms" if drill else "sms": Provider()}):
+        await until(all_in(store, warning.id, {DeliveryState.SENT: 2}))
+    said, context = about(warning, (0, ReceiptState.DELIVERED)), context_of(store, clock)
+    async with a_book(store, clock) as book:
+        for _ in range(2):
+            assert await take_receipts(context, book, Channel.SMS, said, drill=not drill) == 1
+            assert await counts(store, warning.id) == {DeliveryState.SENT: 2}
+        assert await take_receipts(context, book, Channel.SMS, said, drill=drill) == 0
+    assert await counts(store, warning.id) == {DeliveryState.SENT: 1, DeliveryState.DELIVERED: 1}
+
+
 @pytest.mark.parametrize("name", ["nonsense", "1.officer-X.sms", "1.ghost-X.sms.0", "1.officer-X.pigeon.0"])
 async def test_a_receipt_for_nobody_is_counted_and_harms_nothing(store: Store, name: str) -> None:
     clock = Clock()
@@ -212,7 +228,7 @@ class Loud(Provider):
         ]
 
 
-def following(store: Store, clock: Clock, book: ReceiptBook, loud: Loud) -> Follower:
+def following(store: Store, clock: Clock, book: ReceiptBook, loud: Loud, *, drill: bool = False) -> Follower:
     return Follower(
         context=context_of(store, clock),
         book=book,
@@ -220,6 +236,7 @@ def following(store: Store, clock: Clock, book: ReceiptBook, loud: Loud) -> Foll
         lookup=find,
         askers={Channel.BROADCAST: loud},
         now=clock,
+        drill=drill,
     )
 
 
@@ -241,6 +258,23 @@ async def test_a_gateway_is_asked_until_it_has_played_and_every_question_stands_
         ("question", "silent"),
     ]
     assert [(one.packet, one.outcome) for one in said[1]] == [("message", "accepted"), ("question", "answered")]
+
+
+async def test_each_side_asks_its_own_gateways_about_its_own(store: Store) -> None:
+    clock, loud, practice = Clock(), Loud(answer=lambda _: Accepted(ref="1")), Loud(answer=lambda _: Accepted(ref="1"))
+    real = await released(store, red(), gateways(3))
+    drill = await released(store, red(status=Status.EXERCISE), gateways(2), number=2)
+    mixed = await released(store, red(), gateways(4), number=3)
+    async with dispatching(store, clock, broadcast=loud, drill_broadcast=practice), a_book(store, clock) as book:
+        for warning, count in ((real, 3), (drill, 2), (mixed, 4)):
+            await until(all_in(store, warning.id, {DeliveryState.SENT: count}))
+        async with store.begin() as tx:
+            await tx.execute(text("UPDATE warnings SET drill = true WHERE id = :w"), {"w": mixed.id})
+        for asker, is_drills in ((loud, False), (practice, True)):
+            await following(store, clock, book, asker, drill=is_drills).look()
+    assert {one.split(".")[0] for one in loud.asked} == {real.id}
+    assert {one.split(".")[0] for one in practice.asked} == {drill.id}
+    assert await counts(store, mixed.id) == {DeliveryState.SENT: 4}
 
 
 async def test_a_thousand_silent_gateways_do_not_keep_the_next_one_from_being_asked(store: Store) -> None:

@@ -335,7 +335,7 @@ async def _sending(store: Store, clock: Clock, way: Paced) -> AsyncIterator[Cont
     desk = Desk(ours.policy, ours.service.sender_name, partial(event_code_of, ours.hazards))
     dispatcher = Dispatcher(store, Identity(node="node-1", epoch=epoch), desk, clock, lambda: 0.5)
     wire = Wire(name="aliyun", way=way, in_flight=4, window=256, timeout_s=20, rate=10_000, look_up=True)
-    dispatcher.connect({Channel.SMS: [wire]}, found)  # type: ignore[arg-type]
+    dispatcher.connect({(Channel.SMS, False): [wire]}, found)  # type: ignore[arg-type]
     context = Context(settings=ours, store=store, seal=SEAL, now=clock, wake=dispatcher.wake, ended=dispatcher.end)
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(dispatcher.run())

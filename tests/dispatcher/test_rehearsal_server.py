@@ -14,6 +14,8 @@ import pytest
 from aiohttp import ClientSession
 
 ROOT = Path(__file__).parents[2]
+PLAYERS = {f"{player}{side}" for player in ("sms", "aliyun", "gateway", "platform") for side in ("", "_drill")}
+"""For what is real, and for drills."""
 
 
 async def started(folder: Path, *more: str, stdin: int | None = PIPE) -> Process:
@@ -40,7 +42,7 @@ async def ended(process: Process) -> int:
 async def test_it_says_where_it_plays_and_ends_on_sigterm(tmp_path: Path) -> None:
     process = await started(tmp_path, "--faults", '{"sms": {"delay_s": 0.01}}')
     ready = await said(process)
-    assert set(ready["ports"]) == {"sms", "aliyun", "gateway", "platform"}
+    assert set(ready["ports"]) == PLAYERS
     assert ready["pid"] == process.pid
     async with ClientSession() as session:
         for port in ready["ports"].values():
@@ -48,12 +50,7 @@ async def test_it_says_where_it_plays_and_ends_on_sigterm(tmp_path: Path) -> Non
                 assert answer.status == 200
     process.send_signal(signal.SIGTERM)
     assert await ended(process) == 0
-    assert {file.name for file in tmp_path.iterdir()} == {
-        "sms.jsonl",
-        "aliyun.jsonl",
-        "gateway.jsonl",
-        "platform.jsonl",
-    }
+    assert {file.name for file in tmp_path.iterdir()} == {f"{player}.jsonl" for player in PLAYERS}
 
 
 async def test_it_ends_when_its_parent_is_gone(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ async def sending(
         Wire(name=f"p{no}", way=one, in_flight=4, window=window, timeout_s=5, rate=rate, look_up=True)
         for no, one in enumerate(providers)
     ]
-    dispatcher.connect({Channel.SMS: wires}, find)
+    dispatcher.connect({(Channel.SMS, False): wires}, find)
     context = Context(settings=ours, store=store, seal=SEAL, now=clock, wake=dispatcher.wake, ended=dispatcher.end)
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(dispatcher.run())
@@ -171,7 +171,7 @@ async def test_a_refusal_of_our_account_goes_to_the_reserve_within_a_second(stor
         clock.pass_(seconds=2)
         dispatcher.wake()
         await until(all_in(store, warning.id, {DeliveryState.SENT: 1}))
-        first_, second = dispatcher.outlets["sms"].standings
+        first_, second = dispatcher.outlets["sms", False].standings
         assert first_.account_fault == "20003 密钥不对", "somebody has to mend it, though a reserve carries it"
         assert second.account_fault == ""
     assert len(reserve.got) == 1
@@ -296,7 +296,7 @@ async def test_retries_get_every_fifth_slice_while_first_tries_of_their_lane_wai
         fresh = await released(store, red(), people(400, "360827103"), 2)
         clock.pass_(seconds=2)
         dispatcher.wake()
-        await until(lambda: _true(dispatcher.outlets["sms"].backlog > 270))
+        await until(lambda: _true(dispatcher.outlets["sms", False].backlog > 270))
         only.got.clear()
         only.resting = False
         await until(all_in(store, limping.id, {DeliveryState.SENT: 40}))

@@ -46,16 +46,18 @@ async def find(rows: Sequence[Row]) -> dict[str, Address]:
 async def dispatching(
     store: Store, clock: Clock, window: int = 64, lookup: Lookup = find, **providers: Provider
 ) -> AsyncIterator[tuple[Dispatcher, Context]]:
-    """A running sender; killed, not drained, at the end of the block: as kill -9 would."""
+    """A running sender over providers by channel, `drill_sms` for a drill's; killed, not drained, at the end of the block: as
+    kill -9 would."""
     ours = settings()
     async with store.begin() as tx:
         epoch = await nodes.enter(tx, "node-1", clock())
     desk = Desk(ours.policy, ours.service.sender_name, partial(event_code_of, ours.hazards))
     dispatcher = Dispatcher(store, Identity(node="node-1", epoch=epoch), desk, clock, lambda: 0.5)
-    wires = {
-        Channel(name): [Wire(name=name, way=provider, in_flight=8, window=window, timeout_s=5, rate=10_000)]
-        for name, provider in providers.items()
-    }
+    wires = {}
+    for name, provider in providers.items():
+        drill = name.startswith("drill_")
+        wire = Wire(name=name, way=provider, in_flight=8, window=window, timeout_s=5, rate=10_000, drill=drill)
+        wires[Channel(name.removeprefix("drill_")), drill] = [wire]
     dispatcher.connect(wires, lookup)
     context = Context(settings=ours, store=store, seal=SEAL, now=clock, wake=dispatcher.wake, ended=dispatcher.end)
     async with asyncio.TaskGroup() as tasks:
@@ -518,7 +520,7 @@ async def test_a_slice_asked_for_before_its_chunk_is_taken_back_is_sent_once(pos
             dispatcher.wake()
             await until(lambda: _waits_for_a_lock(postgres_store))  # whoever takes it back, before it is committed
             let_go(sleepy)
-            await until(lambda: _true(sleepy.under_way == 0 and dispatcher.outlets["sms"].backlog == 0))
+            await until(lambda: _true(sleepy.under_way == 0 and dispatcher.outlets["sms", False].backlog == 0))
         await until(all_in(postgres_store, warning.id, {DeliveryState.SENT: 16}))
         await until(lambda: _true(dispatcher.unsettled == 0))
     calls = Counter(message.id for message in sleepy.got)

@@ -77,7 +77,7 @@ def live(level: Level = Level.RED, *, expires: datetime = EXPIRES, ended: Delive
         policy=POLICY.levels[level],
         hours=POLICY,
         sounds_at_night=True,
-        genuine=True,
+        wrong="",
         ended=(ended, "") if ended else None,
     )
 
@@ -232,6 +232,13 @@ def test_of_a_warning_that_ended_nothing_is_tried_again(level: Level, outcome: O
     settled = settle(*call(by=live(level, ended=ended)), outcome, middle)
     assert settled.state is ended
     assert settled.due_at is None
+
+
+def test_of_a_warning_that_was_refused_meanwhile_a_row_bears_the_refusals_code() -> None:
+    refused = live()
+    refused.ended = (DeliveryState.FAILED, "240")
+    settled = settle(*call(by=refused), AGAIN, middle)
+    assert (settled.state, settled.code, settled.due_at) == (DeliveryState.FAILED, "240", None)
 
 
 @pytest.mark.parametrize("outcome", [AGAIN, THROTTLED, DOUBT])

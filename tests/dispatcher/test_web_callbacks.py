@@ -16,7 +16,18 @@ from twilio.request_validator import RequestValidator
 from dispatcher.states import DeliveryState
 from dispatcher.store import ledger
 from dispatcher.telemetry import REGISTRY
-from tests.browser.standing import TWILIO_TOKEN, House, cap, code, standing, take_in_hand
+from tests.browser.standing import (
+    DRILL_SMS,
+    DRILL_TOKEN,
+    TOKEN,
+    TWILIO_DRILL_TOKEN,
+    TWILIO_TOKEN,
+    House,
+    cap,
+    code,
+    standing,
+    take_in_hand,
+)
 
 PATH = "/api/v1/callbacks/sms/twilio/"
 
@@ -27,10 +38,11 @@ async def house(jian_sqlite_url: str) -> AsyncIterator[House]:
         yield opened
 
 
-async def sent(house: House) -> list[str]:
+async def sent(house: House, *, drill: bool = False) -> list[str]:
     """The keys of a small warning's SMS, all sent and waiting for their receipt."""
-    _, said, _ = await house.post(cap(where=code("360827102")))
-    await take_in_hand(house, "sms", lambda _row: (DeliveryState.SENT, ""))
+    status, token = ("Exercise", DRILL_TOKEN) if drill else ("Actual", TOKEN)
+    _, said, _ = await house.post(cap(f"W{drill}", status=status, where=code("360827102")), token)
+    await take_in_hand(house, "sms", lambda _row: (DeliveryState.SENT, ""), drill=drill)
     async with house.context.store.read() as tx:
         entries = await ledger.page(tx, said["warning_id"], None)
     return [f"{entry.warning_id}.{entry.target}.sms.0" for entry in entries]
@@ -44,12 +56,14 @@ async def state_of(house: House, key: str) -> tuple[str, str]:
 
 
 async def report(house: House, key: str, word: str, **more: str) -> tuple[int, str]:
-    """As Twilio calls: the URL it was given, a form, and the signature over both."""
+    """As Twilio calls: the URL it was given, a form, and the signature over both. `token`: of which account."""
     form = {"MessageSid": "SM1", "MessageStatus": word, "AccountSid": "AC1"}
-    signature = more.pop("signature", "")
+    signature, token, name = (
+        more.pop(given, other) for given, other in (("signature", ""), ("token", TWILIO_TOKEN), ("name", "twilio"))
+    )
     form.update(more)
-    url = f"{house.url}{PATH}{quote(key, safe='')}"
-    signed = RequestValidator(TWILIO_TOKEN).compute_signature(url, form)
+    url = f"{house.url}/api/v1/callbacks/sms/{name}/{quote(key, safe='')}"
+    signed = RequestValidator(token).compute_signature(url, form)
     headers = {"X-Twilio-Signature": signature or signed, "Content-Type": "application/x-www-form-urlencoded"}
     async with house.http.post(url, data=urlencode(form), headers=headers) as answer:
         return answer.status, await answer.text()
@@ -89,6 +103,20 @@ async def test_a_forged_receipt_is_counted_and_changes_nothing(house: House) -> 
     assert (await report(house, key, "delivered", signature=for_another))[0] == 401
     assert number("mingluo_callbacks_forged_total", provider="twilio") == before + 4
     assert await state_of(house, key) == ("sent", "")
+
+
+async def test_a_drills_provider_is_found_by_its_name_and_speaks_for_drills_alone(jian_sqlite_url: str) -> None:
+    practice = {"name": "twilio_drill", "token": TWILIO_DRILL_TOKEN, "AccountSid": "AC2"}
+    async with standing(jian_sqlite_url, **DRILL_SMS) as house:
+        (real, *_), (drill, *_) = await sent(house), await sent(house, drill=True)
+        assert (await report(house, drill, "delivered", name="twilio_drill", token=TWILIO_TOKEN))[0] == 401
+        assert (await report(house, real, "delivered", token=TWILIO_DRILL_TOKEN))[0] == 401
+        assert (await report(house, real, "delivered", **practice))[0] == 204
+        assert (await report(house, drill, "delivered"))[0] == 204
+        assert await state_of(house, real) == await state_of(house, drill) == ("sent", "")
+        assert (await report(house, drill, "delivered", **practice))[0] == 204
+        assert (await report(house, real, "delivered"))[0] == 204
+        assert await state_of(house, real) == await state_of(house, drill) == ("delivered", "")
 
 
 async def test_what_cannot_be_read_is_answered_400_and_who_is_not_there_404(house: House) -> None:

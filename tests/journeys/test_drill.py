@@ -26,6 +26,10 @@ from tests.browser.standing import DRILL_TOKEN, SEAL, TOKEN, House, filled, stan
 from tests.journeys.test_http_warning_lands import ACCOUNT, secrets_of
 from tests.journeys.test_http_warning_lands import TOKEN as CITY_TOKEN
 
+PLAYERS = ("aliyun", "sms", "gateway", "platform")
+DRILL_SECRET = "whsec_" + "ZHJpbGw0" * 4
+"""What we share with the platform for drills."""
+
 pytestmark = pytest.mark.timeout(180)
 LEAK = "park-chemical-leak"
 TOWN, COUNTY = "360822105", "360822"
@@ -105,8 +109,9 @@ def test_a_scenario_at_full_speed_reaches_everybody_and_is_scored_from_the_ledge
 
 def test_every_text_that_arrived_bears_the_marks_and_every_line_says_drill(played: Ran) -> None:
     providers = Path(played.facts["report"]).parent / "providers"
-    lines = [line for player in ("aliyun", "sms", "gateway", "platform") for line in taken(providers, player)]
+    lines = [line for player in PLAYERS for line in taken(providers, f"{player}_drill")]
     assert len(lines) > 60
+    assert [line for player in PLAYERS for line in taken(providers, player)] == [], "none of it by a live provider"
     assert [line["text"] for line in lines if not is_drill(unsigned(line["text"]))] == []
     assert [line for line in lines if not line["drill"] and line.get("kind") != "cancel"] == []
 
@@ -201,9 +206,10 @@ async def in_field(folder: Path, participants: int, consents: Mapping[str, int],
         f'{{township: "{code}", by: 书面同意, until: {today + timedelta(days=days)}}}'
         for code, days in consents.items()
     ]
-    async with playing(Options(folder=folder, account=ACCOUNT, token=CITY_TOKEN)) as city:
+    options = Options(folder=folder, account="AC9", token="live", drill=(ACCOUNT, CITY_TOKEN))
+    async with playing(options) as city:
         url = await filled(folder / "mingluo.db", 700, city.url("gateway"), city.url("platform"))
-        city.platform.know(await secrets_of(url))
+        city.drill.platform.know({endpoint: [DRILL_SECRET] for endpoint in await secrets_of(url)})
         async with standing(url) as looking:
             register = await looking.context.register()
         here = sorted({post.officer_id for post in register.posts if post.area_code == TOWN and post.post == "A"})
@@ -211,9 +217,14 @@ async def in_field(folder: Path, participants: int, consents: Mapping[str, int],
             "MINGLUO_DATABASE_URL": url,
             "MINGLUO_SEAL_KEY": "00" * 32,
             "MINGLUO_TOKEN_DRILL": DRILL_TOKEN,
-            "MINGLUO_TWILIO_ACCOUNT_SID": ACCOUNT,
-            "MINGLUO_TWILIO_AUTH_TOKEN": CITY_TOKEN,
             "MINGLUO_CHANNELS__SMS__TWILIO__BASE_URL": city.url("sms"),
+            "MINGLUO_DRILL_TWILIO_ACCOUNT_SID": ACCOUNT,
+            "MINGLUO_DRILL_TWILIO_AUTH_TOKEN": CITY_TOKEN,
+            "MINGLUO_DRILL_TWILIO_SENDER": "+15005550007",
+            "MINGLUO_CHANNELS__SMS__TWILIO_DRILL__BASE_URL": city.url("sms_drill"),
+            "MINGLUO_DRILL_EBM_BASE_URL": city.url("gateway_drill"),
+            "MINGLUO_DRILL_WEBHOOK_BASE_URL": city.url("platform_drill"),
+            "MINGLUO_DRILL_WEBHOOK_SECRET": DRILL_SECRET,
             "MINGLUO_DRILLS__PARTICIPANTS": f"[{', '.join([*here[:participants], 'JA99999'])}]",
             "MINGLUO_DRILLS__CONSENTS": f"[{', '.join(agreed)}]",
             **more,
@@ -228,13 +239,13 @@ async def test_in_the_field_only_the_listed_hear_it_and_only_who_agreed_sounds(t
         assert ran.code == 0, ran.told
         listed = next(iter(field.house.context.settings.drills.participants))
         phone = await field.phone(listed)
-    heard, sounded = taken(tmp_path, "sms"), taken(tmp_path, "gateway")
+    heard, sounded = taken(tmp_path, "sms_drill"), taken(tmp_path, "gateway_drill")
     assert {line["recipient"] for line in heard} == {phone}
     assert len(heard) == 3, "the leak, that the wind turned away, that it is over"
     assert all(is_drill(line["text"]) for line in heard)
     assert {line["gateway"] for line in sounded} == {f"GW{TOWN}"}
     assert [line["kind"] for line in sounded] == ["issue", "cancel", "cancel"], "once heard, then only silenced"
-    assert taken(tmp_path, "platform") == []
+    assert taken(tmp_path, "platform_drill") == []
     leak = ran.facts["steps"][0]["channels"]
     assert (leak["sms"]["delivered"], leak["broadcast"]["delivered"], leak["party"]["delivered"]) == (1, 1, 0)
     assert leak["sms"]["not_sent"] > 5
@@ -250,9 +261,9 @@ async def test_a_consent_that_lapsed_yesterday_leaves_the_loudspeaker_silent_als
     async with in_field(tmp_path, 1, {TOWN: -1, COUNTY: 30}, **signed) as field:
         ran = await field.play()
         assert ran.code == 0, ran.told
-    assert taken(tmp_path, "gateway") == []
-    assert {line["recipient"] for line in taken(tmp_path, "platform")} == {f"PE{COUNTY}"}
-    assert len(taken(tmp_path, "sms")) == 3
+    assert taken(tmp_path, "gateway_drill") == []
+    assert {line["recipient"] for line in taken(tmp_path, "platform_drill")} == {f"PE{COUNTY}"}
+    assert len(taken(tmp_path, "sms_drill")) == 3
 
 
 async def test_a_dry_run_says_who_would_be_told_and_who_not_and_neither_it_nor_a_wrong_token_sends_anything(
@@ -274,7 +285,7 @@ async def test_a_dry_run_says_who_would_be_told_and_who_not_and_neither_it_nor_a
     assert sum(leak["not_told"].values()) > 5
     assert any("演练名单" in why for why in leak["not_told"])
     assert ran.facts["odd"] == ["participants 里的 JA99999 不在登记册"]
-    assert taken(tmp_path, "sms") == taken(tmp_path, "gateway") == []
+    assert taken(tmp_path, "sms_drill") == taken(tmp_path, "gateway_drill") == []
 
 
 async def test_a_step_that_is_refused_ends_the_play_and_is_reported(tmp_path: Path) -> None:

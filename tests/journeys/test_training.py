@@ -155,9 +155,9 @@ async def only_drills(room: Room) -> None:
         assert found["total"]["suppressed"] == 0
         assert set(found["channels"]) == {"sms", "broadcast", "party"}
     players = room.home / "var" / "training" / "providers"
-    assert "【演练】" in (players / "aliyun.jsonl").read_text(encoding="utf-8")
-    assert (players / "gateway.jsonl").stat().st_size > 0
-    assert (players / "platform.jsonl").stat().st_size > 0
+    assert "【演练】" in (players / "aliyun_drill.jsonl").read_text(encoding="utf-8")
+    assert (players / "gateway_drill.jsonl").stat().st_size > 0
+    assert (players / "platform_drill.jsonl").stat().st_size > 0
 
 
 async def every_page_is_hatched(room: Room) -> None:

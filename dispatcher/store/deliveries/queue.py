@@ -14,6 +14,7 @@ from dispatcher.store.deliveries.rows import Due, Heard, Row, row_of
 from dispatcher.store.engine import Tx
 from dispatcher.store.many import Inserted
 from dispatcher.store.packing import FrozenRow
+from dispatcher.store.sides import not_plainly_live
 from dispatcher.store.tables import attempts, chunks, deliveries, warnings
 
 _UNTOUCHED = (DeliveryState.PLANNED, "")
@@ -121,10 +122,11 @@ def _due(now: datetime, channels: Sequence[str]) -> ColumnElement[bool]:
 
 
 def _waiting(channels: Sequence[str]) -> ColumnElement[bool]:
+    """Of these channels, and of any what is not plainly live: that waits for nobody's provider."""
     return and_(
         deliveries.c.due_at.is_not(None),  # said aloud, or SQLite walks through the whole ledger past its partial index
         deliveries.c.state == DeliveryState.PLANNED,
-        deliveries.c.channel.in_(channels),
+        or_(deliveries.c.channel.in_(channels), not_plainly_live(deliveries.c.warning_id)),
     )
 
 
