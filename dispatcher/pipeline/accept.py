@@ -195,7 +195,8 @@ async def _keep(context: Context, case: _Case) -> Answer:
         row = row_of(_arrival(context, case), case.message, case.resolved, born, (judged.findings, company.chain_id))
         async with unique():
             await warnings.keep(tx, row, case.message.references)
-        await warnings.join(tx, [one.id for one in company.every], row.chain_id)
+        if born.state is not WarningState.HELD:
+            await warnings.join(tx, [one.id for one in company.every], row.chain_id)
         await _store_plan(tx, row, born.frozen)
         await kin.link(tx, row.id, born.kin)
         superseded = await _overtake(context, tx, row, company)

@@ -122,16 +122,17 @@ async def family(
     tx: Tx, identity: Reference, references: Sequence[Reference]
 ) -> tuple[list[WarningRow], frozenset[str]]:
     """The warnings that share a chain with whoever `references` name, names `identity`, or names one of the same; and the
-    ids of those that name `identity`."""
+    ids of those that name `identity`. What waits for a person is here by itself alone: it makes no two events one."""
     naming = frozenset(row.id for row in await tx.execute(_naming([identity])))
     akin: list[ColumnElement[bool]] = [warnings.c.id.in_(naming)]
     if references:
         akin += [or_(*(_is(warnings, one) for one in references)), warnings.c.id.in_(_naming(references))]
-    chains = select(warnings.c.chain_id).where(or_(*akin), warnings.c.state != WarningState.REJECTED.value)
+    waits = warnings.c.state == WarningState.HELD.value
+    chains = select(warnings.c.chain_id).where(or_(*akin), warnings.c.state != WarningState.REJECTED.value, ~waits)
     rows = await tx.execute(
         select(warnings)
         .where(
-            warnings.c.chain_id.in_(chains),
+            or_(warnings.c.chain_id.in_(chains), and_(waits, or_(*akin))),
             warnings.c.state != WarningState.REJECTED.value,
             ~_is(warnings, identity),
         )

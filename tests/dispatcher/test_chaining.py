@@ -160,3 +160,17 @@ async def test_a_real_one_that_names_a_drill_still_to_come_has_no_part_in_that(j
         rows = {row.identifier: row for row in await warnings.latest(tx)}
     assert rows["U1"].state == WarningState.APPROVED
     assert rows["U1"].chain_id != rows["A"].chain_id
+
+
+async def test_what_waits_for_a_person_makes_no_two_events_one(jian: Context) -> None:
+    """It names both; whether it is right is not known yet, and a later version of the one must not end the other."""
+    await sent_in(jian, said("A"))
+    await sent_in(jian, cap("B", NOW, area="360827103000"))
+    both = f"{named('A', AT['A'])} {named('B', NOW)}"
+    waits = await sent_in(jian, cap("H", AT["U1"], kind="Update", references=both), source="county-weather")
+    assert waits.state is WarningState.HELD
+    assert (await sent_in(jian, said("U2"))).state is WarningState.APPROVED
+    async with jian.store.read() as tx:
+        rows = {row.identifier: row for row in await warnings.latest(tx)}
+    assert {name: rows[name].state for name in "AB"} == {"A": WarningState.SUPERSEDED, "B": WarningState.APPROVED}
+    assert rows["B"].chain_id != rows["A"].chain_id == rows["U2"].chain_id
