@@ -10,6 +10,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from io import BytesIO
 
 import aio_pika
 from aiohttp import ClientError
@@ -147,7 +148,7 @@ class Load:
         while True:
             try:
                 async with self._stack.http.post(
-                    f"{self._stack.url}/api/v1/warnings", data=letter.body, headers=headers
+                    f"{self._stack.url}/api/v1/warnings", data=BytesIO(letter.body), headers=headers
                 ) as answer:
                     said = await answer.json(content_type=None)
                     if answer.status != 503:
