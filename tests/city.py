@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 
 import numpy as np
 
@@ -57,7 +58,12 @@ class Clock:
 
 def settings(**environment: str) -> Settings:
     """The project's own configuration, with an environment of the test's choosing."""
-    return load(environment)
+    return load(environment) if environment else _as_shipped()
+
+
+@cache
+def _as_shipped() -> Settings:
+    return load({})
 
 
 def red(**changes: object) -> WarningMessage:

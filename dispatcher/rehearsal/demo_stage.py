@@ -23,6 +23,7 @@ from pathlib import Path
 import aiohttp
 import structlog
 
+from dispatcher.drills import Stage
 from dispatcher.model import BEIJING
 from dispatcher.settings import PROJECT, Settings, load
 from dispatcher.telemetry import set_up_logging
@@ -143,7 +144,7 @@ def settings_for(folder: Path, place: City, **more: str) -> Settings:
             **more,
         }
     )
-    return played(shipped, place)
+    return replace(played(shipped, place), stage=Stage.DESK)
 
 
 def played(settings: Settings, place: City) -> Settings:

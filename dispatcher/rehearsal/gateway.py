@@ -59,6 +59,7 @@ class Gateways(Player):
         if not packet.target:
             return self._answer(packet, ebm.Response(result=ebm.Result.CONTENT_MISSING, text="缺少 DEST"))
         if isinstance(packet.body, ebm.StateRequest):
+            self.mischief.counts["asked"] += 1
             playing = self._playing.get((packet.target, packet.body.ebm_id))
             state = playing.state(self.clock()) if playing else ebm.State.UNPROCESSED
             return self._answer(

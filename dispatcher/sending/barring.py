@@ -64,7 +64,8 @@ class Bar:
     async def end(self, tx: Tx, of: Chunk | Due, held: tuple[int, list[Row]], barred: Barred) -> None:
         """Nothing more of these is sent; what may have been sent is called unknown. `held`: a chunk, and rows in it."""
         (chunk_id, rows), (state, code), now = held, barred, self._now()
-        await self.tell(tx, of, len(rows), barred)
+        if rows:
+            await self.tell(tx, of, len(rows), barred)
         results = [
             deliveries.Settled(
                 chunk_id=chunk_id,

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from channels.contract import Accepted, TryAgain
-from channels.text import mark_drill, unmarked
+from channels.text import mark_drill
 from dispatcher.model import Channel, Level, Status, WarningMessage
 from dispatcher.pipeline.settle import finish
 from dispatcher.pipeline.withdraw import end, told
@@ -24,6 +24,8 @@ from dispatcher.store import events, ledger, warnings
 from dispatcher.store.engine import Store
 from tests.city import Clock, Provider, both, gateways, people, red, released, settings
 from tests.dispatcher.test_sending_dispatch import all_in, counts, dispatching, find, until
+from tests.properties import noise
+from tests.properties.noise import flip, run
 
 SIDES = pytest.mark.parametrize("drill", [False, True], ids=["live", "drill"])
 MIXED = "240"
@@ -38,37 +40,7 @@ def own(*, drill: bool, providers: tuple[Provider, Provider]) -> dict[str, Provi
     return {"drill_sms" if drill else "sms": providers[0], "sms" if drill else "drill_sms": providers[1]}
 
 
-async def run(store: Store, statement: str, warning_id: str) -> None:
-    async with store.begin() as tx:
-        await tx.execute(text(statement.replace(":w", f"'{warning_id}'")))
-
-
-async def flip(store: Store, what: str, warning_id: str) -> None:
-    """One bit, or all of them."""
-    async with store.read() as tx:
-        row = await warnings.one(tx, warning_id)
-        bodies = {one.no: one.body for one in (await warnings.texts_of(tx, warning_id)).values()}
-    assert row is not None
-    other = "Actual" if row.drill else "Exercise"
-    json_set = {
-        "sqlite": f"json_set(message, '$.status', '{other}')",
-        "postgresql": f"""jsonb_set(message::jsonb, '{{status}}', '"{other}"')::json""",
-    }[store.dialect]
-    steps = {
-        "column": [f"UPDATE warnings SET drill = {not row.drill} WHERE id = :w"],
-        "status": [f"UPDATE warnings SET status = '{other}' WHERE id = :w"],
-        "message": [f"UPDATE warnings SET message = {json_set} WHERE id = :w"],
-        "texts": [
-            f"UPDATE texts SET body = '{unmarked(body) if row.drill else mark_drill(body)}' WHERE warning_id = :w AND no = {no}"
-            for no, body in bodies.items()
-        ],
-    }
-    for name in steps if what == "everything" else [what]:
-        for statement in steps[name]:
-            await run(store, statement, warning_id)
-
-
-FLIPS = pytest.mark.parametrize("what", ["column", "status", "message", "texts", "everything"])
+FLIPS = pytest.mark.parametrize("what", noise.FLIPS)
 
 
 async def codes(store: Store, warning_id: str) -> set[tuple[DeliveryState, str]]:
@@ -294,7 +266,7 @@ async def test_a_flag_flipped_elsewhere_in_the_chain_silences_nobody_else(store:
 async def test_a_lane_flipped_changes_the_order_and_not_the_side(store: Store, drill: bool) -> None:
     right, wrong = Provider(), Provider()
     warning = await released(store, said(drill=drill), people(20))
-    await run(store, "UPDATE chunks SET lane = 6 - lane WHERE warning_id = :w", warning.id)
+    await flip(store, noise.HARMLESS, warning.id)
     async with dispatching(store, Clock(), **own(drill=drill, providers=(right, wrong))):
         await until(all_in(store, warning.id, {DeliveryState.SENT: 20}))
     assert wrong.got == []

@@ -9,9 +9,11 @@ from typing import Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from channels.contract import MIXED
 from dispatcher.model import BEIJING, Channel, Kind, Level
 from dispatcher.planning import NOT_SENT_CHINESE
 from dispatcher.states import DeliveryState, WarningState
+from dispatcher.store.sides import NO_DRILL_PROVIDER
 
 HERE: Final = Path(__file__).parent
 STATIC: Final = HERE / "static"
@@ -48,8 +50,11 @@ AGAIN_CHINESE: Final[Mapping[str, str]] = {
     "quiet_hours": "夜间不响，等到天亮",
     "http_429": "对方限流",
     "http_503": "对方故障",
+    "plan_changed": "与批准的方案不符，没有发出",
+    MIXED: "240 演练与实战混用，已拦下",
+    NO_DRILL_PROVIDER: "没有演练专用的发送接口，没有发出",
 }
-"""Why a row waits, where we know the code; another's is shown as it is."""
+"""Why a row waits or did not leave, where we know the code; another's is shown as it is."""
 EVENT_CHINESE: Final[Mapping[str, str]] = {
     "warning.accepted": "收到并入库",
     "warning.held": "待人工核定",
@@ -59,6 +64,8 @@ EVENT_CHINESE: Final[Mapping[str, str]] = {
     "warning.superseded": "被更新版本取代",
     "warning.cancelled": "解除",
     "warning.expired": "过期",
+    "warning.plan_changed": "与批准的方案不符，拒绝发送",
+    "warning.drill_mixed": "演练与实战混用，已拦下（240）",
 }
 
 
