@@ -47,6 +47,7 @@ COVERED_BY = {
     # the doors
     "dispatcher.reporting": "tests/dispatcher/test_web_reading.py",
     "dispatcher.service": "tests/crashes/test_kill_nine.py",
+    "dispatcher.settings.files": "tests/dispatcher/test_settings.py",
     "dispatcher.settings.lint": "tests/dispatcher/test_settings.py",
     "dispatcher.settings.sources": "tests/dispatcher/test_settings.py",
     "dispatcher.web": "tests/dispatcher/test_web_reading.py",
