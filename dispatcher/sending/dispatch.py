@@ -32,7 +32,7 @@ from dispatcher.store.chunks import Chunk, ChunkState, Holder, NewChunk
 from dispatcher.store.deliveries import Due, Row
 from dispatcher.store.engine import Store, Tx
 from dispatcher.store.events import Event
-from dispatcher.store.packing import digest, unpack
+from dispatcher.store.packing import digest, readable
 
 RENEW_S = 2.0
 LOOK_S = 1.0
@@ -221,14 +221,14 @@ class Dispatcher:
 
     async def _lay_out(self, tx: Tx, chunk: Chunk) -> OpenChunk:
         """Inserts a chunk's rows: to be sent, or in the state its warning has ended in."""
-        live = await self._desk.load(tx, chunk.warning_id)
+        live, frozen = await self._desk.load(tx, chunk.warning_id), readable(chunk.packed)
         born = live.ended or self._bar.of(live, chunk.channel)
-        if born is None and digest(chunk.packed) != chunk.hash:
+        if frozen is None or (born is None and digest(chunk.packed) != chunk.hash):
             born = (DeliveryState.FAILED, PLAN_CHANGED)
         if born is not None:
             await self._bar.tell(tx, chunk, chunk.size, born)
         serial = await nodes.reserve(tx, "ebd", chunk.size) if chunk.channel == Channel.BROADCAST else 0
-        rows = await deliveries.plan(tx, chunk, unpack(chunk.packed), serial, born)
+        rows = await deliveries.plan(tx, chunk, frozen, serial, born) if frozen else []
         await warnings.move(tx, chunk.warning_id, WarningState.DISPATCHING)
         return OpenChunk(id=chunk.id, live=live, lane=chunk.lane, rows=rows)
 

@@ -5,6 +5,7 @@ row ends, and it is said aloud.
 from __future__ import annotations
 
 import asyncio
+import zlib
 from functools import partial
 
 import pytest
@@ -270,6 +271,21 @@ async def test_a_lane_flipped_changes_the_order_and_not_the_side(store: Store, d
     async with dispatching(store, Clock(), **own(drill=drill, providers=(right, wrong))):
         await until(all_in(store, warning.id, {DeliveryState.SENT: 20}))
     assert wrong.got == []
+
+
+@pytest.mark.parametrize("blob", [b"", b"\0\1", zlib.compress(b"JA00001")], ids=["empty", "noise", "other words"])
+async def test_a_list_that_nobody_can_read_stops_itself_and_nobody_else(store: Store, blob: bytes) -> None:
+    sms = Provider()
+    broken = await released(store, said(drill=False), people(3))
+    after = await released(store, said(drill=False), people(4), 2)
+    async with store.begin() as tx:
+        await tx.execute(text("UPDATE chunks SET packed = :b WHERE warning_id = :w"), {"b": blob, "w": broken.id})
+    async with dispatching(store, Clock(), sms=sms) as (_, context):
+        await until(all_in(store, after.id, {DeliveryState.SENT: 4}))
+        await finish(context)
+    assert {one.bulletin.warning_id for one in sms.got} == {after.id}
+    assert "warning.plan_changed" in await told_of(store, broken.id)
+    assert await counts(store, broken.id) == {}
 
 
 async def test_words_changed_are_called_words_and_not_drill_and_live(store: Store) -> None:
