@@ -211,6 +211,7 @@ class _Desk:
         self._frame = frame
         self._told = audience.told
         self._standing = audience.standing.targets if audience.standing else frozenset()
+        self._less = message.kind is Kind.CANCEL or _is_less(message, audience)
         self._smith = Wordsmith(frame.wording, message, audience.standing.said if audience.standing else "")
         self._numbers: dict[tuple[Channel, str, str, bool, Saying], int] = {}
         self._lines: dict[int, str] = {}
@@ -242,11 +243,12 @@ class _Desk:
         reason, former = int(why), why is Why.FORMER
         suppressed = residents_not_told(self._message, self._frame, former=former)
         numbers = self._homes(hits, self._saying("", former=former))
-        standing, told = self._homes(hits, Saying.STANDING) if self._standing else numbers, self._told
+        other = next(iter(self._standing), "")
+        standing = self._homes(hits, self._saying(other, former=former)) if other else numbers
         for home, township in zip(hits.id.tolist(), hits.township.tolist(), strict=True):
             name = f"{TargetKind.RESIDENT}-{home}"
             number = (standing if name in self._standing else numbers)[township]
-            silent = suppressed or (TOLD if name in told and not former else "")
+            silent = suppressed or (TOLD if name in self._told and not former else "")
             yield FrozenRow(name, reason, number, hits.townships[township], "", silent)
 
     def _homes(self, hits: ResidentHits, saying: Saying) -> list[int]:
@@ -265,8 +267,9 @@ class _Desk:
         return self._lines[roles]
 
     def _saying(self, name: str, *, former: bool) -> Saying:
-        if name in self._standing:
-            return Saying.STANDING
+        """What stands is said to whoever hears that this is over, or that it is less than what stands."""
+        if name in self._standing and (former or self._less):
+            return Saying.FORMER_STANDING if former else Saying.STANDING
         return Saying.FORMER if former else Saying.ALL
 
     def _number(
@@ -303,6 +306,12 @@ def _suppressed(message: WarningMessage, channel: Channel, frame: Frame, *, form
     if message.kind is Kind.CANCEL or former:
         return ""
     return "" if channel in level_policy(message, frame.policy).channels else CHANNEL_OFF
+
+
+def _is_less(message: WarningMessage, audience: Audience) -> bool:
+    """Whether another source's warning of the same event that stands is of a higher level."""
+    other = audience.standing.level if audience.standing else None
+    return other is not None and message.level is not None and other.rank < message.level.rank
 
 
 def _cut(rows: list[FrozenRow]) -> Iterator[list[FrozenRow]]:

@@ -60,11 +60,13 @@ class Text:
 
 
 class Saying(Enum):
-    """What somebody is told: what the message says; that he is outside its area now; or what stands when it is over."""
+    """What somebody is told: what the message says; that he is outside its area now; what stands when it is over, or less
+    than that; or both."""
 
     ALL = auto()
     FORMER = auto()
     STANDING = auto()
+    FORMER_STANDING = auto()
 
 
 class Wordsmith:
@@ -84,6 +86,7 @@ class Wordsmith:
         self._forms = _Forms.of(self._template, fields, advice)
         self._for_former = _Forms.of(wording.former, fields)
         self._for_standing = _SmsForms.of(wording.standing, fields)
+        self._for_former_standing = _SmsForms.of(wording.standing, {**fields, "verb": "更新后，不再包括此地的"})
 
     def line(self, roles: int) -> str:
         """What somebody with these roles (bits of model.ROLES) is to do; '' where nothing special is said."""
@@ -96,10 +99,13 @@ class Wordsmith:
         self, channel: Channel, place: str, line: str = "", *, resident: bool = False, saying: Saying = Saying.ALL
     ) -> Text:
         """The finished text with signature and drill marks. A resident is told what to do, not sent to a post."""
-        forms = self._forms if saying is Saying.ALL else self._for_former
+        forms = self._forms if saying in (Saying.ALL, Saying.STANDING) else self._for_former
         match channel:
             case Channel.SMS:
-                sms_forms = self._for_standing if saying is Saying.STANDING else forms
+                sms_forms = {
+                    Saying.STANDING: self._for_standing,
+                    Saying.FORMER_STANDING: self._for_former_standing,
+                }.get(saying, forms)
                 return self._sms((sms_forms.resident if resident else sms_forms.officer).filled(place, line))
             case Channel.BROADCAST | Channel.VOICE:
                 return Text(body=self._marked(forms.broadcast.filled(place, line)), segments=0)
@@ -244,9 +250,9 @@ def _template(wording: Wording, message: WarningMessage) -> Template:
 
 
 def _verb(message: WarningMessage) -> str:
-    """How it is over for whoever hears that it is."""
+    """What has become of it, for whoever hears at once what stands."""
     if message.kind is not Kind.CANCEL:
-        return "更新后，不再包括此地的"
+        return "调整为"
     return "撤回了误发的" if message.retraction else "解除了"
 
 

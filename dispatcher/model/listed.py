@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dispatcher.model.target import Target
-from dispatcher.model.words import Channel, Why
+from dispatcher.model.words import Channel, Level, Why
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +55,7 @@ class Standing:
     """Another source's warning of the same event that is still in force, in words, and who is on its list."""
 
     said: str
+    level: Level | None
     targets: frozenset[str]
 
 

@@ -32,7 +32,7 @@ OVERTAKEN = Finding(
 )
 _RANK: Final = {Kind.ALERT: 0, Kind.UPDATE: 1, Kind.CANCEL: 2}
 _SENDABLE = (Status.ACTUAL, Status.EXERCISE)
-CONTINUED: Final = "继续"
+CONTINUED: Final = "继续发布"
 """An issuer's word in the headline for: as before, and for longer."""
 _ALIKE: Final = ("level", "hazard", "event", "status", "scope", "restriction", "narrowing", "responses", "instruction")
 """What has to be the same for it to be the same warning."""
@@ -72,7 +72,8 @@ class Company:
     def over(self) -> bool:
         """The last that was said of it is that it is called off."""
         issued = [row for row in self.before if row.released_at is not None]
-        return bool(issued) and issued[-1].kind == Kind.CANCEL
+        holds = any(row.kind != Kind.CANCEL and WarningState(row.state) in LIVE for row in issued)
+        return bool(issued) and issued[-1].kind == Kind.CANCEL and not holds
 
 
 def identity_of(message: WarningMessage) -> Reference:
@@ -102,7 +103,7 @@ def chain_findings(message: WarningMessage, source: Source, company: Company) ->
     if not message.references:
         return ()
     found = []
-    if any(row.drill is not message.drill for row in company.before):
+    if any(row.drill is not message.drill for row in company.every):
         found.append(
             Finding(code=Code.DRILL_MIXED, verdict=Verdict.REJECT, reason="演练不能更新或解除实战预警，反之亦然")
         )
@@ -143,14 +144,17 @@ def carried_on(
     issued = [row for row in chain if row.released_at is not None]
     if not issued or WarningState(issued[-1].state) not in LIVE or not _in_time(issued[-1], now):
         return ()
-    return unbroken(message, resolved, issued)
+    return unbroken(message, resolved, issued, now)
 
 
-def unbroken(message: WarningMessage, resolved: Resolved, chain: Sequence[WarningRow]) -> tuple[str, ...]:
-    """Ids of the last versions before it that say the same, whatever has become of them since."""
+def unbroken(
+    message: WarningMessage, resolved: Resolved, chain: Sequence[WarningRow], now: datetime
+) -> tuple[str, ...]:
+    """Ids of the last versions before it that say the same, and whose own time has not run out: who heard of none but one
+    that has believes that it is over."""
     issued = [row for row in chain if row.released_at is not None]
     alike = itertools.takewhile(lambda row: _says_the_same(message, resolved, row), reversed(issued))
-    return tuple([row.id for row in alike])
+    return tuple([row.id for row in alike if _in_time(row, now)])
 
 
 def _says_the_same(message: WarningMessage, resolved: Resolved, before: WarningRow) -> bool:

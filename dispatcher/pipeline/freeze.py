@@ -88,11 +88,20 @@ async def audience_of(
     inside, chain = gather(await context.register(), resolved, message), company.before
     audience = await with_former(context, tx, (message, resolved, inside), chain)
     said = chaining.carried_on(message, resolved, chain, context.now())
-    told = {target for target, _ in await deliveries.told(tx, said, (Channel.SMS, Channel.BROADCAST))}
-    told |= await merging.told_by(tx, message, resolved, company.kin)
-    gone = audience.former or len(audience.former_residents.id)
-    stands = await merging.standing(tx, chain, context.now()) if gone else None
+    heard = await deliveries.told(tx, said, (Channel.SMS, Channel.BROADCAST))
+    told = {target for target, _, _ in heard} - _sounds_further(inside, heard)
+    told |= await merging.told_by(tx, message, resolved, company.kin, context.now())
+    stands = await merging.standing(tx, chain, context.now(), company.kin)
     return replace(audience, told=frozenset(told), standing=stands)
+
+
+def _sounds_further(inside: Audience, heard: Sequence[tuple[str, str, str]]) -> set[str]:
+    """Gateways that stand in for more villages than when they were told: there it was not heard yet."""
+    before: dict[str, set[str]] = {}
+    for target, _, areas in heard:
+        before.setdefault(target, set()).update(areas.split(","))
+    sounding = [one for one in inside.members if one.channel is Channel.BROADCAST and str(one.target) in before]
+    return {str(one.target) for one in sounding if not set(one.areas) <= before[str(one.target)]}
 
 
 async def freeze_cancel(context: Context, tx: Tx, message: WarningMessage, chain: Sequence[WarningRow]) -> Frozen:
@@ -119,7 +128,8 @@ async def called_off(
 
 
 def called_off_as(message: WarningMessage, last: WarningRow) -> tuple[WarningMessage, Resolved]:
-    """A Cancel with the level and hazard of the last version it calls off, and that version's area.
+    """A Cancel with the level, hazard and scope of the last version it calls off, and that version's area: the end of what was
+    internal is no news for the public.
 
     Without an info block it has no name for its sender but a code, which tells nobody who speaks.
     """
@@ -130,6 +140,9 @@ def called_off_as(message: WarningMessage, last: WarningRow) -> tuple[WarningMes
         hazard=message.hazard or before.hazard,
         event=message.event or before.event,
         sender_name=message.sender_name or (before.sender_name if before.sender == message.sender else ""),
+        scope=before.scope,
+        restriction=before.restriction,
+        addresses=before.addresses,
     )
     return spoken, chaining.area_of(last)
 

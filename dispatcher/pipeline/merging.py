@@ -22,7 +22,7 @@ from dispatcher.planning import TOLD
 from dispatcher.states import LIVE, WarningState
 from dispatcher.store import deliveries, kin, ledger, warnings
 from dispatcher.store.engine import Tx
-from dispatcher.store.packing import unpack
+from dispatcher.store.packing import FrozenRow, unpack
 from dispatcher.store.warnings import WarningRow
 
 ALIKE = 0.5
@@ -30,7 +30,7 @@ ALIKE = 0.5
 
 
 About = tuple[WarningMessage, Resolved, str]
-"""A message on its way in, its area, and the source it came from."""
+"""A message on its way in, its area, and the source it came from, '' where that is not known."""
 
 
 async def with_kin(context: Context, tx: Tx, company: Company, about: About) -> Company:
@@ -43,7 +43,9 @@ async def with_kin(context: Context, tx: Tx, company: Company, about: About) -> 
     return replace(company, kin=others)
 
 
-async def told_by(tx: Tx, message: WarningMessage, resolved: Resolved, others: Sequence[WarningRow]) -> frozenset[str]:
+async def told_by(
+    tx: Tx, message: WarningMessage, resolved: Resolved, others: Sequence[WarningRow], now: datetime
+) -> frozenset[str]:
     """Whom the others have told as much, with proof."""
     found: set[str] = set()
     for row in others:
@@ -52,25 +54,27 @@ async def told_by(tx: Tx, message: WarningMessage, resolved: Resolved, others: S
         said = from_json(row.message)
         area = chaining.area_of(row)
         before = [one for one in await warnings.chain(tx, row.chain_id) if one.id != row.id and one.sent <= row.sent]
-        carried = chaining.unbroken(said, area, sorted(before, key=lambda one: one.sent))
+        carried = chaining.unbroken(said, area, sorted(before, key=lambda one: one.sent), now)
         wider = _wider(resolved, row)
-        told = await deliveries.told(tx, [row.id, *carried], [Channel.SMS], proven=True)
-        found.update(target for target, township in told if township not in wider)
+        told = await deliveries.told(tx, [row.id, *carried], [Channel.SMS])
+        found.update(target for target, township, _ in told if township not in wider)
     return frozenset(found)
 
 
-async def standing(tx: Tx, chain: Sequence[WarningRow], now: datetime) -> Standing | None:
-    """What of the same event is still in force when this chain ends or shrinks, and who is on its list."""
-    others = [row for row in await kin.linked(tx, [row.id for row in chain]) if _in_force(row, now)]
+async def standing(
+    tx: Tx, chain: Sequence[WarningRow], now: datetime, beside: Sequence[WarningRow] = ()
+) -> Standing | None:
+    """What of the same event is in force beside this chain, and who is on its list; `beside`: what is not linked yet."""
+    linked = await kin.linked(tx, [row.id for row in chain]) if chain else []
+    others = [row for row in (*linked, *beside) if _in_force(row, now)]
     if not others:
         return None
     row = min(others, key=lambda one: (Level(one.level).rank if one.level else 9, -one.sent.timestamp()))
     said = from_json(row.message)
-    listed = [
-        one for channel, blob in await ledger.frozen(tx, row.id) if channel == Channel.SMS for one in unpack(blob)
-    ]
+    listed = await _listed(tx, row)
     return Standing(
         said=f"{said.sender_name or said.sender}发布的{row.event}{said.level.chinese if said.level else ''}预警",
+        level=said.level,
         targets=frozenset(one.target for one in listed if one.suppressed in ("", TOLD) and one.why != Why.FORMER),
     )
 
@@ -78,17 +82,22 @@ async def standing(tx: Tx, chain: Sequence[WarningRow], now: datetime) -> Standi
 async def left_standing(tx: Tx, chain: Sequence[WarningRow]) -> list[tuple[str, str]]:
     """(target, township) of those this chain never rang, who know of it from the end of another source's."""
     others = await kin.linked(tx, [row.id for row in chain])
-    over = await kin.told_of_the_end(tx, [row.id for row in others]) if others else frozenset()
+    ends = [(row.kind == Kind.CANCEL, one) for row in others for one in await _listed(tx, row)]
+    over = {one.target for cancels, one in ends if (cancels or one.why == Why.FORMER) and not one.suppressed}
     if not over:
         return []
-    blobs = [blob for row in chain for _, blob in await ledger.frozen(tx, row.id)]
-    rows = [one for blob in blobs for one in unpack(blob)]
+    rows = [one for row in chain for one in await _listed(tx, row)]
     return [(one.target, one.township) for one in rows if one.suppressed == TOLD and one.target in over]
+
+
+async def _listed(tx: Tx, row: WarningRow) -> list[FrozenRow]:
+    """As it was approved: what is still on its way counts as what was sent."""
+    return [one for channel, blob in await ledger.frozen(tx, row.id) if channel == Channel.SMS for one in unpack(blob)]
 
 
 def _of_one_event(about: About, row: WarningRow, within: timedelta) -> bool:
     message, resolved, source = about
-    if (row.sender, row.source) == (message.sender, source):
+    if row.sender == message.sender and source in ("", row.source):
         return False
     mine, theirs = set(resolved.villages), set(row.area["villages"])
     common = len(mine & theirs) / max(1, len(mine | theirs))

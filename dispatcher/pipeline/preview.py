@@ -26,7 +26,7 @@ from dispatcher.model import (
     township_of,
 )
 from dispatcher.pipeline import chaining, merging
-from dispatcher.pipeline.chaining import OVERTAKEN, Company, chain_findings, overtaken_on_arrival
+from dispatcher.pipeline.chaining import OVER, OVERTAKEN, Company, chain_findings, overtaken_on_arrival
 from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.freeze import UNREACHABLE_SHOWN, audience_of, called_off, frame, resolve_area, with_expiry
 from dispatcher.pipeline.lint import read_over
@@ -97,6 +97,8 @@ async def preview(
     findings += chain_findings(message, who, company)
     if overtaken_on_arrival(message, company) is not None:
         findings += (OVERTAKEN,)
+    elif message.kind is Kind.CANCEL and company.over:
+        findings += (OVER,)
     if source is not None and verdict_of(findings)[0] is Verdict.ACCEPT and (person := needs_person(message, source)):
         findings = (*findings, person)
     message, resolved, audience = await _told(context, message, resolved, company)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import and_, insert, or_, select, union
+from sqlalchemy import and_, insert, select, union
 
-from dispatcher.model import Kind, Why
-from dispatcher.states import LIVE, DeliveryState
+from dispatcher.model import Kind
+from dispatcher.states import LIVE
 from dispatcher.store import warnings as warning_store
 from dispatcher.store.engine import Tx
-from dispatcher.store.tables import deliveries, kin, warnings
+from dispatcher.store.tables import kin, warnings
 from dispatcher.store.warnings import WarningRow
 
 _IN_FORCE = and_(
@@ -54,18 +54,3 @@ async def whole_event(tx: Tx, chain_id: str) -> list[WarningRow]:
     own = await warning_store.chain(tx, chain_id)
     others = await linked(tx, [row.id for row in own])
     return sorted([*own, *others], key=lambda row: row.received_at)
-
-
-async def told_of_the_end(tx: Tx, warning_ids: Sequence[str]) -> frozenset[str]:
-    """Targets that may have heard from one of these versions that it is over, or holds no more where they are."""
-    heard = [DeliveryState.SENT, DeliveryState.DELIVERED, DeliveryState.UNDELIVERED, DeliveryState.UNKNOWN]
-    rows = await tx.execute(
-        select(deliveries.c.target)
-        .join(warnings, warnings.c.id == deliveries.c.warning_id)
-        .where(
-            deliveries.c.warning_id.in_(warning_ids),
-            deliveries.c.state.in_(heard),
-            or_(warnings.c.kind == Kind.CANCEL.value, deliveries.c.why == int(Why.FORMER)),
-        )
-    )
-    return frozenset(row.target for row in rows)

@@ -12,7 +12,6 @@ from typing import Final
 from sqlalchemy import ColumnElement, and_, or_, select
 
 from dispatcher.model import Status
-from dispatcher.states import WarningState
 from dispatcher.store.engine import Tx
 from dispatcher.store.tables import warnings
 from dispatcher.store.warnings import WarningRow
@@ -52,7 +51,7 @@ async def chain_says_otherwise(tx: Tx, row: WarningRow) -> bool:
         .where(
             warnings.c.chain_id == row.chain_id,
             warnings.c.id != row.id,
-            warnings.c.state != WarningState.REJECTED.value,
+            warnings.c.released_at.is_not(None),
             other,
         )
         .limit(1)

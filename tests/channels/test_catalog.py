@@ -35,9 +35,20 @@ def test_what_is_shipped_calls_nobody_until_somebody_sets_an_account() -> None:
         build("sms", "twilio", unset(GIVEN["sms"]["twilio"]), Transport(), PUBLIC)
     with pytest.raises(NotConfigured, match=r"MINGLUO_ALIYUN_ACCESS_KEY_ID.*SECRET.*SIGN_NAME.*TEMPLATE_CODE"):
         build("sms", "aliyun", unset(GIVEN["sms"]["aliyun"]), Transport(), PUBLIC)
-    assert {name: GIVEN[name] for name in ("broadcast", "party")} == {
-        name: {kind: {**one, "base_url": ""} for kind, one in GIVEN[name].items()} for name in ("broadcast", "party")
-    }
+    live = [one for providers in GIVEN.values() for one in providers.values() if not one.get("drill")]
+    assert {one["base_url"] for one in live if one["kind"] in ("ebm", "webhook")} == {""}
+
+
+@pytest.mark.parametrize(
+    ("channel", "name"), [(channel, name) for channel, name in EACH if GIVEN[channel][name].get("drill")]
+)
+def test_what_is_shipped_for_drills_is_off_and_shares_no_variable_with_what_is_real(channel: str, name: str) -> None:
+    given = GIVEN[channel][name]
+    named = {value for value in given.values() if str(value).startswith("${")}
+    assert named
+    assert all(value.startswith("${MINGLUO_DRILL_") for value in named)
+    with pytest.raises(NotConfigured, match="MINGLUO_DRILL_"):
+        build(channel, name, {**SAID_BY_THE_SERVICE.get(channel, {}), **unset(given)}, Transport(), PUBLIC)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import text
 
 from dispatcher.model import Channel
 from dispatcher.pipeline.accept import Answer
@@ -13,7 +14,7 @@ from dispatcher.pipeline.preview import preview
 from dispatcher.store import warnings
 from tests.city import NOW, Clock, cap, named
 from tests.dispatcher.test_accept import sent_in
-from tests.dispatcher.test_former import COUNTY, FIRST, SECOND, TOWN, listed, reached
+from tests.dispatcher.test_former import COUNTY, FIRST, SECOND, TOWN, arrived, listed, reached
 
 THIRD = "36080041600000_20260403024100"
 
@@ -33,9 +34,9 @@ async def silent(jian: Context, answer: Answer) -> set[str]:
 
 async def test_whoever_heard_is_not_rung_again_and_whoever_did_not_is(jian: Context) -> None:
     await sent_in(jian, cap(FIRST))
-    heard = {row.target for row in await reached(jian, Channel.SMS, 5)}
-    heard |= {row.target for row in await reached(jian, Channel.BROADCAST)}
-    platforms = {row.target for row in await reached(jian, Channel.PARTY)}
+    heard = await arrived(jian, Channel.SMS, 5)
+    heard |= await arrived(jian, Channel.BROADCAST)
+    platforms = await arrived(jian, Channel.PARTY)
     second = await sent_in(jian, again(SECOND, 2, FIRST))
     rows = await listed(jian, second)
     assert await silent(jian, second) == heard
@@ -49,9 +50,9 @@ async def test_whoever_heard_is_not_rung_again_and_whoever_did_not_is(jian: Cont
 
 async def test_three_in_a_row_ring_once(jian: Context) -> None:
     await sent_in(jian, cap(FIRST))
-    heard = {row.target for row in await reached(jian, Channel.SMS)}
+    heard = await arrived(jian, Channel.SMS)
     await sent_in(jian, again(SECOND, 1, FIRST))
-    late = {row.target for row in await reached(jian, Channel.BROADCAST)}
+    late = await arrived(jian, Channel.BROADCAST)
     assert await silent(jian, await sent_in(jian, again(THIRD, 2, SECOND, 1))) == heard | late
 
 
@@ -67,7 +68,7 @@ async def test_three_in_a_row_ring_once(jian: Context) -> None:
 )
 async def test_what_is_changed_rings(jian: Context, change: dict[str, str]) -> None:
     await sent_in(jian, cap(FIRST))
-    await reached(jian, Channel.SMS)
+    await arrived(jian, Channel.SMS)
     words = {name: change[name] for name in change if name in ("severity", "headline", "area")}
     body = again(SECOND, 1, FIRST, **words)
     if "instruction" in change:
@@ -83,10 +84,10 @@ async def test_the_issuers_word_that_it_continues_counts_for_the_words_but_not_f
     jian: Context,
 ) -> None:
     await sent_in(jian, cap(FIRST))
-    heard = {row.target for row in await reached(jian, Channel.SMS)}
+    heard = await arrived(jian, Channel.SMS)
     body = again(SECOND, 1, FIRST, headline="吉安市气象台继续发布暴雨红色预警").replace(b"100", b"110")
     assert await silent(jian, await sent_in(jian, body)) == heard
-    await reached(jian, Channel.BROADCAST)
+    await arrived(jian, Channel.BROADCAST)
     third = again(THIRD, 2, SECOND, 1, headline="吉安市气象台继续发布暴雨红色预警").replace(
         b"</description>", "</description><instruction>请立即转移。</instruction>".encode()
     )
@@ -95,14 +96,14 @@ async def test_the_issuers_word_that_it_continues_counts_for_the_words_but_not_f
 
 async def test_what_had_run_out_rings_again(jian: Context, clock: Clock) -> None:
     await sent_in(jian, cap(FIRST))
-    await reached(jian, Channel.SMS)
+    await arrived(jian, Channel.SMS)
     clock.pass_(hours=7)
     assert await silent(jian, await sent_in(jian, again(SECOND, 7 * 60, FIRST))) == set()
 
 
 async def test_the_cancel_reaches_those_who_were_not_rung_again(jian: Context) -> None:
     await sent_in(jian, cap(FIRST))
-    heard = {row.target for row in await reached(jian, Channel.SMS)}
+    heard = await arrived(jian, Channel.SMS)
     await sent_in(jian, again(SECOND, 1, FIRST))
     cancel = cap(THIRD, NOW + timedelta(minutes=2), kind="Cancel", references=named(SECOND, NOW + timedelta(minutes=1)))
     told = await listed(jian, await sent_in(jian, cancel))
@@ -112,8 +113,22 @@ async def test_the_cancel_reaches_those_who_were_not_rung_again(jian: Context) -
 
 async def test_the_preview_counts_them(jian: Context) -> None:
     await sent_in(jian, cap(FIRST))
-    heard = await reached(jian, Channel.SMS, 5)
+    heard = await arrived(jian, Channel.SMS, 5)
     found = await preview(jian, again(SECOND, 1, FIRST), "application/cap+xml", None)
     assert found.already_told == len(heard) == 5
     assert found.channels["sms"]["targets"] == found.officers + found.residents + found.offices - 5
     assert (await preview(jian, cap(THIRD, area=TOWN), "application/cap+xml", None)).already_told == 0
+
+
+async def test_who_was_only_sent_to_is_told_again(jian: Context) -> None:
+    await sent_in(jian, cap(FIRST))
+    await reached(jian, Channel.SMS)
+    assert await silent(jian, await sent_in(jian, again(SECOND, 1, FIRST))) == set()
+
+
+async def test_a_gateway_that_stands_in_for_more_villages_sounds_again(jian: Context) -> None:
+    await sent_in(jian, cap(FIRST))
+    gateways = await arrived(jian, Channel.BROADCAST)
+    async with jian.store.begin() as tx:
+        await tx.execute(text("UPDATE deliveries SET areas = '360827102200' WHERE channel = 'broadcast'"))
+    assert not gateways & await silent(jian, await sent_in(jian, again(SECOND, 1, FIRST)))

@@ -174,3 +174,23 @@ async def test_what_waits_for_a_person_makes_no_two_events_one(jian: Context) ->
         rows = {row.identifier: row for row in await warnings.latest(tx)}
     assert {name: rows[name].state for name in "AB"} == {"A": WarningState.SUPERSEDED, "B": WarningState.APPROVED}
     assert rows["B"].chain_id != rows["A"].chain_id == rows["U2"].chain_id
+
+
+async def test_a_drill_that_is_older_than_the_real_warning_it_names_is_refused_all_the_same(jian: Context) -> None:
+    await sent_in(jian, said("U2"))
+    for kind in ("Update", "Cancel"):
+        drill = cap(f"D-{kind}", NOW, kind=kind, status="Exercise", references=named("U2", AT["U2"]))
+        answer = await sent_in(jian, drill, source="drill")
+        assert (answer.verdict, answer.code) == (Verdict.REJECT, Code.DRILL_MIXED)
+
+
+async def test_a_cancel_of_two_warnings_ends_the_one_that_is_still_in_force(jian: Context) -> None:
+    await sent_in(jian, said("A"))
+    await sent_in(jian, cap("A2", NOW, area="360827103000"))
+    await sent_in(jian, cap("C1", AT["U1"], kind="Cancel", references=named("A", AT["A"])))
+    both = f"{named('A', AT['A'])} {named('A2', NOW)}"
+    answer = await sent_in(jian, cap("C2", AT["U2"], kind="Cancel", references=both))
+    assert answer.state is WarningState.APPROVED
+    async with jian.store.read() as tx:
+        rows = {row.identifier: row for row in await warnings.latest(tx)}
+    assert rows["A2"].state == WarningState.CANCELLED

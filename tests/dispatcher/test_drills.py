@@ -30,6 +30,13 @@ TODAY = date(2026, 4, 3)
 DRILL = {"status": "Exercise", "headline": "【演练】吉安市气象台发布暴雨红色预警"}
 
 
+@pytest.fixture
+def jian(jian: Context) -> Context:
+    """With providers for drills on every channel: what is kept back is kept back by a list."""
+    jian.drill_channels = frozenset(Channel)
+    return jian
+
+
 def agreed(code: str, until: date = TODAY) -> Consent:
     return Consent(township=code, by="书面同意", until=until)
 
@@ -137,7 +144,7 @@ async def test_a_call_off_goes_to_whoever_heard_the_drill_although_nothing_is_li
     for channel in ("sms", "broadcast"):
         async with jian.store.begin() as tx:
             holder = Holder(node="test", epoch=1)
-            chunk = await chunks.take(tx, channel, holder)
+            chunk = await chunks.take(tx, channel, holder, drill=True)
             assert chunk is not None
             rows = await deliveries.plan(tx, chunk, unpack(chunk.packed), 1, None)
         assert len(rows) == 1

@@ -40,6 +40,18 @@ async def reached(jian: Context, channel: Channel, most: int = 10_000) -> list[R
     return rows
 
 
+async def arrived(jian: Context, channel: Channel = Channel.SMS, most: int = 10_000) -> set[str]:
+    """The first rows of a channel are sent, and their receipts come in."""
+    rows = await reached(jian, channel, most)
+    async with jian.store.begin() as tx:
+        for row in rows:
+            await tx.execute(
+                text("UPDATE deliveries SET state = :state WHERE warning_id = :id AND target = :target"),
+                {"state": int(DeliveryState.DELIVERED), "id": row.warning_id, "target": row.target},
+            )
+    return {row.target for row in rows}
+
+
 async def listed(jian: Context, answer: Answer) -> dict[tuple[str, str], tuple[FrozenRow, str]]:
     """(target, channel) → its frozen row and text."""
     async with jian.store.read() as tx:

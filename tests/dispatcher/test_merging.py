@@ -5,18 +5,17 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import text
 
 from dispatcher.model import Channel
 from dispatcher.pipeline.accept import Answer
 from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.preview import preview
-from dispatcher.states import DeliveryState, WarningState
+from dispatcher.states import WarningState
 from dispatcher.store import kin, warnings
 from tests.city import NOW, Clock, amp, cap, named
 from tests.dispatcher.test_accept import sent_in
 from tests.dispatcher.test_carried_on import silent
-from tests.dispatcher.test_former import FIRST, TOWN, listed, reached
+from tests.dispatcher.test_former import FIRST, TOWN, arrived, listed, reached
 
 COUNTY_OFFICE = "36082741600000"
 THEIRS = "36082741600000_20260403024500"
@@ -30,18 +29,6 @@ def county(identifier: str = THEIRS, minutes: int = 3, **more: str) -> bytes:
 
 def of_county(minutes: int = 3) -> str:
     return named(THEIRS, NOW + timedelta(minutes=minutes)).replace("36080041600000,", f"{COUNTY_OFFICE},", 1)
-
-
-async def arrived(jian: Context, channel: Channel = Channel.SMS, most: int = 10_000) -> set[str]:
-    """The first rows of a channel are sent, and their receipts come in."""
-    rows = await reached(jian, channel, most)
-    async with jian.store.begin() as tx:
-        for row in rows:
-            await tx.execute(
-                text("UPDATE deliveries SET state = :state WHERE warning_id = :id AND target = :target"),
-                {"state": int(DeliveryState.DELIVERED), "id": row.warning_id, "target": row.target},
-            )
-    return {row.target for row in rows}
 
 
 async def texts(jian: Context, answer: Answer, channel: str = "sms") -> dict[str, str]:
@@ -162,3 +149,39 @@ async def test_the_preview_says_it_beforehand(jian: Context) -> None:
     heard = await arrived(jian)
     found = await preview(jian, county(), "application/cap+xml", jian.settings.sources["city-weather"])
     assert found.already_told == len(heard)
+
+
+async def test_whoever_is_still_inside_reads_the_new_level_whatever_else_stands(jian: Context) -> None:
+    """An update that raises and leaves a town out: only there it is said that it holds no more."""
+    orange = {"severity": "Severe", "headline": "吉安市气象台发布暴雨橙色预警"}
+    await sent_in(jian, cap(FIRST, area="360827000000", **orange))
+    await arrived(jian)
+    await sent_in(jian, county(area="360827000000", **orange))
+    raised = cap("R", NOW + timedelta(minutes=4), kind="Update", area=TOWN, references=named(FIRST))
+    said = await texts(jian, await sent_in(jian, raised))
+    inside = [one for one in said.values() if "不再包括" not in one and "已不在" not in one]
+    assert inside
+    assert all("暴雨红色预警" in one and "仍然有效" not in one for one in inside)
+    assert any("不再包括此地的暴雨红色预警" in one and "橙色预警仍然有效" in one for one in said.values())
+
+
+async def test_whoever_hears_of_less_hears_of_what_is_more_and_stands(jian: Context) -> None:
+    await sent_in(jian, cap(FIRST))
+    heard = await arrived(jian)
+    await sent_in(jian, county())
+    yellow = {"severity": "Moderate", "headline": "吉安市气象台发布暴雨黄色预警"}
+    lowered = cap("L", NOW + timedelta(minutes=4), kind="Update", references=named(FIRST), **yellow)
+    said = await texts(jian, await sent_in(jian, lowered))
+    assert heard <= set(said)
+    assert all("黄色预警" in one and "红色预警仍然有效" in one for one in said.values())
+
+
+async def test_two_ends_at_once_leave_nobody_believing_that_one_stands(jian: Context) -> None:
+    """The second comes before a word of the first has left."""
+    await sent_in(jian, cap(FIRST))
+    heard = await arrived(jian)
+    await sent_in(jian, county())
+    await sent_in(jian, cap("C", NOW + timedelta(minutes=4), kind="Cancel", references=named(FIRST)))
+    theirs = cap("D", NOW + timedelta(minutes=5), kind="Cancel", references=of_county())
+    over = await texts(jian, await sent_in(jian, theirs.replace(b"36080041600000<", f"{COUNTY_OFFICE}<".encode())))
+    assert set(over) >= heard

@@ -107,7 +107,8 @@ async def test_a_forged_receipt_is_counted_and_changes_nothing(house: House) -> 
 
 async def test_a_drills_provider_is_found_by_its_name_and_speaks_for_drills_alone(jian_sqlite_url: str) -> None:
     practice = {"name": "twilio_drill", "token": TWILIO_DRILL_TOKEN, "AccountSid": "AC2"}
-    async with standing(jian_sqlite_url, **DRILL_SMS) as house:
+    listed = ", ".join(f"J{post}{number:05d}" for post in "AB" for number in range(1, 1000))
+    async with standing(jian_sqlite_url, **DRILL_SMS, MINGLUO_DRILLS__PARTICIPANTS=f"[{listed}]") as house:
         (real, *_), (drill, *_) = await sent(house), await sent(house, drill=True)
         assert (await report(house, drill, "delivered", name="twilio_drill", token=TWILIO_TOKEN))[0] == 401
         assert (await report(house, real, "delivered", token=TWILIO_DRILL_TOKEN))[0] == 401

@@ -15,7 +15,7 @@ from dispatcher.model import Area, Circle, Point
 from dispatcher.states import DeliveryState, WarningState
 from dispatcher.store.deliveries import Row
 from dispatcher.web.console import rendering, sketch
-from tests.browser.standing import DRILL_TOKEN, HELD_TOKEN, House, cap, code, standing, take_in_hand
+from tests.browser.standing import DRILL_SMS, DRILL_TOKEN, HELD_TOKEN, House, cap, code, standing, take_in_hand
 
 
 @pytest.fixture
@@ -79,18 +79,31 @@ async def test_a_landing_shows_the_ledgers_numbers_codes_and_names(house: House)
     assert "360827102:r" in live
 
 
-async def test_a_drill_says_so_everywhere_and_a_real_one_never(house: House) -> None:
-    _, real, _ = await house.post(cap(where=code("360827102")))
-    _, drill, _ = await house.post(cap("drill", status="Exercise", where=code("360827102")), DRILL_TOKEN)
-    shown = await page(house, f"/warnings/{drill['warning_id']}")
-    assert '<body class="level red drill">' in shown
-    assert "<title>【演练】" in shown
-    assert "这不是真实预警" in shown
-    assert "不发：不在演练名单（drills.yaml）里" in shown, (
-        "in the field a drill tells whom a list names, and nobody is listed"
-    )
-    assert "演练" not in await page(house, f"/warnings/{real['warning_id']}")
-    assert '<tr class="drill">' in await page(house, "/")
+async def test_a_drill_says_so_everywhere_and_a_real_one_never(jian_sqlite_url: str) -> None:
+    async with standing(jian_sqlite_url, **DRILL_SMS) as house:
+        _, real, _ = await house.post(cap(where=code("360827102")))
+        _, drill, _ = await house.post(cap("drill", status="Exercise", where=code("360827102")), DRILL_TOKEN)
+        shown = await page(house, f"/warnings/{drill['warning_id']}")
+        assert '<body class="level red drill">' in shown
+        assert "<title>【演练】" in shown
+        assert "这不是真实预警" in shown
+        assert "不发：不在演练名单（drills.yaml）里" in shown, "in the field it tells whom a list names: nobody"
+        assert "不发：没有启用演练专用的发送接口" in shown, "and loudspeakers have none here"
+        assert "演练" not in await page(house, f"/warnings/{real['warning_id']}")
+        assert '<tr class="drill">' in await page(house, "/")
+
+
+async def test_what_was_stopped_between_drill_and_live_is_said_in_words_and_not_in_codes(house: House) -> None:
+    _, said, _ = await house.post(cap(where=code("360827102")))
+    fates = ((DeliveryState.FAILED, "240"), (DeliveryState.FAILED, "plan_changed"), (DeliveryState.FAILED, "30005"))
+    await take_in_hand(house, "sms", lambda row: fates[row.pos % 3])
+    shown = await page(house, f"/warnings/{said['warning_id']}")
+    for words in (
+        "<code>240 演练与实战混用，已拦下</code>",
+        "<code>与批准的方案不符，没有发出</code>",
+        "<code>30005</code>",
+    ):
+        assert words in shown, words
 
 
 async def test_what_its_words_leave_to_be_wished_for_stands_beside_the_texts(house: House) -> None:

@@ -135,7 +135,8 @@ class Model:
             state = WarningState.CANCELLED if overtaking[-1].cancels else WarningState.SUPERSEDED
             return Expected(verdict=verdict, state=state, displaces=before)
         issued = [one for one in earlier if one.issued]
-        over = bool(issued) and issued[-1].cancels
+        holds = any(one.state is WarningState.APPROVED and not one.cancels for one in issued)
+        over = bool(issued) and issued[-1].cancels and not holds
         if letter.kind is Kind.CANCEL and (over or all(one.cancels for one in earlier)):
             return Expected(verdict=verdict, state=WarningState.RECEIVED, displaces=before)
         return _issued(letter, earlier, (now, hearing), before)
@@ -312,7 +313,7 @@ def _quiet(letter: Letter, earlier: Sequence[Version], now: datetime, hearing: H
     if not issued or issued[-1].state is not WarningState.APPROVED or issued[-1].expires <= now:
         return frozenset()
     alike = itertools.takewhile(lambda one: _says_the_same(letter, one.letter), reversed(issued))
-    told = [told for one in alike for told in hearing.get(one.id, ())]
+    told = [told for one in alike if one.expires > now for told in hearing.get(one.id, ())]
     inside = _units(letter.towns)
     return frozenset(one.seat for one in told if one.surely and not one.former and SEATS[one.seat] in inside)
 

@@ -164,7 +164,7 @@ class Chains(RuleBasedStateMachine):
                 seat=line.seat,
                 may_have_heard=heard or line.doubtful or line.state is D.DELIVERED,
                 proven=line.state in (D.SENT, D.DELIVERED),
-                surely=line.state is D.DELIVERED or (line.state is D.SENT and not line.flagged),
+                surely=line.state is D.DELIVERED,
                 former=line.why is Why.FORMER,
             )
             hearing[line.warning].append(told)

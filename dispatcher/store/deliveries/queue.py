@@ -248,24 +248,19 @@ async def heard(tx: Tx, warning_id: str, townships: Sequence[str]) -> list[Heard
     return [Heard(**{**row, "former": bool(row["former"])}) for row in found.mappings()]
 
 
-async def told(
-    tx: Tx, warning_ids: Sequence[str], channels: Sequence[Channel], *, proven: bool = False
-) -> list[tuple[str, str]]:
-    """(target, township) of whom one of these warnings reached over these channels, as far as is known: not the doubtful.
-    `proven`: only where a receipt says so."""
+async def told(tx: Tx, warning_ids: Sequence[str], channels: Sequence[Channel]) -> list[tuple[str, str, str]]:
+    """(target, township, areas) of whom one of these warnings reached over these channels, as a receipt says."""
     if not warning_ids:
         return []
-    sent = and_(deliveries.c.state == DeliveryState.SENT, ~deliveries.c.possible_duplicate)
-    arrived = deliveries.c.state == DeliveryState.DELIVERED
     found = await tx.execute(
-        select(deliveries.c.target, deliveries.c.township).where(
+        select(deliveries.c.target, deliveries.c.township, deliveries.c.areas).where(
             deliveries.c.warning_id.in_(warning_ids),
             deliveries.c.channel.in_(channels),
             deliveries.c.why != int(Why.FORMER),
-            arrived if proven else or_(sent, arrived),
+            deliveries.c.state == DeliveryState.DELIVERED,
         )
     )
-    return [(target, township) for target, township in found]
+    return [(target, township, areas) for target, township, areas in found]
 
 
 async def told_before(tx: Tx, rows: Sequence[Row]) -> dict[str, frozenset[str]]:

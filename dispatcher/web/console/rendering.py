@@ -13,7 +13,6 @@ from channels.contract import MIXED
 from dispatcher.model import BEIJING, Channel, Kind, Level
 from dispatcher.planning import NOT_SENT_CHINESE
 from dispatcher.states import DeliveryState, WarningState
-from dispatcher.store.sides import NO_DRILL_PROVIDER
 
 HERE: Final = Path(__file__).parent
 STATIC: Final = HERE / "static"
@@ -52,7 +51,6 @@ AGAIN_CHINESE: Final[Mapping[str, str]] = {
     "http_503": "对方故障",
     "plan_changed": "与批准的方案不符，没有发出",
     MIXED: "240 演练与实战混用，已拦下",
-    NO_DRILL_PROVIDER: "没有演练专用的发送接口，没有发出",
 }
 """Why a row waits or did not leave, where we know the code; another's is shown as it is."""
 EVENT_CHINESE: Final[Mapping[str, str]] = {
@@ -139,7 +137,7 @@ def not_sent_word(code: str) -> str:
 
 
 def again_word(code: str) -> str:
-    return AGAIN_CHINESE.get(code, code)
+    return AGAIN_CHINESE.get(code) or NOT_SENT_CHINESE.get(code, code)
 
 
 def _environment() -> Environment:
