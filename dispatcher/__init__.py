@@ -23,6 +23,7 @@ They meet only in `pipeline/`, whose `order.py` states the flow. Round them:
     geofence/        area codes, polygons, circles → what lies inside
     wording.py       the text, per level, role and channel
     linting/         remarks on the text: the five elements, what fits, what contradicts itself; it never holds
+    auditing.py      whether the log of what was done is whole: its chain, and its anchors
     broker/          consume(handler) and publish(event): RabbitMQ and embedded
     store/           all SQL and nothing but SQL
     settings/        config/*.yaml and the environment → typed settings

@@ -11,8 +11,7 @@ from dispatcher.pipeline.context import Context
 from dispatcher.registry.register import glance
 from dispatcher.service import schema
 from dispatcher.service.assembly import open_context
-from dispatcher.service.keys import sqlite_file
-from dispatcher.settings import Settings
+from dispatcher.settings import Settings, sqlite_file
 
 _SAMPLING: Final = "dispatcher.commands.sampling"
 """Loaded where a sample is made, with all that draws, reads and writes registers."""

@@ -18,7 +18,7 @@ OWNERS = "MINGLUO_MIGRATE_DATABASE_URL"
 
 @app.command(name="migrate")
 def command(json: Annotated[bool, typer.Option("--json", help="最后一行输出一个 JSON 对象")] = False) -> None:
-    """把数据库升到程序需要的结构；设有 MINGLUO_MIGRATE_DATABASE_URL 时用它（数据库属主的账号）。"""
+    """把数据库升到程序需要的结构；设有 MINGLUO_MIGRATE_DATABASE_URL 时用它（属主的账号），服务的账号只得到它需要的权限。"""
     place, revision = finish(_migrate())
     if json:
         emit({"database": place, "revision": revision})
@@ -27,8 +27,8 @@ def command(json: Annotated[bool, typer.Option("--json", help="最后一行输�
 
 
 async def _migrate() -> tuple[str, str]:
-    environment = dict(os.environ)
+    services, environment = load().service.database_url, dict(os.environ)
     if environment.get(OWNERS):
         environment["MINGLUO_DATABASE_URL"] = environment[OWNERS]
     settings = load(environment)
-    return where(settings), await migrate(settings.service.database_url)
+    return where(settings), await migrate(settings.service.database_url, services)

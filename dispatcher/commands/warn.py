@@ -24,8 +24,8 @@ from dispatcher.pipeline.arrival import Awaited, arrived, awaited
 from dispatcher.pipeline.context import Context
 from dispatcher.rehearsal import demo_warnings
 from dispatcher.service.assembly import clock
-from dispatcher.service.keys import Occupied, sole_process, sqlite_file
-from dispatcher.settings import BadConfiguration, Settings, Source, load
+from dispatcher.service.keys import Occupied, sole_process
+from dispatcher.settings import BadConfiguration, Settings, Source, load, sqlite_file
 from dispatcher.states import WarningState
 from dispatcher.store import ledger
 from dispatcher.store.ledger import Refusal

@@ -224,7 +224,8 @@ async def _make_room(context: Context, tx: Tx, case: _Case) -> None:
     if await warnings.move(tx, before.id, WarningState.REJECTED, ended_at=now):
         reason = f"来源“{case.source.name}”直通送达同一编号，来自 {before.source} 的这一份不再等待核对"
         detail = {"source": before.source, "door": before.door, "code": int(Code.DUPLICATE_CONFLICT), "reason": reason}
-        event = Event(kind="warning.rejected", subject=before.id, warning_id=before.id, detail=detail)
+        actor = f"source:{case.incoming.source}"
+        event = Event(actor=actor, kind="warning.rejected", subject=before.id, warning_id=before.id, detail=detail)
         await events.record(tx, now, event, outward=True)
 
 
@@ -320,11 +321,12 @@ async def _record(context: Context, tx: Tx, row: WarningRow, judged: _Judged) ->
     }
     kind = "warning.held" if judged.verdict is Verdict.HOLD else "warning.accepted"
     now = context.now()
-    await events.record(tx, now, Event(kind=kind, subject=row.id, warning_id=row.id, detail=detail), outward=True)
+    actor = f"source:{row.source}"
+    event = Event(actor=actor, kind=kind, subject=row.id, warning_id=row.id, detail=detail)
+    await events.record(tx, now, event, outward=True)
     if row.state == WarningState.APPROVED:
-        approved = Event(
-            kind="warning.approved", subject=row.id, warning_id=row.id, detail={"by": f"直通：{row.source}"}
-        )
+        by = {"by": f"直通：{row.source}"}
+        approved = Event(actor=actor, kind="warning.approved", subject=row.id, warning_id=row.id, detail=by)
         await events.record(tx, now, approved, outward=True)
 
 
@@ -367,7 +369,8 @@ async def _keep_refused(
         ),
     )
     detail = {"source": incoming.source, "door": incoming.door, "code": code, "reason": reason}
-    await events.record(tx, now, Event(kind="warning.rejected", subject=reject_id, detail=detail), outward=True)
+    event = Event(actor=f"source:{incoming.source}", kind="warning.rejected", subject=reject_id, detail=detail)
+    await events.record(tx, now, event, outward=True)
     log.info("拒收一份报文，原文已留存", reject=reject_id, code=code, source=incoming.source)
 
 

@@ -25,10 +25,10 @@ from dispatcher.rehearsal.demo_screen import Screen
 from dispatcher.rehearsal.demo_stage import City
 from dispatcher.rehearsal.founding import acquaint, found_city
 from dispatcher.service import schema
-from dispatcher.service.keys import sole_process, sqlite_file
+from dispatcher.service.keys import sole_process
 from dispatcher.service.running import ROLES
 from dispatcher.service.serving import Serving, Training, bound_to, serving
-from dispatcher.settings import BadConfiguration, Settings
+from dispatcher.settings import BadConfiguration, Settings, sqlite_file
 from dispatcher.store.engine import open_store
 
 DRILL = "drill"

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 from dispatcher.pipeline.context import Context
-from dispatcher.settings import BadConfiguration, Settings
+from dispatcher.settings import BadConfiguration, Settings, sqlite_file
 from dispatcher.store import nodes
 from dispatcher.store.engine import Store
 from dispatcher.store.holding import Hold
@@ -49,11 +49,6 @@ def key_file(settings: Settings) -> Path:
     """Where the test profile keeps its key: beside an SQLite database, else in var/ of the project."""
     database = sqlite_file(settings.service.database_url)
     return (database.with_suffix(".key")) if database else settings.home / "var" / "seal.key"
-
-
-def sqlite_file(database_url: str) -> Path | None:
-    head, _, path = database_url.partition(":///")
-    return Path(path) if head.startswith("sqlite") and path else None
 
 
 async def prove(store: Store, seal: Seal) -> None:

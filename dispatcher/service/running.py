@@ -21,6 +21,7 @@ from dispatcher import outbox
 from dispatcher.broker.contract import ACK, BrokerUnavailable, Handled, Health, Inbound, NotNow, Reject
 from dispatcher.model import Channel, Verdict
 from dispatcher.pipeline.accept import Answer, Incoming, accept
+from dispatcher.pipeline.anchor import anchor_due
 from dispatcher.pipeline.follow import Follower
 from dispatcher.pipeline.freeze import warm
 from dispatcher.pipeline.settle import finish
@@ -37,6 +38,7 @@ log = structlog.get_logger()
 
 ROLES = frozenset({"web", "intake", "send", "timers"})
 CANARY_EVERY_S = 5.0
+ANCHOR_LOOK_S = 60.0
 DATABASE_S = 3.0
 """How long the database may take to answer a question about its health."""
 AT_ONCE = 8
@@ -173,6 +175,7 @@ class Service:
             ticks.append(("上游状态", CANARY_EVERY_S, lambda: self.upstream.gauge(self.context.now())))
         if "timers" in self._roles:
             ticks += [
+                ("日志锚点", ANCHOR_LOOK_S, lambda: anchor_due(self.context)),
                 ("过期检查", 1.0, lambda: expire_due(self.context)),
                 ("完成检查", 0.5, partial(finish, self.context, {})),
                 ("事件外发", 0.5, lambda: outbox.relay(self.context.store, self.parts.broker, self.context.now)),

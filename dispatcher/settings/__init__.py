@@ -144,6 +144,7 @@ class Service(_Frozen):
     node: str = Field(default="", max_length=64)
     seal_key: SecretStr | None = None
     intranet: tuple[str, ...] = ()
+    anchor_file: str = ""
     max_body_bytes: int = 4 * 1024 * 1024
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "console"] = "console"
@@ -166,8 +167,22 @@ class Settings:
     stage: Stage = Stage.FIELD
 
     @property
+    def anchor_file(self) -> Path:
+        """Where the anchors of the log are put away: unless told otherwise beside an SQLite database, else in var/."""
+        if self.service.anchor_file:
+            return self.home / self.service.anchor_file
+        database = sqlite_file(self.service.database_url)
+        return database.with_suffix(".anchors") if database else self.home / "var" / "audit.anchors"
+
+    @property
     def production(self) -> bool:
         return self.service.profile == "production"
+
+
+def sqlite_file(database_url: str) -> Path | None:
+    """The file of an SQLite database; None for any other kind."""
+    head, _, path = database_url.partition(":///")
+    return Path(path) if head.startswith("sqlite") and path else None
 
 
 def load(environment: Mapping[str, str] | None = None) -> Settings:

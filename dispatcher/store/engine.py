@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
@@ -25,6 +25,9 @@ from dispatcher.store.sqlite_file import OneWriter
 T = TypeVar("T")
 Tx = AsyncConnection
 """A connection inside a transaction begun by `Store.begin()`, or a reading one of `Store.read()`."""
+
+LastWork = Callable[[Tx, list[Any]], Awaitable[None]]
+_LAST = "mingluo.last"
 
 COMMAND_TIMEOUT_S = 10.0
 CONNECT_TIMEOUT_S = 3.0
@@ -55,12 +58,16 @@ class Store:
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[Tx]:
         """A write transaction: committed at the end of the block, rolled back if it raises."""
-        if self._one_writer is None:
-            async with self._engine.begin() as tx:
+        beginning = self._engine.begin() if self._one_writer is None else self._one_writer.begin()
+        async with beginning as tx:
+            left: dict[LastWork, list[Any]] = {}
+            tx.info[_LAST] = left
+            try:
                 yield tx
-            return
-        async with self._one_writer.begin() as tx:
-            yield tx
+                for work, items in left.items():
+                    await work(tx, items)
+            finally:
+                tx.info.pop(_LAST, None)
 
     async def whole(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """On SQLite: `work` as one write transaction, run whole in a thread."""
@@ -136,6 +143,12 @@ def _postgresql(url: URL, limit_s: float | None) -> AsyncEngine:
                 raise DisconnectionError(str(error)) from error
 
     return engine
+
+
+def last(tx: Tx, work: LastWork, item: object) -> None:
+    """`work` is done once before the commit, with all items that came for it: it holds what others wait for no longer than
+    a commit takes. KeyError outside a transaction of `Store.begin()`."""
+    tx.info[_LAST].setdefault(work, []).append(item)
 
 
 def upsert(tx: Tx, table: Table) -> sqlite.Insert:

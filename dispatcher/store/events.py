@@ -1,4 +1,7 @@
-"""What happened (append-only), and what other systems hear of it (the outbox): written in the transaction of the change."""
+"""What happened (append-only), and what other systems hear of it (the outbox): written in the transaction of the change.
+
+Whatever others hear of stands in the chained log too.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +12,18 @@ from typing import Any
 
 from sqlalchemy import insert, select, update
 
+from dispatcher.store import audit
+from dispatcher.store.audit import Act
 from dispatcher.store.engine import Tx
 from dispatcher.store.tables import events, outbox
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """`kind` is `warning.accepted`, `chunk.in_doubt`, …; `subject` names what it is about (warning id, source, node)."""
+    """`kind` is `warning.accepted`, `chunk.in_doubt`, …; `subject` names what it is about (warning id, source, node); `actor`
+    who did it."""
 
+    actor: str = "system"
     kind: str
     subject: str
     warning_id: str | None = None
@@ -34,13 +41,16 @@ class Recorded:
 
 
 async def record(tx: Tx, now: datetime, event: Event, *, outward: bool = False) -> None:
-    """Appends an event; `outward` ones are also put in the outbox for `dispatch.events`."""
+    """Appends an event; `outward` ones are also put in the outbox for `dispatch.events`, and in the chained log."""
     await tx.execute(
         insert(events).values(
             at=now, kind=event.kind, warning_id=event.warning_id, subject=event.subject, detail=dict(event.detail)
         )
     )
     if outward:
+        audit.append(
+            tx, now, Act(actor=event.actor, action=event.kind, subject=event.subject, detail=dict(event.detail))
+        )
         await tx.execute(
             insert(outbox).values(
                 at=now, kind=event.kind, subject=event.subject, data=dict(event.detail), relayed_at=None

@@ -9,26 +9,49 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, make_url, text
 
-from dispatcher.store.engine import Store, open_store
+from dispatcher.store.engine import Store, Tx, open_store
 from dispatcher.store.revision import MIGRATIONS, current
 from dispatcher.store.tables import metadata
 
 _ADVISORY_LOCK = 36_08_00
+APPEND_ONLY = ("audit", "events", "attempts", "questions", "receipts", "uplinks")
 
 
-async def migrate(url: str) -> str:
-    """Upgrades the database at `url` to the newest revision and returns its name."""
+async def migrate(url: str, service_url: str | None = None) -> str:
+    """Upgrades the database at `url` to the newest revision and returns its name.
+
+    `service_url`: what the service itself connects by. Where that is another role on PostgreSQL, it is given what it needs and
+    no more: it may add to the record, and neither change nor delete.
+    """
     store = open_store(url, limit_s=None)
     try:
         async with store.begin() as tx:
             if store.dialect == "postgresql":
                 await tx.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
             await tx.run_sync(_upgrade)
+            role = make_url(service_url).username if service_url else None
+            if store.dialect == "postgresql" and role not in (None, make_url(url).username):
+                await _grant(tx, str(role))
             return await tx.run_sync(current)
     finally:
         await store.close()
+
+
+async def _grant(tx: Tx, role: str) -> None:
+    """What it had before and needs no more is taken back."""
+    to = tx.dialect.identifier_preparer.quote_identifier(role)
+    tables = ", ".join(table.name for table in metadata.sorted_tables)
+    record = ", ".join(APPEND_ONLY)
+    for right in (
+        f"GRANT USAGE ON SCHEMA public TO {to}",
+        f"GRANT SELECT ON alembic_version TO {to}",
+        f"GRANT SELECT, INSERT, UPDATE, DELETE ON {tables} TO {to}",
+        f"REVOKE UPDATE, DELETE, TRUNCATE ON {record} FROM {to}",
+        f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {to}",
+    ):
+        await tx.execute(text(right.replace(":", "\\:")))
 
 
 async def differences(store: Store) -> list[object]:

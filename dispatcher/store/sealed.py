@@ -1,5 +1,7 @@
 """Sealed columns: AES-GCM over phones and secrets, and a keyed hash to find a phone without opening it.
 
+The same key signs what must be known as ours wherever it lies (Ed25519).
+
 The key comes from the environment or a file of mode 0600 and never reaches the database, so a dump
 of it holds no number.
 """
@@ -10,7 +12,8 @@ import hashlib
 import hmac
 import os
 
-from cryptography.exceptions import InvalidTag
+from cryptography.exceptions import InvalidSignature, InvalidTag
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 _NONCE = 12
@@ -18,6 +21,10 @@ _NONCE = 12
 
 class WrongKey(Exception):
     """The sealing key does not open this database: the service must not start with it."""
+
+
+class WrongSignature(Exception):
+    """Our key did not sign this, or not these bytes."""
 
 
 class Seal:
@@ -28,6 +35,7 @@ class Seal:
             raise WrongKey("密封密钥应为 32 字节（64 位十六进制）")
         self._cipher = AESGCM(hashlib.sha256(b"mingluo.seal" + key).digest())
         self._index_key = hashlib.sha256(b"mingluo.index" + key).digest()
+        self._signing = Ed25519PrivateKey.from_private_bytes(hashlib.sha256(b"mingluo.sign" + key).digest())
 
     def seal(self, text: str) -> bytes:
         nonce = os.urandom(_NONCE)
@@ -44,3 +52,18 @@ class Seal:
         """The blind index of an E.164 phone: 63 bits, positive."""
         digest = hmac.digest(self._index_key, phone.encode(), "sha256")
         return int.from_bytes(digest[:8], "big") >> 1
+
+    @property
+    def public_key(self) -> bytes:
+        """By which whoever has no secret of ours can check what we signed: 32 bytes."""
+        return self._signing.public_key().public_bytes_raw()
+
+    def sign(self, message: bytes) -> bytes:
+        return self._signing.sign(message)
+
+    def check(self, message: bytes, signature: bytes) -> None:
+        """Raises WrongSignature."""
+        try:
+            self._signing.public_key().verify(signature, message)
+        except InvalidSignature:
+            raise WrongSignature("签名不是本系统的密钥签的") from None

@@ -14,8 +14,7 @@ from aiohttp import web
 from sqlalchemy import text
 
 from dispatcher.registry import importing, sample
-from dispatcher.service.keys import sqlite_file
-from dispatcher.settings import load
+from dispatcher.settings import load, sqlite_file
 from dispatcher.store.engine import Store, open_store
 from dispatcher.store.sealed import Seal
 from tests.browser.standing import cap

@@ -114,7 +114,19 @@ def test_help_names_every_command_without_loading_any() -> None:
         [sys.executable, "-c", code], cwd=PROJECT, capture_output=True, encoding="utf-8", timeout=LIMIT_S, check=False
     )
     assert done.returncode == 0, done.stderr
-    for name in ("demo", "serve", "migrate", "check", "warn", "preview", "why", "registry", "drill", "rejected"):
+    for name in (
+        "demo",
+        "serve",
+        "migrate",
+        "check",
+        "warn",
+        "preview",
+        "why",
+        "registry",
+        "drill",
+        "audit",
+        "rejected",
+    ):
         assert re.search(rf"^  {name} ", done.stdout, re.MULTILINE), name
     assert done.stdout.splitlines()[-1] == "[]"
 
@@ -197,6 +209,23 @@ def test_a_source_nobody_knows_is_refused_before_anything_is_sent(desk: Desk) ->
     ran = desk.run("warn", "tests/cap/cn_16_city.xml", "--source", "moon")
     assert ran.code == 1
     assert ran.err.strip().startswith("sources.yaml 里没有来源“moon”，可用的有：")
+
+
+def test_the_log_is_verified_shown_and_anchored_and_a_forged_anchor_is_refused(desk: Desk) -> None:
+    anchored = desk.run("audit", "anchor", "--json")
+    desk.run("audit", "anchor")
+    shown = desk.run("audit", "show", "--json").json["entries"]
+    file = next(desk.folder.rglob("*.anchors"))
+    assert [(entry["actor"], entry["action"]) for entry in shown[:2]] == [("system", "audit.anchor")] * 2
+    assert len(anchored.json["hash"]) == 64
+    whole = desk.run("audit", "verify", "--anchor", str(file), "--json")
+    assert (whole.code, whole.json["whole"], whole.json["anchors"]) == (0, True, 2)
+    assert "截尾" in desk.run("audit", "verify").out, "what cannot be seen without an anchor is said"
+    file.write_text(file.read_text().replace('"no": ', '"no": 1'))
+    forged = desk.run("audit", "verify", "--anchor", str(file))
+    assert forged.code == 1
+    assert "签名" in forged.err
+    assert desk.run("audit", "verify", "--anchor", str(desk.folder / "none")).code == 1
 
 
 def test_why_and_rejected_speak_of_what_came(desk: Desk) -> None:

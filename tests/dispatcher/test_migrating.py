@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,13 +11,14 @@ from typing import Any
 
 import pytest
 from alembic.script import ScriptDirectory
-from sqlalchemy import Table, delete, insert, inspect, select, text, update
+from sqlalchemy import Table, delete, insert, inspect, make_url, select, text, update
 from sqlalchemy.exc import DBAPIError
 
+from dispatcher.store import audit as audit_log
 from dispatcher.store.engine import Store, open_store
 from dispatcher.store.migrating import differences, migrate
 from dispatcher.store.revision import MIGRATIONS, newest, outdated
-from dispatcher.store.tables import attempts, events, facts, metadata, questions, receipts, uplinks
+from dispatcher.store.tables import attempts, audit, events, facts, metadata, questions, receipts, uplinks
 from tests.services import postgres
 
 AT = datetime(2026, 4, 2, 18, 39, tzinfo=UTC)
@@ -32,7 +34,11 @@ RECORD[uplinks] = {
     "id": 1, "at": AT, "channel": "sms", "provider": "aliyun", "number": "1", "phone": b"sealed", "phone_index": 1,
     "text": "收到", "sent_at": AT, "dest_code": "1234",
 }  # fmt: skip
-COLUMN = {events: "kind", uplinks: "text"}
+RECORD[audit] = {
+    "no": 1, "at": AT, "actor": "system", "action": "warning.accepted", "subject": "w", "detail": "{}", "previous": "0" * 64,
+    "hash": "1" * 64,
+}  # fmt: skip
+COLUMN = {audit: "actor", events: "kind", uplinks: "text"}
 every_record = pytest.mark.parametrize("table", RECORD, ids=[table.name for table in RECORD])
 
 
@@ -116,6 +122,37 @@ async def test_two_who_migrate_at_once_do_not_hurt_each_other(empty_url: str) ->
     store = open_store(empty_url)
     assert await differences(store) == []
     await store.close()
+
+
+async def test_the_services_own_account_may_add_to_the_record_and_do_no_more(postgres_url: str) -> None:
+    """The owner migrates; the service's role works with every table, and cannot touch what was recorded, trigger or not."""
+    role = f"service_{uuid.uuid4().hex[:12]}"
+    services = make_url(postgres_url).set(username=role).render_as_string(hide_password=False)
+    owner = open_store(postgres_url)
+    async with owner.begin() as tx:
+        await tx.execute(text(f"CREATE ROLE {role} LOGIN"))
+    try:
+        await migrate(postgres_url, services)
+        async with owner.begin() as tx:  # the rights alone must do, as if somebody had taken the triggers away
+            for table, row in RECORD.items():
+                await tx.execute(text(f"DROP TRIGGER {table.name}_append_only ON {table.name}"))
+                await tx.execute(insert(table).values(row))
+        store = open_store(services)
+        for table in RECORD:
+            for statement in (update(table).values({COLUMN.get(table, "code"): "forged"}), delete(table)):
+                assert "permission denied" in await refused(store, statement), table.name
+        async with store.begin() as tx:
+            audit_log.append(tx, AT, audit_log.Act(actor="system", action="added", subject="x", detail={}))
+            await tx.execute(insert(facts).values(name="n", value="v"))
+            await tx.execute(update(facts).values(value="w"))
+            await tx.execute(delete(facts))
+        assert [row["action"] for row in await there(store, audit)] == ["warning.accepted", "added"]
+        await store.close()
+    finally:
+        async with owner.begin() as tx:
+            await tx.execute(text(f"DROP OWNED BY {role}"))
+            await tx.execute(text(f"DROP ROLE {role}"))
+        await owner.close()
 
 
 # ── what happened is not rewritten ──────────────────────────────────────────────────────────────────────────────────

@@ -256,7 +256,7 @@ class Chains(RuleBasedStateMachine):
             if due is not None:
                 self.house.clock.at = max(due, self.now)
                 self._looks_round()
-            elif len(self.house.calls) == made:  # a drill is opened once nothing real waits, on any channel: a round later
+            elif len(self.house.calls) == made:  # else a drill may have been opened, now that nothing real waits
                 break
         self.every_version_stands_as_the_model_says_and_no_row_is_in_no_state()
         self.nobody_is_called_too_late_twice_or_out_of_turn()

@@ -1,7 +1,8 @@
 """The schema, once: Alembic's migrations are compared with it on SQLite and PostgreSQL.
 
-`events`, `attempts`, `questions`, `receipts` and `uplinks` are append-only (triggers in the migrations). Phones and secrets are
-sealed columns (`store/sealed.py`): bytes to the database, text to us. Times are UTC; the database never sees a naive one.
+`audit`, `events`, `attempts`, `questions`, `receipts` and `uplinks` are append-only (triggers in the migrations; on PostgreSQL
+the service's own role may only add to them). Phones and secrets are sealed
+columns (`store/sealed.py`): bytes to the database, text to us. Times are UTC; the database never sees a naive one.
 """
 
 from dispatcher.store.tables.border import (
@@ -15,6 +16,7 @@ from dispatcher.store.tables.border import (
     sequences,
 )
 from dispatcher.store.tables.ledger import attempts, chunks, deliveries, events, questions, receipts, uplinks
+from dispatcher.store.tables.record import audit
 from dispatcher.store.tables.register import (
     areas,
     branches,
@@ -36,6 +38,7 @@ __all__ = [
     "Instant",
     "areas",
     "attempts",
+    "audit",
     "branches",
     "canaries",
     "chunks",
