@@ -231,13 +231,15 @@ class Model:
 
 
 def _linked(letter: Letter, versions: Iterable[Version], links: Callable[[Version], bool]) -> list[Version]:
+    """Oldest first; of those that bear the same time, whoever came first."""
     names, found = letter.every_name, list[Version]()
-    rest = [one for one in versions if one.letter.name != letter.name]
+    came = [one for one in versions if one.letter.name != letter.name]
+    rest = came
     while more := [one for one in rest if names & one.letter.every_name]:
         found += more
         rest = [one for one in rest if one not in more]
         names = names.union(*(one.letter.every_name for one in more if links(one)))
-    return sorted(found, key=lambda one: one.letter.turn)
+    return sorted((one for one in came if one in found), key=lambda one: one.letter.turn)
 
 
 def _needs_nobody(version: Version) -> bool:
