@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import importlib
 import signal
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated, Final
 
 import typer
@@ -17,6 +19,7 @@ from dispatcher.service.keys import sole_process
 from dispatcher.service.loop import settle_down
 from dispatcher.service.running import ROLES
 from dispatcher.service.serving import Serving, serve
+from dispatcher.service.tls import Files, context_of, remark
 from dispatcher.settings import Settings, load
 from dispatcher.telemetry import set_up_logging
 
@@ -32,6 +35,9 @@ def command(
     training: Annotated[
         bool, typer.Option("--training", help="培训：自己的数据库和演练服务器，通知不到真实的人")
     ] = False,
+    tls: Annotated[
+        tuple[Path, Path] | None, typer.Option("--tls", metavar="CERT KEY", help="用 HTTPS：证书和私钥（PEM）")
+    ] = None,
 ) -> None:
     """启动服务与控制台。
 
@@ -39,19 +45,24 @@ def command(
     """
     if training and roles != EVERY:
         fail("--training 一个进程承担全部角色：请去掉 --roles", WRONGLY_ASKED)
+    if training and tls:
+        fail("--training 只在本机，不用 HTTPS：请去掉 --tls", WRONGLY_ASKED)
     if training:
         finish(importlib.import_module(_TRAINING).train())
         return
-    finish(_serve(frozenset(role.strip() for role in roles.split(",") if role.strip())))
+    files = Files(*tls) if tls else None
+    finish(_serve(frozenset(role.strip() for role in roles.split(",") if role.strip()), files))
     aside("鸣锣已停止，没有留下正在发送的行")
 
 
-async def _serve(roles: frozenset[str]) -> None:
-    settings = load()
+async def _serve(roles: frozenset[str], files: Files | None) -> None:
+    settings, tls = load(), context_of(files) if files else None
     set_up_logging(settings.service.log_level, settings.service.log_format)
     stop = told_to_stop()
     await _ground(settings)
-    await serve(settings, roles=roles, stop=stop, loopback_only=False, on_ready=tell)
+    if files and (said := remark(files, datetime.now(UTC))):
+        aside(said)
+    await serve(settings, roles=roles, stop=stop, loopback_only=False, on_ready=tell, tls=tls)
 
 
 def told_to_stop() -> asyncio.Event:

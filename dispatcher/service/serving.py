@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from socket import socket
+from ssl import SSLContext
 
 from channels.contract import Reads
 from dispatcher.model import Channel
@@ -43,9 +44,10 @@ async def serve(
     stop: asyncio.Event,
     loopback_only: bool,
     on_ready: Callable[[Serving], None],
+    tls: SSLContext | None = None,
 ) -> None:
     """Runs until `stop` is set, then drains."""
-    async with serving(settings, roles=roles, loopback_only=loopback_only) as live:
+    async with serving(settings, roles=roles, loopback_only=loopback_only, tls=tls) as live:
         on_ready(live)
         await stop.wait()
 
@@ -66,8 +68,10 @@ async def serving(
     roles: frozenset[str] = ROLES,
     loopback_only: bool = False,
     training: Training | None = None,
+    tls: SSLContext | None = None,
 ) -> AsyncIterator[Serving]:
-    """The running service, while the block lasts. On a rehearsal's stage it never calls another machine."""
+    """The running service, while the block lasts. On a rehearsal's stage it never calls another machine. With `tls` the
+    console speaks HTTPS."""
     if strange := sorted(roles - ROLES):
         raise BadConfiguration(f"没有这些角色：{'、'.join(strange)}；可用的有 {'、'.join(sorted(ROLES))}")
     with sole_process(settings):
@@ -76,6 +80,8 @@ async def serving(
         async with AsyncExitStack() as opened:
             opened.push_async_callback(context.store.close)
             bound, url = _standing_at(settings, training) if "web" in roles else (None, settings.service.public_url)
+            if tls is not None:
+                url = url.replace("http://", "https://", 1)
             if bound is not None:
                 opened.callback(bound.close)
             await opened.enter_async_context(sole_sender(context, roles))
@@ -86,7 +92,7 @@ async def serving(
             if bound is not None:
                 site = Site(_doors(service, public_url, training.reset if training else None))
                 opened.push_async_callback(site.close)
-                await site.start(bound)
+                await site.start(bound, tls)
             yield Serving(service=service, url=url if bound is not None else "")
 
 

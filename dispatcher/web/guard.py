@@ -24,6 +24,8 @@ from dispatcher.web.problems import Problem
 MOST_HEADER_BYTES = 8 * 1024
 MOST_FORM_BYTES = 4 * 1024
 FORM_S = 10.0
+HTTPS_FOR_S = 365 * 24 * 3600
+"""How long a browser that came by HTTPS comes by nothing else."""
 _FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Real-IP", "Via")
 _CHALLENGE = 'Basic realm="Mingluo", charset="UTF-8", Bearer realm="Mingluo"'
 _OUR_NAMES = re.compile(r"(?:localhost|127\.0\.0\.1|\[::1\])(?::\d{1,5})?", re.IGNORECASE)
@@ -127,6 +129,8 @@ def _on_this_machine(request: web.Request) -> bool:
 async def dress(request: web.Request, response: web.StreamResponse) -> None:
     """The headers every answer carries; what is not a static file is never kept by a browser or proxy."""
     response.headers.update(HEADERS)
+    if request.secure:
+        response.headers["Strict-Transport-Security"] = f"max-age={HTTPS_FOR_S}"
     static = request.raw_path.startswith("/static/") and response.status in (200, 304)
     response.headers.setdefault("Cache-Control", "no-cache" if static else "no-store")
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket as sockets
+from ssl import SSLContext
 
 from aiohttp import web
 
@@ -62,8 +63,8 @@ class Site:
         self._runner: web.AppRunner | None = None
         self._server: asyncio.Server | None = None
 
-    async def start(self, bound: sockets.socket) -> None:
-        """Serves on a socket made by `bind`, which it closes at the end."""
+    async def start(self, bound: sockets.socket, tls: SSLContext | None = None) -> None:
+        """Serves on a socket made by `bind`, which it closes at the end; with `tls` in HTTPS alone."""
         self._runner = web.AppRunner(application(self._parts), access_log=None, shutdown_timeout=CLOSE_S)
         await self._runner.setup()
         serving = self._runner.server
@@ -83,7 +84,10 @@ class Site:
                 auto_decompress=False,
             )
 
-        self._server = await loop.create_server(connected, sock=bound, backlog=BACKLOG)
+        handshake_s = HEAD_S if tls is not None else None
+        self._server = await loop.create_server(
+            connected, sock=bound, backlog=BACKLOG, ssl=tls, ssl_handshake_timeout=handshake_s
+        )
 
     async def close(self) -> None:
         """Takes no more, ends the streams, waits seconds for what is under way."""
