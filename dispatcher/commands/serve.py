@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import importlib
 import signal
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -60,9 +59,9 @@ async def _serve(roles: frozenset[str], files: Files | None) -> None:
     set_up_logging(settings.service.log_level, settings.service.log_format)
     stop = told_to_stop()
     await _ground(settings)
-    if files and (said := remark(files, datetime.now(UTC))):
+    if files and (said := remark(files)):
         aside(said)
-    await serve(settings, roles=roles, stop=stop, loopback_only=False, on_ready=tell, tls=tls)
+    await serve(settings, roles=roles, stop=stop, on_ready=tell, tls=tls)
 
 
 def told_to_stop() -> asyncio.Event:

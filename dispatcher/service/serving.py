@@ -42,12 +42,11 @@ async def serve(
     *,
     roles: frozenset[str],
     stop: asyncio.Event,
-    loopback_only: bool,
     on_ready: Callable[[Serving], None],
     tls: SSLContext | None = None,
 ) -> None:
     """Runs until `stop` is set, then drains."""
-    async with serving(settings, roles=roles, loopback_only=loopback_only, tls=tls) as live:
+    async with serving(settings, roles=roles, tls=tls) as live:
         on_ready(live)
         await stop.wait()
 

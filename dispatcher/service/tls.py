@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ssl
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptography import x509
@@ -50,8 +50,9 @@ def _refuse() -> bytes:
     return b""
 
 
-def remark(files: Files, now: datetime) -> str:
+def remark(files: Files, now: datetime | None = None) -> str:
     """What a person should know of the certificate; empty where there is nothing."""
+    now = now or datetime.now(UTC)
     found = x509.load_pem_x509_certificate(files.certificate.read_bytes())
     days = (found.not_valid_after_utc - now).days
     if now > found.not_valid_after_utc:

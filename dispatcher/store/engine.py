@@ -61,13 +61,14 @@ class Store:
         beginning = self._engine.begin() if self._one_writer is None else self._one_writer.begin()
         async with beginning as tx:
             left: dict[LastWork, list[Any]] = {}
-            tx.info[_LAST] = left
+            info = tx.info  # asked for once: a connection that was cut has none, and its own error must come out
+            info[_LAST] = left
             try:
                 yield tx
                 for work, items in left.items():
                     await work(tx, items)
             finally:
-                tx.info.pop(_LAST, None)
+                info.pop(_LAST, None)
 
     async def whole(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """On SQLite: `work` as one write transaction, run whole in a thread."""
