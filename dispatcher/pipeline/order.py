@@ -9,6 +9,7 @@
     follow      providers that can be asked are asked what became of what they took
     call_off    the prepared Cancel of what was issued by mistake, or is over; `accept` takes it like any other
     withdraw    cancelled, superseded or expired: one statement, nothing more leaves the house
+    anchor      once an hour the head of the log goes out of the house, signed
     lint        what its words leave to be wished for; holds nothing, writes nothing
     preview     who would be told, and who would not; writes nothing
     explain     told or not, by which rule, which attempts, which text
@@ -39,6 +40,7 @@ FLOW = (
     Step(verb="follow", steps=("receipts",), leaves="问来的回执"),
     Step(verb="call_off", steps=("intake",), leaves="什么也不留下"),
     Step(verb="withdraw", steps=("sending",), leaves="撤回或过期的行"),
+    Step(verb="anchor", steps=(), leaves="签了名的锚点：文件里一行，对外事件一条"),
     Step(verb="lint", steps=("intake", "planning"), leaves="什么也不留下"),
     Step(verb="preview", steps=("intake", "audience", "planning"), leaves="什么也不留下"),
     Step(verb="explain", steps=("audience", "reporting"), leaves="什么也不留下"),

@@ -25,14 +25,9 @@ async def end(context: Context, tx: Tx, warning_id: str, state: WarningState, by
         return False
     await chunks.end(tx, warning_id)
     rows = await deliveries.withdraw(tx, warning_id, _ENDED[state], now)
-    await events.record(
-        tx,
-        now,
-        Event(
-            kind=f"warning.{state}", subject=warning_id, warning_id=warning_id, detail={"rows": rows, "by": by or ""}
-        ),
-        outward=True,
-    )
+    actor, detail = f"warning:{by}" if by else "system", {"rows": rows, "by": by or ""}
+    event = Event(actor=actor, kind=f"warning.{state}", subject=warning_id, warning_id=warning_id, detail=detail)
+    await events.record(tx, now, event, outward=True)
     return True
 
 

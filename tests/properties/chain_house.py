@@ -149,6 +149,9 @@ _NOT_TO_BE_CALLED = f"""SELECT DISTINCT d.channel, w.drill
     OR (? AND d.channel = 'broadcast' AND w.level IN ('yellow', 'blue') AND w.kind <> 'Cancel'
       AND d.why <> {int(Why.FORMER)}))"""
 """Opened, and over since, or to be left alone for the night: the sender takes them out when it looks again."""
+_WAITING = f"""SELECT DISTINCT d.chunk_id FROM deliveries d JOIN chunks c ON c.id = d.chunk_id
+  WHERE d.state = 0 AND c.state = {ChunkState.OPEN:d} AND d.pos >= c.opened_to"""
+"""Planned, and not opened: the sender is to hold them."""
 _LEDGER = """SELECT d.warning_id, d.target, d.channel, d.state, d.state_code, d.why, d.possible_duplicate,
   d.possible_duplicate OR (d.state = 0 AND d.chunk_id IS NOT NULL AND d.pos < c.opened_to)
   FROM deliveries d LEFT JOIN chunks c ON c.id = d.chunk_id"""
@@ -273,6 +276,9 @@ class House:
         real_waits = any(outlet.backlog for (_, drill), outlet in outlets.items() if not drill)
         to_plan, due, in_hand = self._ask(_UNREST, real_waits, self._now)[0]
         if to_plan or due or in_hand > opened + sum(outlet.backlog for outlet in outlets.values()):
+            return False
+        held = set[int]().union(*(outlet.chunks for outlet in outlets.values()))
+        if {chunk for (chunk,) in self._ask(_WAITING)} - held:  # one is between the plan's commit and the outlet
             return False
         quiet = self._settings.policy.quiet_until(self.clock()) is not None
         left = self._ask(_NOT_TO_BE_CALLED, self._now, quiet)

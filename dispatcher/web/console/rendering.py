@@ -64,6 +64,7 @@ EVENT_CHINESE: Final[Mapping[str, str]] = {
     "warning.expired": "过期",
     "warning.plan_changed": "与批准的方案不符，拒绝发送",
     "warning.drill_mixed": "演练与实战混用，已拦下（240）",
+    "audit.anchor": "操作日志存下锚点",
 }
 
 
