@@ -129,7 +129,8 @@ def _on_this_machine(request: web.Request) -> bool:
 async def dress(request: web.Request, response: web.StreamResponse) -> None:
     """The headers every answer carries; what is not a static file is never kept by a browser or proxy."""
     response.headers.update(HEADERS)
-    if request.secure:
+    # this machine's own names are left out: it would hold for whatever else is reached by them, at any port
+    if request.secure and not _OUR_NAMES.fullmatch(request.host):
         response.headers["Strict-Transport-Security"] = f"max-age={HTTPS_FOR_S}"
     static = request.raw_path.startswith("/static/") and response.status in (200, 304)
     response.headers.setdefault("Cache-Control", "no-cache" if static else "no-store")

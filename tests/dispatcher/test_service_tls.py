@@ -38,9 +38,12 @@ async def test_over_https_pages_come_and_say_that_nothing_else_will_do(jian_sqli
     roles = frozenset({"web"})
     async with serving(settings(jian_sqlite_url), roles=roles, loopback_only=True, tls=context_of(files)) as live:
         assert live.url.startswith("https://127.0.0.1:")
-        async with _client(files) as http, http.get(live.url + "/health/live") as answer:
+        named = {"Host": "mingluo.example"}
+        async with _client(files) as http, http.get(live.url + "/health/live", headers=named) as answer:
             assert answer.status == 200
             assert answer.headers["Strict-Transport-Security"] == "max-age=31536000"
+        async with _client(files) as http, http.get(live.url + "/health/live") as answer:
+            assert "Strict-Transport-Security" not in answer.headers, "this machine has other things at other ports"
         async with _client(files) as http, http.get(live.url + "/") as answer:
             assert (answer.status, "default-src 'self'" in answer.headers["Content-Security-Policy"]) == (200, True)
         async with _client(files) as http:
