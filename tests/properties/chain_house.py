@@ -62,6 +62,8 @@ class Call:
     drill: bool
     at: datetime
     answer: str | None = None
+    arrived: bool = False
+    """A report said so, whatever its answer is: a call that hangs may be refused after its message has arrived."""
 
 
 class Turnstile:
@@ -240,6 +242,7 @@ class House:
     async def hears(self, call: Call, state: DeliveryState) -> None:
         """A provider's report about a call."""
         target, channel = call.seat
+        call.arrived |= state is DeliveryState.DELIVERED
         key = DeliveryKey(warning_id=call.warning, target=Target.parse(target), channel=Channel(channel))
         await deliveries.enter_receipts(self.store, [Report(key=key, state=state, code="", detail="")], self.clock())
 

@@ -173,7 +173,7 @@ class Chains(RuleBasedStateMachine):
     def _answers(self) -> Mapping[tuple[str, Seat], set[str | None]]:
         answers = defaultdict(set)
         for call in self.house.calls:
-            answers[call.warning, call.seat].add(call.answer)
+            answers[call.warning, call.seat] |= {call.answer, "delivered"} if call.arrived else {call.answer}
         return answers
 
     # ── what holds at any instant ───────────────────────────────────────────────────────────────────────────────────
