@@ -95,9 +95,9 @@ class Store:
             await tx.rollback()
 
     async def close(self) -> None:
+        await self._engine.dispose()
         if self._one_writer is not None:
             await self._one_writer.close()
-        await self._engine.dispose()
 
 
 def open_store(url: str, *, limit_s: float | None = COMMAND_TIMEOUT_S) -> Store:

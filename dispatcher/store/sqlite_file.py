@@ -14,9 +14,12 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
+from threading import Thread
 from typing import Any, Final, TypeVar
 
+import aiosqlite
 from sqlalchemy import URL, event
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -27,6 +30,8 @@ BUSY_MS: Final = 5_000
 WRITERS_PAGES_KIB: Final = 32 * 1024
 """What the writing connection keeps of the file: the hot ends of all tables and indexes of a city's warning."""
 SWITCH_INTERVAL_S: Final = 0.0005
+LEFT_S: Final = 5.0
+"""How long a closing waits for the threads of connections that were given up in the middle of a statement."""
 
 
 class _Made:
@@ -43,9 +48,10 @@ class _Made:
 class OneWriter:
     """The connection that writes, one transaction at a time: statement by statement, or whole in a thread."""
 
-    def __init__(self, url: URL) -> None:
+    def __init__(self, url: URL, threads: set[Thread]) -> None:
+        self._threads = threads
         shared = {"check_same_thread": False}  # by its thread and by ours, one after the other
-        self._engine = _engine(url, "BEGIN IMMEDIATE", shared, pool_size=1, max_overflow=0)
+        self._engine = _engine(url, "BEGIN IMMEDIATE", shared, threads, pool_size=1, max_overflow=0)
         self._turn = asyncio.Lock()
         self._thread: ThreadPoolExecutor | None = None
         self._raw: sqlite3.Connection | None = None
@@ -87,11 +93,14 @@ class OneWriter:
         return await asyncio.shield(done)
 
     async def close(self) -> None:
+        """The last to close: whoever gave up in the middle of a statement left a thread at the file, and what it brings is
+        for a loop that must still be there."""
         async with self._turn:
             await self._engine.dispose()
             if self._thread is not None:
                 self._thread.shutdown(wait=False)
                 self._thread = None
+        await asyncio.to_thread(_joined, self._threads)
 
 
 def opened(url: URL) -> tuple[AsyncEngine, OneWriter]:
@@ -101,15 +110,16 @@ def opened(url: URL) -> tuple[AsyncEngine, OneWriter]:
     # SQLite runs in threads: each statement hands over four times, and each time a busy event loop would keep the
     # interpreter for its whole switch interval. Measured: a group commit of 64 rows took 200 ms at the default 5 ms.
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    reading = _engine(url, "BEGIN", {}, pool_size=8, max_overflow=8)
-    return reading, OneWriter(url)
+    threads: set[Thread] = set()
+    reading = _engine(url, "BEGIN", {}, threads, pool_size=8, max_overflow=8)
+    return reading, OneWriter(url, threads)
 
 
-def _engine(url: URL, how: str, given: Mapping[str, Any], **pool: int) -> AsyncEngine:
-    """`how` a transaction begins; `given`: for the driver."""
+def _engine(url: URL, how: str, given: Mapping[str, Any], threads: set[Thread], **pool: int) -> AsyncEngine:
+    """`how` a transaction begins; `given`: for the driver; `threads`: gains that of every connection."""
     engine = create_async_engine(
         url,
-        connect_args={"timeout": BUSY_MS / 1000, **given},
+        connect_args={"timeout": BUSY_MS / 1000, "async_creator_fn": partial(_connection, threads), **given},
         hide_parameters=True,  # an error message must not carry a row's content into a log
         **pool,
     )
@@ -124,6 +134,23 @@ def _engine(url: URL, how: str, given: Mapping[str, Any], **pool: int) -> AsyncE
         connection.exec_driver_sql(how)
 
     return engine
+
+
+def _connection(threads: set[Thread], *given: Any, **more: Any) -> aiosqlite.Connection:
+    """A connection yet to be opened; its thread is kept, also if whoever wanted it gives up before it is."""
+    connection = aiosqlite.connect(*given, **more)
+    thread = connection._thread  # named nowhere else
+    thread.daemon = True  # as SQLAlchemy has it: a statement under way keeps no process from ending
+    threads.difference_update([one for one in threads if one.ident is not None and not one.is_alive()])
+    threads.add(thread)
+    return connection
+
+
+def _joined(threads: set[Thread]) -> None:
+    until = time.monotonic() + LEFT_S
+    for thread in threads:
+        if thread.ident is not None:  # begun: it may have been given up before
+            thread.join(max(0.0, until - time.monotonic()))
 
 
 def _transaction(connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], T]) -> T:

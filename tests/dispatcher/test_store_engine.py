@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import threading
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -261,6 +262,24 @@ async def test_whoever_gives_up_opening_at_whatever_moment_spoils_nothing_for_th
             opener.cancel()
         assert await store.whole(rules) == [1, 1]
         await store.close()
+
+
+@pytest.mark.parametrize("turns", range(12))
+def test_an_opening_given_up_leaves_no_thread_behind_a_closed_store(sqlite_url: str, turns: int) -> None:
+    """Such a thread brought its answer to a loop that was gone, and threw in the face of whoever ran next."""
+
+    async def give_up_after(turns: int) -> None:
+        store = open_store(sqlite_url)
+        async with asyncio.TaskGroup() as tasks:
+            opener = tasks.create_task(store.whole(rules))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            opener.cancel()
+        await store.close()
+
+    before = set(threading.enumerate())
+    asyncio.run(give_up_after(turns))
+    assert not [thread for thread in threading.enumerate() if thread not in before and "worker" in thread.name]
 
 
 # ── which fault is it ───────────────────────────────────────────────────────────────────────────────────────────────
