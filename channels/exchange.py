@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import math
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -42,12 +42,22 @@ class NotBegun(ClientError):
 
 class Exchange:
     """Requests over the connections of one connector, `in_flight` of them at a time at the most. One request has one total
-    limit; connecting ends before it does, because a total that runs out has written bytes."""
+    limit; connecting ends before it does, because a total that runs out has written bytes.
+
+    `may_leave`: whether what is to be sent is still ours. Making a message ready takes a moment too, and whoever was frozen
+    in it looked before."""
 
     def __init__(
-        self, connector: TCPConnector, tls: ssl.SSLContext | None, *, in_flight: int, timeout_s: float
+        self,
+        connector: TCPConnector,
+        tls: ssl.SSLContext | None,
+        *,
+        in_flight: int,
+        timeout_s: float,
+        may_leave: Callable[[], bool],
     ) -> None:
         self._connector = connector
+        self._may_leave = may_leave
         self._tls = tls
         self._timeout_s = timeout_s
         self._places = asyncio.Semaphore(in_flight)
@@ -60,6 +70,8 @@ class Exchange:
         """The answer whatever its state; raises ClientError or OSError, TimeoutError among them, where there is none."""
         aim = self._aims.get(url) or self._aim(url)
         head = _head(method, aim.target.url, tuple(headers.items()), None if body is None else len(body))
+        if not self._may_leave():
+            raise StoodStill
         now = self._loop.time()
         ends, begins_by = now + self._timeout_s, now + self._timeout_s / 2
         await self._place(begins_by)

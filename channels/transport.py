@@ -8,7 +8,7 @@ dead gateway cannot eat the slots of the SMS.
 from __future__ import annotations
 
 import ssl
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
@@ -58,9 +58,18 @@ _MESSAGE_STATES: Final = frozenset({400, 413, 414, 415, 422, 431})
 class Line:
     """The connections of one provider. One request has one total limit; of it, at most half is for connecting."""
 
-    def __init__(self, *, guard: Guard, tls: ssl.SSLContext | None, in_flight: int, timeout_s: float) -> None:
+    def __init__(
+        self,
+        *,
+        guard: Guard,
+        tls: ssl.SSLContext | None,
+        may_leave: Callable[[], bool],
+        in_flight: int,
+        timeout_s: float,
+    ) -> None:
         self._guard = guard
         self._tls = tls
+        self._may_leave = may_leave
         self._in_flight = in_flight
         self._timeout_s = timeout_s
         self._exchange: Exchange | None = None
@@ -97,7 +106,9 @@ class Line:
             ttl_dns_cache=30,
             ssl=self._tls or True,
         )
-        self._exchange = Exchange(connector, self._tls, in_flight=self._in_flight, timeout_s=self._timeout_s)
+        self._exchange = Exchange(
+            connector, self._tls, in_flight=self._in_flight, timeout_s=self._timeout_s, may_leave=self._may_leave
+        )
         return self._exchange
 
 
@@ -105,7 +116,8 @@ class Transport:
     """Gives every provider its line, and closes them all.
 
     `loopback_only`: nothing but this machine is ever called (demo, tests). `loopback`: this machine may be called too
-    (profile test). `allow`: networks that a third party's address may lie in although they are private.
+    (profile test). `allow`: networks that a third party's address may lie in although they are private. `may_leave`: asked
+    before each request; while it says no, nothing leaves.
     """
 
     def __init__(
@@ -115,7 +127,9 @@ class Transport:
         loopback: bool = False,
         allow: tuple[Network, ...] = (),
         tls: ssl.SSLContext | None = None,
+        may_leave: Callable[[], bool] = lambda: True,
     ) -> None:
+        self._may_leave = may_leave
         self._loopback_only = loopback_only
         self._loopback = loopback
         self._allow = allow
@@ -125,7 +139,7 @@ class Transport:
     def line(self, *, in_flight: int, timeout_s: float, stranger: bool = False) -> Line:
         """`stranger`: the addresses come from a third party, so they are watched more closely."""
         guard = Guard(loopback_only=self._loopback_only, loopback=self._loopback, stranger=stranger, allow=self._allow)
-        line = Line(guard=guard, tls=self._tls, in_flight=in_flight, timeout_s=timeout_s)
+        line = Line(guard=guard, tls=self._tls, may_leave=self._may_leave, in_flight=in_flight, timeout_s=timeout_s)
         self._lines.append(line)
         return line
 

@@ -119,7 +119,10 @@ async def assemble(context: Context, public_url: str, loopback_only: bool) -> Pa
     settings, store = context.settings, context.store
     await _refuse_synthetic(context)
     transport = Transport(
-        loopback_only=loopback_only, loopback=not settings.production, allow=_intranet(settings.service.intranet)
+        loopback_only=loopback_only,
+        loopback=not settings.production,
+        allow=_intranet(settings.service.intranet),
+        may_leave=lambda: dispatcher.lease.holds,  # nobody asks before it is there
     )
     providers = providers_of(settings, transport, public_url)
     for (channel, name), why in providers.off.items():

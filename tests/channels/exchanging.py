@@ -14,7 +14,9 @@ Serve = Callable[[bytes, asyncio.StreamWriter], Awaitable[None]]
 
 
 @asynccontextmanager
-async def exchanging(serve: Serve, timeout_s: float = 2.0) -> AsyncIterator[tuple[Exchange, str, list[int]]]:
+async def exchanging(
+    serve: Serve, timeout_s: float = 2.0, may_leave: Callable[[], bool] = lambda: True
+) -> AsyncIterator[tuple[Exchange, str, list[int]]]:
     """An exchange, its peer's address, and the requests heard on each connection."""
     heard: list[int] = []
 
@@ -34,7 +36,7 @@ async def exchanging(serve: Serve, timeout_s: float = 2.0) -> AsyncIterator[tupl
             writer.close()
 
     server = await asyncio.start_server(guarded, "127.0.0.1", 0)
-    exchange = Exchange(TCPConnector(limit=0), None, in_flight=4, timeout_s=timeout_s)
+    exchange = Exchange(TCPConnector(limit=0), None, in_flight=4, timeout_s=timeout_s, may_leave=may_leave)
     try:
         yield exchange, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", heard
     finally:

@@ -125,3 +125,13 @@ async def test_whoever_stood_still_between_connecting_and_writing_does_not_write
         assert sum(heard) == 0
         assert (await exchange.request("POST", url, b"", {})).body == b"ok"
     assert heard == [1], "over the connection that was made"
+
+
+async def test_whoever_lost_it_while_making_it_ready_does_not_send() -> None:
+    """A packet is made between the last look and the request: a process frozen there wakes with what is another's."""
+    still_ours = [False, True]
+    async with exchanging(says(OK), may_leave=lambda: still_ours.pop(0)) as (exchange, url, heard):
+        with pytest.raises(StoodStill):
+            await exchange.request("POST", url, b"", {})
+        assert heard == []
+        assert (await exchange.request("POST", url, b"", {})).body == b"ok"
