@@ -16,7 +16,7 @@ from dispatcher.store.revision import MIGRATIONS, current
 from dispatcher.store.tables import metadata
 
 _ADVISORY_LOCK = 36_08_00
-APPEND_ONLY = ("audit", "events", "attempts", "questions", "receipts", "uplinks")
+APPEND_ONLY = ("audit", "events", "attempts", "questions", "receipts", "signatures", "uplinks")
 
 
 async def migrate(url: str, service_url: str | None = None) -> str:

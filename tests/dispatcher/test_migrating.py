@@ -18,7 +18,7 @@ from dispatcher.store import audit as audit_log
 from dispatcher.store.engine import Store, open_store
 from dispatcher.store.migrating import differences, migrate
 from dispatcher.store.revision import MIGRATIONS, newest, outdated
-from dispatcher.store.tables import attempts, audit, events, facts, metadata, questions, receipts, uplinks
+from dispatcher.store.tables import attempts, audit, events, facts, metadata, questions, receipts, signatures, uplinks
 from tests.services import postgres
 
 AT = datetime(2026, 4, 2, 18, 39, tzinfo=UTC)
@@ -38,7 +38,10 @@ RECORD[audit] = {
     "no": 1, "at": AT, "actor": "system", "action": "warning.accepted", "subject": "w", "detail": "{}", "previous": "0" * 64,
     "hash": "1" * 64,
 }  # fmt: skip
-COLUMN = {audit: "actor", events: "kind", uplinks: "text"}
+RECORD[signatures] = {
+    "id": 1, "warning_id": "w", "at": AT, "account_id": "a", "act": "approved", "plan_hash": "0" * 64, "detail": {},
+}  # fmt: skip
+COLUMN = {audit: "actor", events: "kind", signatures: "act", uplinks: "text"}
 every_record = pytest.mark.parametrize("table", RECORD, ids=[table.name for table in RECORD])
 
 

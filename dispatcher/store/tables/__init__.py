@@ -1,10 +1,11 @@
 """The schema, once: Alembic's migrations are compared with it on SQLite and PostgreSQL.
 
-`audit`, `events`, `attempts`, `questions`, `receipts` and `uplinks` are append-only (triggers in the migrations; on PostgreSQL
-the service's own role may only add to them). Phones and secrets are sealed columns (`store/sealed.py`): bytes to the database,
-text to us. Times are UTC; the database never sees a naive one.
+`audit`, `events`, `attempts`, `questions`, `receipts`, `signatures` and `uplinks` are append-only (triggers in the migrations;
+on PostgreSQL the service's own role may only add to them). Phones and secrets are sealed columns (`store/sealed.py`): bytes to
+the database, text to us. Times are UTC; the database never sees a naive one.
 """
 
+from dispatcher.store.tables.accounts import accounts, codes, sessions, signatures, throttles, tokens
 from dispatcher.store.tables.border import (
     canaries,
     feed_entries,
@@ -36,12 +37,14 @@ from dispatcher.store.tables.warnings import kin, rejects, texts, warning_refere
 __all__ = [
     "PUSHED",
     "Instant",
+    "accounts",
     "areas",
     "attempts",
     "audit",
     "branches",
     "canaries",
     "chunks",
+    "codes",
     "deliveries",
     "endpoints",
     "events",
@@ -63,9 +66,13 @@ __all__ = [
     "rejects",
     "residents",
     "sequences",
+    "sessions",
+    "signatures",
     "subscriptions",
     "terminals",
     "texts",
+    "throttles",
+    "tokens",
     "uplinks",
     "warning_references",
     "warnings",
