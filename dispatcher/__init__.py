@@ -19,6 +19,7 @@ They meet only in `pipeline/`, whose `order.py` states the flow. Round them:
     rehearsal/       the city on loopback: real HTTP servers that play the providers, the demo, the benchmark
     service/         everything wired in one place; started in order, stopped in reverse
     web/             HTTP: routes, OpenAPI, callbacks, live events, the page that shows a warning landing
+    accounts/        who is who at the console, and who may do what where
     registry/        who and what is where: areas, people, gateways, offices, endpoints, subscriptions; the sample
     geofence/        area codes, polygons, circles → what lies inside
     wording.py       the text, per level, role and channel

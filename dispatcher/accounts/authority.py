@@ -65,6 +65,8 @@ class Action(StrEnum):
     UNMASK = "unmask"
     ADMINISTER = "administer"
     OWN_ACCOUNT = "own_account"
+    OWN_KEYS = "own_keys"
+    METRICS = "metrics"
     TRAIN = "train"
 
     @property
@@ -92,6 +94,8 @@ _ACTION_CHINESE: Final[Mapping[Action, str]] = {
     Action.UNMASK: "查看完整号码",
     Action.ADMINISTER: "管理账号",
     Action.OWN_ACCOUNT: "管理本人账号",
+    Action.OWN_KEYS: "更换本人密码和验证码",
+    Action.METRICS: "查看运行指标",
     Action.TRAIN: "重置培训",
 }
 
@@ -140,24 +144,27 @@ RULES: Final[Mapping[Action, Rule]] = {
     Action.UNMASK: _within(_DUTY, _CLERK),
     Action.ADMINISTER: _within(_ADMINISTRATOR),
     Action.OWN_ACCOUNT: _EVERYBODY,
+    Action.OWN_KEYS: _EVERYBODY,
+    Action.METRICS: _within(_DUTY, _AUDITOR, _ADMINISTRATOR) | _JUDGED_AT_INTAKE,
     Action.TRAIN: _EVERYBODY,
 }
 
-STEP_UP: Final = frozenset({Action.APPROVE, Action.RELEASE, Action.RETRACT, Action.UNMASK, Action.ADMINISTER})
+STEP_UP: Final = frozenset(
+    {Action.APPROVE, Action.RELEASE, Action.RETRACT, Action.UNMASK, Action.ADMINISTER, Action.OWN_KEYS}
+)
 """What a session alone is not enough for: the second factor, a moment ago."""
 
 BY_A_PERSON: Final = frozenset(
     {
-        Action.APPROVE,
-        Action.RELEASE,
-        Action.RECORD_CALL,
-        Action.OBJECT,
-        Action.UNMASK,
-        Action.ADMINISTER,
-        Action.OWN_ACCOUNT,
+        Action.APPROVE, Action.RELEASE, Action.RECORD_CALL, Action.OBJECT, Action.UNMASK, Action.ADMINISTER,
+        Action.OWN_ACCOUNT, Action.OWN_KEYS,
     }
-)
+)  # fmt: skip
 """What no token does."""
+
+
+SEEN_ASLEEP: Final = frozenset({Action.LOOK, Action.GATEWAYS})
+"""What stays on the wall while nobody touches it."""
 
 
 class Means(StrEnum):
@@ -180,6 +187,8 @@ class Principal:
     role: AccountRole
     scope: tuple[str, ...]
     stepped_up: bool = False
+    asleep: bool = False
+    """Nobody touched his session for a while: what he sees stays, and nothing can be done."""
 
     @property
     def actor(self) -> str:
@@ -193,6 +202,7 @@ class Denial(StrEnum):
     ROLE = "role"
     AREA = "area"
     PERSON = "person"
+    ASLEEP = "asleep"
     STEP_UP = "step_up"
 
 
@@ -204,6 +214,8 @@ def denial(principal: Principal, action: Action, areas: Collection[str] | None =
         return Denial.ROLE
     if action in BY_A_PERSON and principal.means is not Means.SESSION:
         return Denial.PERSON
+    if principal.asleep and action not in SEEN_ASLEEP:
+        return Denial.ASLEEP
     if areas is not None and not _reaches(reach, principal.scope, areas):
         return Denial.AREA
     if action in STEP_UP and principal.means is Means.SESSION and not principal.stepped_up:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
+from dispatcher.accounts.keeping import Keeper
 from dispatcher.pipeline.context import Context
 from dispatcher.registry.register import glance
 from dispatcher.service import schema
@@ -36,6 +37,10 @@ async def settled(context: Context) -> bool:
         return False
     await importlib.import_module(_SAMPLING).fill(context)
     return True
+
+
+def keeper_of(context: Context) -> Keeper:
+    return Keeper(context.store, context.seal, context.now, context.settings.service.passwords)
 
 
 def where(settings: Settings) -> str:

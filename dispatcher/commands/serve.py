@@ -11,7 +11,7 @@ from typing import Annotated, Final
 import typer
 
 from dispatcher import __version__
-from dispatcher.commands.ground import settled, standing, where, without_password
+from dispatcher.commands.ground import keeper_of, settled, standing, where, without_password
 from dispatcher.commands.telling import WRONGLY_ASKED, aside, fail, finish, say
 from dispatcher.registry.register import glance
 from dispatcher.service.keys import sole_process
@@ -58,7 +58,7 @@ async def _serve(roles: frozenset[str], files: Files | None) -> None:
     settings, tls = load(), context_of(files) if files else None
     set_up_logging(settings.service.log_level, settings.service.log_format)
     stop = told_to_stop()
-    await _ground(settings)
+    await _ground(settings, roles)
     if files and (said := remark(files)):
         aside(said)
     await serve(settings, roles=roles, stop=stop, on_ready=tell, tls=tls)
@@ -72,7 +72,7 @@ def told_to_stop() -> asyncio.Event:
     return stop
 
 
-async def _ground(settings: Settings) -> None:
+async def _ground(settings: Settings, roles: frozenset[str]) -> None:
     """Where the service will stand, said before anything can fail."""
     say(f"鸣锣 {__version__}　环境 {settings.service.profile}")
     say(f"  数据库　　{where(settings)}")
@@ -85,6 +85,10 @@ async def _ground(settings: Settings) -> None:
                 )
             elif (await glance(context.store)).synthetic:
                 say("  登记册　　合成数据（人员、号码、设备和乡村边界是虚构的，只供试用）")
+            if "web" in roles and (code := await keeper_of(context).first_code()):
+                say(
+                    f"  第一个账号　还没有账号：请打开控制台的 /first，输入一次性代码 {code}（只显示这一回，24 小时内有效）"
+                )
 
 
 def tell(live: Serving) -> None:

@@ -25,6 +25,7 @@ from dispatcher.model import Channel, Target, TargetKind
 from dispatcher.states import DeliveryState
 from dispatcher.store import ledger, warnings
 from dispatcher.store.engine import Store, Tx, open_store
+from dispatcher.store.headlines import Wanted, headlines
 from dispatcher.store.packing import unpack
 from dispatcher.store.registry import opening
 from dispatcher.store.sealed import Seal, WrongKey
@@ -81,7 +82,7 @@ class Planned:
 async def audit(folder: Path, store: Store, seal: Seal) -> Finding:
     """Every warning that has a plan, against every line in `folder`."""
     async with store.read() as tx:
-        known = [row.id for row in await warnings.headlines(tx, limit=1_000_000) if row.rows_planned]
+        known = [row.id for row in await headlines(tx, Wanted(limit=1_000_000)) if row.rows_planned]
         planned = [row for warning_id in known for row in await _planned(tx, seal, warning_id)]
     logged = Counter(read_logs(folder))
     return _compare(planned, logged, len(known))

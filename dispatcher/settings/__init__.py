@@ -145,6 +145,7 @@ class Service(_Frozen):
     seal_key: SecretStr | None = None
     intranet: tuple[str, ...] = ()
     anchor_file: str = ""
+    passwords: Literal["asvs", "mlps3"] = "asvs"
     max_body_bytes: int = 4 * 1024 * 1024
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "console"] = "console"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -24,6 +24,7 @@ class Account:
     scope: tuple[str, ...]
     phone: bytes
     password: str
+    password_at: datetime | None
     totp: bytes | None
     totp_step: int
     on_duty: bool
@@ -87,7 +88,7 @@ async def use_step(tx: Tx, account_id: str, step: int) -> bool:
 
 async def by_login(tx: Tx, login: str) -> Account | None:
     rows = await tx.execute(select(accounts).where(accounts.c.login == login))
-    return _account(_mapping(rows.mappings().one_or_none()))
+    return _account(rows.mappings().one_or_none())
 
 
 async def by_id(tx: Tx, account_id: str, *, held: bool = False) -> Account | None:
@@ -95,25 +96,24 @@ async def by_id(tx: Tx, account_id: str, *, held: bool = False) -> Account | Non
     wanted = select(accounts).where(accounts.c.id == account_id)
     if held:
         wanted = wanted.with_for_update(read=True)
-    return _account(_mapping((await tx.execute(wanted)).mappings().one_or_none()))
+    return _account((await tx.execute(wanted)).mappings().one_or_none())
 
 
 async def every(tx: Tx) -> list[Account]:
     """By login."""
     rows = (await tx.execute(select(accounts).order_by(accounts.c.login))).mappings()
-    return [found for row in rows if (found := _account(_mapping(row))) is not None]
+    return [found for row in rows if (found := _account(row)) is not None]
 
 
 async def count(tx: Tx) -> int:
     return int((await tx.execute(select(func.count()).select_from(accounts))).scalar_one())
 
 
-def _mapping(row: RowMapping | None) -> Mapping[str, Any] | None:
-    return None if row is None else {str(name): value for name, value in row.items()}
-
-
-def _account(row: Mapping[str, Any] | None) -> Account | None:
-    return None if row is None else Account(**{**row, "scope": tuple(row["scope"])})
+def _account(row: RowMapping | None) -> Account | None:
+    if row is None:
+        return None
+    values: dict[str, Any] = {**row, "scope": tuple(row["scope"])}
+    return Account(**values)
 
 
 # ── sessions ────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -148,14 +148,20 @@ async def by_township(tx: Tx, warning_id: str) -> list[tuple[str, str, DeliveryS
     return [(township, channel, DeliveryState(state), number) for township, channel, state, number in rows]
 
 
-async def page(tx: Tx, warning_id: str, after: tuple[str, str, int] | None, limit: int = 1000) -> list[Entry]:
-    """Entries in key order (channel, target, round) behind `after`."""
-    statement = select(*_ENTRY).where(deliveries.c.warning_id == warning_id)
+async def page(
+    tx: Tx, warning_id: str, after: tuple[str, str, int] | None, limit: int = 1000, *, under: Sequence[str] = ()
+) -> list[Entry]:
+    """Entries in key order (channel, target, round) behind `after`; `under`: only those of units whose code begins so."""
+    statement = select(*_ENTRY).where(deliveries.c.warning_id == warning_id, *_under(under))
     if after is not None:
         statement = statement.where(_behind(after))
     statement = statement.order_by(deliveries.c.channel, deliveries.c.target, deliveries.c.round).limit(limit)
     rows = await tx.execute(statement)
     return [Entry(**{**row, "state": DeliveryState(row["state"])}) for row in rows.mappings()]
+
+
+def _under(stems: Sequence[str]) -> list[ColumnElement[bool]]:
+    return [or_(*(deliveries.c.township.startswith(one, autoescape=True) for one in stems))] if stems else []
 
 
 def _behind(after: tuple[str, str, int]) -> ColumnElement[bool]:
@@ -327,11 +333,13 @@ async def retrying(tx: Tx, warning_id: str) -> list[Retrying]:
     return [Retrying(channel=channel, code=code, rows=n, next_due=due) for channel, code, n, due in rows]
 
 
-async def troubled(tx: Tx, warning_id: str, limit: int) -> list[Entry]:
-    """The rows themselves: machines and platforms first, because each of them stands for many people."""
+async def troubled(tx: Tx, warning_id: str, limit: int, *, under: Sequence[str] = ()) -> list[Entry]:
+    """The rows themselves: machines and platforms first, because each of them stands for many people. `under`: only those of
+    units whose code begins so."""
+    where = [deliveries.c.warning_id == warning_id, deliveries.c.state.in_(_TROUBLED)]
     rows = await tx.execute(
         select(*_ENTRY)
-        .where(deliveries.c.warning_id == warning_id, deliveries.c.state.in_(_TROUBLED))
+        .where(*where, *_under(under))
         .order_by(deliveries.c.channel, deliveries.c.township, deliveries.c.target, deliveries.c.round)
         .limit(limit)
     )

@@ -321,48 +321,6 @@ async def _one(tx: Tx, statement: Select[Any]) -> WarningRow | None:
     return WarningRow(**row) if row else None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Headline:
-    """A warning as lists show it, without its bytes and its text."""
-
-    id: str
-    chain_id: str
-    source: str
-    door: str
-    sender: str
-    identifier: str
-    sent: datetime
-    kind: str
-    status: str
-    drill: bool
-    event: str
-    level: str | None
-    headline: str
-    expires: datetime | None
-    state: str
-    rows_planned: int
-    received_at: datetime
-    dispatched_at: datetime | None
-    completed_at: datetime | None
-
-
-_HEADLINE = [warnings.c[name] for name in Headline.__dataclass_fields__]
-
-
-async def headlines(
-    tx: Tx, *, limit: int = 50, states: Sequence[str] = (), level: str = "", before: str = ""
-) -> list[Headline]:
-    """Newest first; `before` is the id of the last one of the page before."""
-    statement = select(*_HEADLINE).order_by(warnings.c.id.desc()).limit(limit)
-    if states:
-        statement = statement.where(warnings.c.state.in_(states))
-    if level:
-        statement = statement.where(warnings.c.level == level)
-    if before:
-        statement = statement.where(warnings.c.id < before)
-    return [Headline(**row) for row in (await tx.execute(statement)).mappings()]
-
-
 async def claim_key(tx: Tx, key: str, digest: str) -> str:
     """An Idempotency-Key is bound to the first body that came with it; returns the digest it is bound to."""
     await tx.execute(upsert(tx, facts).values(name=key, value=digest).on_conflict_do_nothing())

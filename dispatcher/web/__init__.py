@@ -2,8 +2,9 @@
 
     doors.py        what the service hands in
     site.py         the socket, the server and its limits
-    routes.py       every route in one table: who may, what it takes, what it answers
-    guard.py        who may: tokens, loopback; the headers every answer carries
+    routes/         every route in one table: who may, what it takes, what it answers
+    asker.py        who asks, and whether he may: before any handler runs
+    guard.py        tokens of sources, forms of ours, this machine; the headers every answer carries
     problems.py     errors as application/problem+json; the handler of last resort
     asking.py       reading a request: body, query, cursor
     shapes.py       the bodies, as models
@@ -12,7 +13,7 @@
     health.py       live, ready, metrics
     openapi.py      the OpenAPI 3.1 and AsyncAPI 3 documents, made from the tables
     api/            the handlers of /api/v1
-    console/        the page that shows a warning landing
+    console/        the pages: signing in, accounts, the list of warnings, one landing
 
 It must survive hostile bytes, slow and vanishing clients, forged callbacks and a database that is away: whoever sent a
 warning or a receipt is answered well only after the commit.

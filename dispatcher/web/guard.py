@@ -1,14 +1,10 @@
-"""Who may: a source by its token; a reader from this machine or with any source's token. And the headers of every answer.
-
-Accounts come with a later issue. Until then a reader on this machine needs nothing, unless a proxy stands between or the
-browser was led here under a strange name (DNS rebinding); any other reader shows a token, a browser by its own login box.
+"""What is asked of every request, whoever it is from: a token that is a source's, a form that is ours, modest headers; and the
+headers of every answer.
 """
 
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 import hmac
 import ipaddress
 import re
@@ -18,7 +14,6 @@ from itertools import chain
 from aiohttp import web
 
 from dispatcher.settings import Source
-from dispatcher.web.doors import Doors
 from dispatcher.web.problems import Problem
 
 MOST_HEADER_BYTES = 8 * 1024
@@ -27,7 +22,7 @@ FORM_S = 10.0
 HTTPS_FOR_S = 365 * 24 * 3600
 """How long a browser that came by HTTPS comes by nothing else."""
 _FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Real-IP", "Via")
-_CHALLENGE = 'Basic realm="Mingluo", charset="UTF-8", Bearer realm="Mingluo"'
+CHALLENGE = 'Bearer realm="Mingluo"'
 _OUR_NAMES = re.compile(r"(?:localhost|127\.0\.0\.1|\[::1\])(?::\d{1,5})?", re.IGNORECASE)
 
 CONTENT_POLICY = (
@@ -47,7 +42,7 @@ HEADERS = {
 
 def source_of(request: web.Request, sources: Mapping[str, Source]) -> str | None:
     """The source whose token this is. Every token is compared, in constant time, so that none can be felt out."""
-    given = _token(request).encode("utf-8", "surrogateescape")
+    given = bearer(request).encode("utf-8", "surrogateescape")
     found = None
     for name, source in sources.items():
         token = source.token.get_secret_value() if source.token else ""
@@ -57,67 +52,46 @@ def source_of(request: web.Request, sources: Mapping[str, Source]) -> str | None
     return found
 
 
-def must_be_source(request: web.Request, doors: Doors) -> str:
-    """The name of the source that asks; only by Bearer, so that no browser sends it by itself."""
-    given = request.headers.get("Authorization", "")
-    source = source_of(request, doors.context.settings.sources) if given[:7].lower() == "bearer " else None
-    if source is None:
-        raise _stranger("请在 Authorization 里带上来源的令牌：Bearer <令牌>（见 sources.yaml）")
-    return source
-
-
 async def must_be_our_form(request: web.Request, key: str) -> None:
     """A form that a page of ours sent: the key it carries stands only there, and a browser says where it came from.
 
     Another site can make a reader's browser post here, but can neither read our pages nor lie about its own name.
     """
-    # our pages tell nobody where they stand (Referrer-Policy), so a browser writes `null` here
-    named = request.headers.get("Origin", "null")
-    if (
-        named not in ("null", f"{request.scheme}://{request.host}")
-        or request.headers.get("Sec-Fetch-Site", "same-origin") != "same-origin"
-    ):
-        raise _forged()
+    must_be_our_origin(request)
     if request.content_type != "application/x-www-form-urlencoded" or (request.content_length or 0) > MOST_FORM_BYTES:
-        raise _forged()
+        raise forged()
     try:
         async with asyncio.timeout(FORM_S):
             given = str((await request.post()).get("key", ""))
     except TimeoutError as error:
         raise Problem(408, "too_slow", f"{FORM_S:.0f} 秒内没有收完，请重试") from error
     if not hmac.compare_digest(given.encode("utf-8", "surrogateescape"), key.encode()):
-        raise _forged()
+        raise forged()
 
 
-def _forged() -> Problem:
+def must_be_our_origin(request: web.Request) -> None:
+    """What a browser says of where a request comes from; whoever is no browser says nothing, and has no cookie either."""
+    # our pages tell nobody where they stand (Referrer-Policy), so a browser writes `null` here
+    named = request.headers.get("Origin", "null")
+    if (
+        named not in ("null", f"{request.scheme}://{request.host}")
+        or request.headers.get("Sec-Fetch-Site", "same-origin") != "same-origin"
+    ):
+        raise forged()
+
+
+def forged() -> Problem:
     return Problem(403, "forged_form", "这个请求不是从本页的按钮发出的：请刷新页面后再按")
 
 
-def must_be_reader(request: web.Request, doors: Doors) -> None:
-    if _on_this_machine(request) or source_of(request, doors.context.settings.sources):
-        return
-    raise _stranger("从别的机器查看需要任一来源的令牌：Authorization: Bearer <令牌>；浏览器里把令牌填在密码一栏")
-
-
-def _stranger(detail: str) -> Problem:
-    return Problem(401, "unauthorized", detail, headers={"WWW-Authenticate": _CHALLENGE})
-
-
-def _token(request: web.Request) -> str:
+def bearer(request: web.Request) -> str:
+    """'' where none was shown."""
     scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-    match scheme.lower():
-        case "bearer":
-            return given.strip()
-        case "basic":
-            try:
-                return base64.b64decode(given, validate=True).decode().partition(":")[2]
-            except (binascii.Error, UnicodeDecodeError, ValueError):
-                return ""
-        case _:
-            return ""
+    return given.strip() if scheme.lower() == "bearer" else ""
 
 
-def _on_this_machine(request: web.Request) -> bool:
+def on_this_machine(request: web.Request) -> bool:
+    """Neither by a proxy nor under a name that a browser was led here by (DNS rebinding)."""
     try:
         loopback = ipaddress.ip_address(request.remote or "").is_loopback
     except ValueError:

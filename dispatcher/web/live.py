@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 
 import structlog
 from aiohttp import web
@@ -20,6 +20,7 @@ from dispatcher.states import SENDING
 from dispatcher.store import events, ledger, warnings
 from dispatcher.store.engine import Store, Tx, database_is_away
 from dispatcher.store.events import Recorded
+from dispatcher.store.headlines import Wanted, headlines
 from dispatcher.web import reach, shapes
 from dispatcher.web.problems import Problem
 
@@ -95,7 +96,7 @@ class Feed:
         return newest
 
     async def _count(self, tx: Tx) -> dict[str, str]:
-        rows = await warnings.headlines(tx, limit=50, states=[state.value for state in SENDING])
+        rows = await headlines(tx, Wanted(states=[state.value for state in SENDING]))
         under_way = {row.id: row.state for row in rows}
         ended = await warnings.states_of(tx, sorted(self._under_way - under_way.keys()))
         self._under_way = set(under_way)
@@ -115,10 +116,35 @@ async def _counted(tx: Tx, warning_id: str, state: str) -> str:
     ).model_dump_json()
 
 
+Sees = Callable[[Sequence[str]], Awaitable[set[str]]]
+"""Warnings → those of them that the viewer may see."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Viewer:
+    """`sees`: None where it is everything; `still`: whether he still may look, asked at each look."""
+
+    sees: Sees | None
+    still: Callable[[], Awaitable[bool]]
+    known: dict[str, bool] = field(default_factory=dict)
+
+    async def may_see(self, warning_ids: Iterable[str | None]) -> set[str | None]:
+        """None stands for what is about no warning: that is for whoever sees everything."""
+        asked = set(warning_ids)
+        if self.sees is None:
+            return asked
+        new = [one for one in asked if one is not None and one not in self.known]
+        if new:
+            found = await self.sees(new)
+            self.known.update({one: one in found for one in new})
+        return {one for one in asked if one is not None and self.known[one]}
+
+
 async def stream(
-    request: web.Request, feed: Feed, closing: asyncio.Event, *, resumes: bool = True
+    request: web.Request, feed: Feed, closing: asyncio.Event, viewer: Viewer, *, resumes: bool = True
 ) -> web.StreamResponse:
-    """Until the viewer goes or the site closes. `resumes`: the numbers of before still stand (a reset begins at one)."""
+    """Until the viewer goes, may look no longer, or the site closes. `resumes`: the numbers of before still stand (a reset
+    begins at one)."""
     last = _last_id(request) if resumes else None
     if feed.viewers >= MOST_VIEWERS:
         raise Problem(503, "too_many_viewers", "实时页面打开得太多，请稍后再试", headers={"Retry-After": "30"})
@@ -128,7 +154,7 @@ async def stream(
         await response.prepare(request)
         async with response:
             await response.send("{}", event="hello", retry=RETRY_MS)
-            await _tell(response, feed, closing, last)
+            await _tell(response, feed, (closing, viewer), last)
     except (ConnectionResetError, TimeoutError):
         log.debug("一个实时页面离开了")
     finally:
@@ -136,8 +162,9 @@ async def stream(
     return response
 
 
-async def _tell(response: EventSourceResponse, feed: Feed, closing: asyncio.Event, last: int | None) -> None:
+async def _tell(response: EventSourceResponse, feed: Feed, of: tuple[asyncio.Event, Viewer], last: int | None) -> None:
     """`last` None: from now on."""
+    closing, viewer = of
     told: dict[str, str] = {}
     problem = ""
     while not closing.is_set() and response.is_connected():
@@ -145,21 +172,30 @@ async def _tell(response: EventSourceResponse, feed: Feed, closing: asyncio.Even
         if view.problem != problem:
             problem = view.problem
             await response.send(problem, event="trouble")
+        if not problem and not await viewer.still():
+            return
         if last is None and view.newest >= 0:
             last = view.newest
         while last is not None and not problem and last < view.newest and (found := await feed.after(last)):
-            for event in found:
-                await response.send(_event(event), id=str(event.id), event="event")
-                last = event.id
-        for warning_id, counts in view.counts.items():
-            if told.get(warning_id) != counts:
-                told[warning_id] = counts
-                await response.send(counts, event="counts")
+            last = await _tell_events(response, viewer, found)
+        for warning_id in await viewer.may_see(view.counts):
+            if warning_id is not None and told.get(warning_id) != view.counts[warning_id]:
+                told[warning_id] = view.counts[warning_id]
+                await response.send(told[warning_id], event="counts")
         try:
             async with asyncio.timeout(LOOK_S):
                 await closing.wait()
         except TimeoutError:
             continue
+
+
+async def _tell_events(response: EventSourceResponse, viewer: Viewer, found: Sequence[Recorded]) -> int:
+    """The number of the last one."""
+    seen = await viewer.may_see(event.warning_id for event in found)
+    for event in found:
+        if event.warning_id in seen:
+            await response.send(_event(event), id=str(event.id), event="event")
+    return found[-1].id
 
 
 def _event(event: Recorded) -> str:

@@ -6,13 +6,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, assert_never
 
 from aiohttp import web
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from dispatcher import __version__
+from dispatcher.accounts.authority import BY_A_PERSON, Action
 from dispatcher.broker.contract import EXCHANGE_IN, EXCHANGE_OUT, QUEUE_IN, QUEUE_REJECTED
 from dispatcher.intake import native
 from dispatcher.model import CODE_CHINESE
@@ -84,8 +85,17 @@ def openapi(routes: list[Route], public_url: str) -> dict[str, Any]:
         "components": {
             "schemas": _schemas(routes),
             "securitySchemes": {
-                "source": {"type": "http", "scheme": "bearer", "description": "A source's token (sources.yaml)"},
-                "browser": {"type": "http", "scheme": "basic", "description": "Any name; the token as password"},
+                "token": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "A source's token (sources.yaml), or one that an administrator made for a system",
+                },
+                "session": {
+                    "type": "apiKey",
+                    "in": "cookie",
+                    "name": "__Host-mingluo",
+                    "description": "A person's, from signing in; whatever changes something also carries the key of a page",
+                },
             },
         },
     }
@@ -93,7 +103,7 @@ def openapi(routes: list[Route], public_url: str) -> dict[str, Any]:
 
 def _operation(route: Route) -> dict[str, Any]:
     answers = {str(status): _good(good) for status, good in route.good}
-    fails = {*route.fails, *_SHARED} | ({401} if route.who in (Who.READER, Who.SOURCE) else set())
+    fails = {*route.fails, *_SHARED} | ({401, 403} if isinstance(route.who, Action) else set())
     for status in sorted(fails - {status for status, _ in route.good}):
         answers[str(status)] = _problem(status)
     operation: dict[str, Any] = {
@@ -109,14 +119,16 @@ def _operation(route: Route) -> dict[str, Any]:
     return operation
 
 
-def _security(who: Who) -> list[dict[str, list[str]]]:
+def _security(who: Who | Action) -> list[dict[str, list[str]]]:
     match who:
-        case Who.SOURCE:
-            return [{"source": []}]
-        case Who.READER:
-            return [{}, {"source": []}, {"browser": []}]
-        case Who.ANYONE | Who.PROVIDER:
+        case Who.ANYONE | Who.ENTERING | Who.PROVIDER:
             return []
+        case Action() if who in BY_A_PERSON:
+            return [{"session": []}]
+        case Action():
+            return [{"token": []}, {"session": []}]
+        case _:
+            assert_never(who)
 
 
 def _parameters(route: Route) -> list[dict[str, Any]]:

@@ -11,9 +11,11 @@ from typing import Generic, TypeVar
 
 from aiohttp import web
 
+from dispatcher.accounts.entering import Entrance
+from dispatcher.accounts.keeping import Keeper
 from dispatcher.web.console.sketch import Atlas
 from dispatcher.web.doors import Doors, Ready
-from dispatcher.web.live import Feed, stream
+from dispatcher.web.live import Feed
 from dispatcher.web.reach import Frozen
 
 READY_S = 2.0
@@ -57,6 +59,8 @@ class Parts:
 
     doors: Doors
     feed: Feed
+    entrance: Entrance
+    keeper: Keeper
     frozen: Frozen = field(default_factory=Frozen)
     atlas: Atlas = field(default_factory=Atlas)
     ready: Recent[Ready] = field(default_factory=lambda: Recent(READY_S))
@@ -73,10 +77,12 @@ class Parts:
 PARTS = web.AppKey("parts", Parts)
 
 
+def parts_of(doors: Doors, feed: Feed) -> Parts:
+    context = doors.context
+    given = (context.store, context.seal, context.now)
+    keeper = Keeper(*given, context.settings.service.passwords)
+    return Parts(doors=doors, feed=feed, entrance=Entrance(*given), keeper=keeper)
+
+
 def parts(request: web.Request) -> Parts:
     return request.app[PARTS]
-
-
-async def live(request: web.Request) -> web.StreamResponse:
-    site = parts(request)
-    return await stream(request, site.feed, site.closing, resumes=not site.training)

@@ -165,9 +165,17 @@ async def by_unit(tx: Tx, frozen: Frozen, warning_id: str) -> dict[str, Tally]:
     return found
 
 
-def table(register: Register, row: WarningRow, units: Mapping[str, Tally]) -> tuple[County, ...]:
+def under(own: tuple[str, ...], units: Mapping[str, Tally]) -> dict[str, Tally]:
+    """`own`: what the codes begin with that whoever looks may see; none where it is all."""
+    return {code: tally for code, tally in units.items() if not own or code.startswith(own)}
+
+
+def table(
+    register: Register, row: WarningRow, units: Mapping[str, Tally], own: tuple[str, ...] = ()
+) -> tuple[County, ...]:
     """Counties in order, each with its townships: those in the area, and those where somebody is told."""
-    inside = {township_of(str(village)) for village in row.area["villages"]}
+    villages = [str(village) for village in row.area["villages"]]
+    inside = {township_of(village) for village in villages if not own or village.startswith(own)}
     codes = inside | {code for code in units if len(code) == 9}
     counties = sorted({county_of(code) for code in codes} | {code for code in units if len(code) == 6})
     return tuple(_county(register, county, sorted(code for code in codes if county_of(code) == county), (inside, units))

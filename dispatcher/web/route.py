@@ -8,18 +8,29 @@ from enum import StrEnum
 
 from pydantic import BaseModel
 
+from dispatcher.accounts.authority import Action
 from dispatcher.web.problems import Handler
 
 _WITH_PATTERN = re.compile(r"\{(\w+):[^{}]*\}")
 
 
 class Who(StrEnum):
-    """Who may. A source and a provider are checked by the handler, which needs to know which one it is."""
+    """Who may, where it is no matter of authority. A provider is checked by the handler, which needs to know which one it is;
+    so is somebody on his way in."""
 
     ANYONE = "anyone"
-    READER = "reader"
-    SOURCE = "source"
+    ENTERING = "entering"
     PROVIDER = "provider"
+
+
+class About(StrEnum):
+    """What area a route is about. `OWN_PART`: the handler shows no more than lies in the area of whoever asks."""
+
+    NOTHING = "nothing"
+    CITY = "city"
+    WARNING = "warning"
+    GATEWAY = "gateway"
+    OWN_PART = "own_part"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,19 +54,21 @@ class Good:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """`takes`: content types of the body. `fails`: the statuses of its problems, besides those all share."""
+    """`who`: an action that `accounts/authority.py` has a rule for, or one of those it is no matter for. `takes`: content
+    types of the body. `fails`: the statuses of its problems, besides those all share."""
 
     method: str
     path: str
     handler: Handler
     name: str
     what: str
-    who: Who
+    who: Who | Action
     good: tuple[tuple[int, Good], ...]
     fails: tuple[int, ...] = ()
     query: tuple[Query, ...] = ()
     headers: tuple[Query, ...] = ()
     takes: tuple[str, ...] = ()
+    about: About = About.NOTHING
 
     @property
     def template(self) -> str:

@@ -13,14 +13,14 @@ from ssl import SSLContext
 
 from aiohttp import web
 
-from dispatcher.web import guard, openapi
+from dispatcher.web import asker, guard, openapi
 from dispatcher.web.connection import Connection
 from dispatcher.web.console.rendering import STATIC
 from dispatcher.web.doors import Doors
 from dispatcher.web.live import Feed
-from dispatcher.web.parts import PARTS, Parts
+from dispatcher.web.parts import PARTS, Parts, parts_of
 from dispatcher.web.problems import TRAINING, Handler, explained
-from dispatcher.web.route import Route, Who
+from dispatcher.web.route import Route
 from dispatcher.web.routes import ROUTES, TRAINING_ROUTES
 
 HEAD_S = 10.0
@@ -59,7 +59,7 @@ class Site:
     """`start` once, `close` once, in the same loop."""
 
     def __init__(self, doors: Doors) -> None:
-        self._parts = Parts(doors=doors, feed=Feed(doors.context.store))
+        self._parts = parts_of(doors, Feed(doors.context.store))
         self._runner: web.AppRunner | None = None
         self._server: asyncio.Server | None = None
 
@@ -120,8 +120,7 @@ def _guarded(route: Route) -> Handler:
 
     async def handle(request: web.Request) -> web.StreamResponse:
         guard.must_be_modest(request)
-        if route.who is Who.READER:
-            guard.must_be_reader(request, request.app[PARTS].doors)
+        await asker.admit(request, route)
         if unlimited:
             return await route.handler(request)
         async with asyncio.timeout(ANSWER_S):

@@ -50,6 +50,7 @@ def _accounts() -> None:
         sa.Column("scope", sa.JSON(), nullable=False),
         sa.Column("phone", sa.LargeBinary(), nullable=False),
         sa.Column("password", sa.Text(), nullable=False),
+        sa.Column("password_at", _TIME, nullable=True),
         sa.Column("totp", sa.LargeBinary(), nullable=True),
         sa.Column("totp_step", _BIG, nullable=False),
         sa.Column("on_duty", sa.Boolean(), nullable=False),

@@ -56,7 +56,8 @@ async def test_a_reader_is_told_in_words_and_health_says_which(http: aiohttp.Cli
 
 
 async def test_a_viewer_of_the_live_stream_is_told_and_stays_connected(http: aiohttp.ClientSession) -> None:
-    async with without_database() as url, http.get(f"{url}/api/v1/live") as answer, asyncio.timeout(10):
+    shown = {"Authorization": f"Bearer {TOKEN}"}
+    async with without_database() as url, http.get(f"{url}/api/v1/live", headers=shown) as answer, asyncio.timeout(10):
         lines = [(await answer.content.readline()).decode().strip() for _ in range(7)]
     assert answer.status == 200
     assert "event: trouble" in lines

@@ -7,6 +7,7 @@ import asyncio
 from dispatcher.pipeline.accept import Incoming, accept
 from dispatcher.pipeline.context import Context
 from dispatcher.store import ledger, pushes, warnings
+from dispatcher.store.headlines import Wanted, headlines
 from dispatcher.web import reach
 from tests.city import cap
 
@@ -20,9 +21,9 @@ async def test_lists_pages_and_filters_agree_on_both_databases(jian: Context) ->
     numbers = [await sent_in(jian, cap(f"no-{number}")) for number in range(3)]
     await sent_in(jian, b"rubbish")
     async with jian.store.read() as tx:
-        assert [row.id for row in await warnings.headlines(tx, limit=2)] == numbers[:0:-1]
-        assert [row.id for row in await warnings.headlines(tx, before=numbers[1])] == [numbers[0]]
-        assert await warnings.headlines(tx, states=["held"], level="red") == []
+        assert [row.id for row in await headlines(tx, Wanted(limit=2))] == numbers[:0:-1]
+        assert [row.id for row in await headlines(tx, Wanted(before=numbers[1]))] == [numbers[0]]
+        assert await headlines(tx, Wanted(states=["held"], level="red")) == []
         assert await warnings.exists(tx, numbers[0])
         assert not await warnings.exists(tx, "0" * 32)
         assert await warnings.states_of(tx, numbers) == dict.fromkeys(numbers, "approved")

@@ -9,6 +9,7 @@ from tests.house.tree import Module, dotted, modules
 
 BEGINS = {
     "dispatcher.pipeline": "a verb is one transaction",
+    "dispatcher.accounts": "accounts made and changed, somebody coming in",
     "dispatcher.sending.writer": "the one writer of results and marks",
     "dispatcher.store.deliveries.receipts": "receipts are committed in groups",
     "dispatcher.outbox": "a relayed event is ticked off",

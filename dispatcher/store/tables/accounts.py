@@ -17,6 +17,7 @@ accounts = Table(
     Column("scope", JSON, nullable=False),  # area codes
     Column("phone", LargeBinary, nullable=False),  # sealed; of an empty text where none is known
     Column("password", Text, nullable=False),  # argon2id; '' until the person has set one
+    Column("password_at", Instant),
     Column("totp", LargeBinary),  # sealed
     Column("totp_step", Big, nullable=False),  # the last one used: none is good twice
     Column("on_duty", Boolean, nullable=False),

@@ -13,6 +13,7 @@ from dispatcher.store.ledger import Entry, Heard, Try
 from dispatcher.telemetry import mask
 from dispatcher.web import asking, shapes
 from dispatcher.web.answering import as_lines
+from dispatcher.web.asker import stems
 from dispatcher.web.asking import Cursor, cursor_text
 from dispatcher.web.parts import parts
 
@@ -26,7 +27,7 @@ async def deliveries(request: web.Request) -> web.StreamResponse:
     Rows whose chunk nobody took in hand yet come into the ledger with it; `X-Unplanned` says how many those are.
     """
     warning_id, after = asking.warning_id(request), asking.cursor(request)
-    store = parts(request).doors.context.store
+    store, own = parts(request).doors.context.store, stems(request)
     limit = asking.number(request, "limit", 0, MOST)
     async with store.read() as tx:
         if not await warnings.exists(tx, warning_id):
@@ -34,16 +35,20 @@ async def deliveries(request: web.Request) -> web.StreamResponse:
         unplanned = sum(chunk.size for chunk in await ledger.unplanned(tx, warning_id))
     headers = {"X-Unplanned": str(unplanned)}
     if not limit:
-        return await as_lines(request, _all(store, warning_id, after), headers)
-    entries = await _page(store, warning_id, after, limit + 1)
+        return await as_lines(request, _all(store, (warning_id, own), after), headers)
+    entries = await _page(store, (warning_id, own), after, limit + 1)
     if len(entries) > limit:
         headers["X-Next-Cursor"] = cursor_text(_place(entries[limit - 1]))
     return await as_lines(request, _some(store, warning_id, entries[:limit]), headers)
 
 
-async def _all(store: Store, warning_id: str, after: Cursor | None) -> AsyncIterator[Sequence[shapes.DeliveryLine]]:
-    while entries := await _page(store, warning_id, after, PAGE):
-        yield await _lines(store, warning_id, entries)
+Part = tuple[str, tuple[str, ...]]
+"""Of a warning's ledger: its id, and what the codes of the units begin with that whoever asks may see; none: all."""
+
+
+async def _all(store: Store, part: Part, after: Cursor | None) -> AsyncIterator[Sequence[shapes.DeliveryLine]]:
+    while entries := await _page(store, part, after, PAGE):
+        yield await _lines(store, part[0], entries)
         after = _place(entries[-1])
 
 
@@ -54,9 +59,10 @@ async def _some(
         yield await _lines(store, warning_id, entries[start : start + PAGE])
 
 
-async def _page(store: Store, warning_id: str, after: Cursor | None, limit: int) -> list[Entry]:
+async def _page(store: Store, part: Part, after: Cursor | None, limit: int) -> list[Entry]:
+    warning_id, own = part
     async with store.read() as tx:
-        return await ledger.page(tx, warning_id, after, limit)
+        return await ledger.page(tx, warning_id, after, limit, under=own)
 
 
 async def _lines(store: Store, warning_id: str, entries: Sequence[Entry]) -> list[shapes.DeliveryLine]:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from aiohttp import web
 
+from dispatcher.geofence.names import stem
 from dispatcher.model import Gateway, Target, TargetKind
 from dispatcher.store import ledger, pushes, warnings
 from dispatcher.store.engine import Store
@@ -15,6 +16,7 @@ from dispatcher.telemetry import mask
 from dispatcher.web import asking, shapes
 from dispatcher.web.answering import as_json, as_lines
 from dispatcher.web.api.deliveries import receipt_out
+from dispatcher.web.asker import stems
 from dispatcher.web.parts import parts
 from dispatcher.web.problems import Problem
 
@@ -24,7 +26,12 @@ MOST = 1000
 
 async def gateways(request: web.Request) -> web.Response:
     register = await parts(request).doors.context.register()
-    found = tuple(_item(gateway) for _, gateway in sorted(register.gateways.items()))
+    own = stems(request)
+    found = tuple(
+        _item(gateway)
+        for _, gateway in sorted(register.gateways.items())
+        if not own or gateway.area_code.startswith(own) or any(one.startswith(stem(gateway.area_code)) for one in own)
+    )
     return as_json(shapes.GatewayList(gateways=found, synthetic=register.synthetic))
 
 

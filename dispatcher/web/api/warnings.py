@@ -19,11 +19,12 @@ from dispatcher.pipeline.preview import preview
 from dispatcher.states import WarningState
 from dispatcher.store import events, kin, ledger, warnings
 from dispatcher.store.engine import Tx
-from dispatcher.store.warnings import Headline, WarningRow
+from dispatcher.store.headlines import Headline, Wanted, headlines
+from dispatcher.store.warnings import WarningRow
 from dispatcher.web import asking, reach, shapes
 from dispatcher.web.answering import as_json
 from dispatcher.web.api.deliveries import attempt_line, receipt_out
-from dispatcher.web.guard import must_be_source
+from dispatcher.web.asker import source_name, stems
 from dispatcher.web.openapi import NATIVE
 from dispatcher.web.parts import parts
 from dispatcher.web.problems import Problem
@@ -33,7 +34,7 @@ MOST_LISTED = 200
 
 async def post_warning(request: web.Request) -> web.Response:
     doors = parts(request).doors
-    source = must_be_source(request, doors)
+    source = source_name(request)
     content_type, key = asking.content_type_of(request), asking.idempotency_key(request)
     body = await asking.body_of(request, doors.max_body_bytes)
     if key:
@@ -69,7 +70,7 @@ async def all_clear(request: web.Request) -> web.Response:
 
 async def _call_off(request: web.Request, *, retraction: bool) -> web.Response:
     doors, warning_id = parts(request).doors, asking.warning_id(request)
-    source = must_be_source(request, doors)
+    source = source_name(request)
     try:
         body = await call_off(doors.context, warning_id, retraction=retraction)
     except NothingToCallOff as why:
@@ -99,7 +100,7 @@ def _refused(answer: Answer) -> Problem:
 async def preview_warning(request: web.Request) -> web.Response:
     """Judged as if it had come from the token's source; nothing is written."""
     doors = parts(request).doors
-    source = must_be_source(request, doors)
+    source = source_name(request)
     content_type = asking.content_type_of(request)
     body = await asking.body_of(request, doors.max_body_bytes)
     context = doors.context
@@ -114,7 +115,7 @@ async def preview_warning(request: web.Request) -> web.Response:
 async def lint_warning(request: web.Request) -> web.Response:
     """Its words, read as people would get them; nothing is judged or written."""
     doors = parts(request).doors
-    source = must_be_source(request, doors)
+    source = source_name(request)
     content_type = asking.content_type_of(request)
     body = await asking.body_of(request, doors.max_body_bytes)
     settings = doors.context.settings
@@ -140,8 +141,9 @@ async def list_warnings(request: web.Request) -> web.Response:
     level = asking.word(request, "level", [str(one) for one in Level])
     before = asking.id_after(request, "before")
     states = (state,) if state else ()
+    wanted = Wanted(limit=limit + 1, states=states, level=level, before=before, touching=stems(request))
     async with parts(request).doors.context.store.read() as tx:
-        rows = await warnings.headlines(tx, limit=limit + 1, states=states, level=level, before=before)
+        rows = await headlines(tx, wanted)
     more = rows[limit - 1].id if len(rows) > limit else None
     return as_json(shapes.WarningPage(warnings=tuple(map(_item, rows[:limit])), next_before=more))
 
@@ -224,8 +226,8 @@ async def townships(request: web.Request) -> web.Response:
         row = await warnings.one(tx, warning_id)
         if row is None:
             raise asking.no_such_warning()
-        units = await reach.by_unit(tx, site.frozen, row.id)
-    counties = reach.table(register, row, units)
+        units = reach.under(stems(request), await reach.by_unit(tx, site.frozen, row.id))
+    counties = reach.table(register, row, units, stems(request))
     return as_json(
         shapes.TownshipTable(
             warning_id=row.id,
@@ -254,6 +256,9 @@ async def why(request: web.Request) -> web.Response:
     story = await explain(parts(request).doors.context, warning_id, target)
     if story is None:
         raise asking.no_such_warning()
+    own = stems(request)
+    if own and not all(told.entry.township.startswith(own) for told in story.told):
+        raise Problem(403, "214", "这个人不在您的管辖区域")
     told = tuple(map(_told, story.told))
     return as_json(shapes.WhyOut(warning_id=warning_id, target=str(target), told=told, reason=story.reason))
 

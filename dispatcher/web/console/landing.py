@@ -17,8 +17,9 @@ from dispatcher.states import LIVE, SENDING, WarningState
 from dispatcher.store import events, kin, ledger, warnings
 from dispatcher.store.engine import Tx
 from dispatcher.store.events import Recorded
+from dispatcher.store.headlines import Headline, Wanted, headlines
 from dispatcher.store.ledger import Entry, Retrying, Times, Trouble
-from dispatcher.store.warnings import Headline, TextRow, WarningRow
+from dispatcher.store.warnings import TextRow, WarningRow
 from dispatcher.web import reach
 from dispatcher.web.console.sketch import Shape, Sketch, Window
 from dispatcher.web.parts import Parts
@@ -145,18 +146,18 @@ class Front:
     refused: int
 
 
-async def front(context: Context, before: str) -> Front:
-    """The newest warnings."""
+async def front(context: Context, before: str, own: tuple[str, ...] = ()) -> Front:
+    """The newest warnings; `own`: what the codes begin with that whoever looks may see, none where it is all."""
     register = await context.register()
     async with context.store.read() as tx:
-        rows = await warnings.headlines(tx, limit=LISTED + 1, before=before)
+        rows = await headlines(tx, Wanted(limit=LISTED + 1, before=before, touching=own))
         listed = []
         for row in rows[:LISTED]:
             channels = reach.by_channel(await ledger.counts(tx, row.id))
             source = context.settings.sources.get(row.source)
             total = _bar("", reach.summed(channels.values()))
             listed.append(Listed(row=row, source=source.name if source else row.source, bar=total))
-        refused = len(await ledger.refusals(tx, 100))
+        refused = 0 if own else len(await ledger.refusals(tx, 100))
     return Front(
         at=context.now(),
         synthetic=register.synthetic,
@@ -171,6 +172,7 @@ class _Read:
     """What one reading of the database brought."""
 
     row: WarningRow
+    own: tuple[str, ...]
     channels: Mapping[str, Tally]
     units: Mapping[str, Tally]
     times: Times
@@ -184,7 +186,11 @@ class _Read:
     events: Sequence[Recorded]
 
 
-async def landing(site: Parts, warning_id: str, county: str) -> Landing | None:
+Own = tuple[str, ...]
+"""What the codes begin with that whoever looks may see; none where it is all."""
+
+
+async def landing(site: Parts, warning_id: str, county: str, own: Own = ()) -> Landing | None:
     """None where there is no such warning. `county`: 6 digits, or '' for all."""
     context = site.doors.context
     register = await context.register()
@@ -192,21 +198,23 @@ async def landing(site: Parts, warning_id: str, county: str) -> Landing | None:
         row = await warnings.one(tx, warning_id)
         if row is None:
             return None
-        read = await _read(tx, site, row, of_kept(context, register, row).remarks)
-    counties = reach.table(register, row, read.units)
+        read = await _read(tx, site, (row, own), of_kept(context, register, row).remarks)
+    counties = reach.table(register, row, read.units, own)
     chosen = next((one for one in counties if one.unit.code == county), None)
     sketch = await site.atlas.of(register)
     return _laid_out(register, read, (counties, chosen), _map(sketch, row, counties, chosen), context.now())
 
 
-async def _read(tx: Tx, site: Parts, row: WarningRow, remarks: Sequence[Remark]) -> _Read:
+async def _read(tx: Tx, site: Parts, of: tuple[WarningRow, Own], remarks: Sequence[Remark]) -> _Read:
+    row, own = of
     return _Read(
         row=row,
+        own=own,
         channels=reach.by_channel(await ledger.counts(tx, row.id)),
-        units=await reach.by_unit(tx, site.frozen, row.id),
+        units=reach.under(own, await reach.by_unit(tx, site.frozen, row.id)),
         times=await ledger.times(tx, row.id),
         troubles=await ledger.troubles(tx, row.id),
-        troubled=await ledger.troubled(tx, row.id, TROUBLED),
+        troubled=await ledger.troubled(tx, row.id, TROUBLED, under=own),
         retrying=await ledger.retrying(tx, row.id),
         flagged=await ledger.flagged(tx, row.id),
         texts=await warnings.texts_of(tx, row.id),
@@ -241,7 +249,9 @@ def _laid_out(
         retrying=tuple(read.retrying),
         flagged=read.flagged,
         unreachable=tuple(
-            (place["area"], _called(register, place["area"]), place["why"]) for place in plan.get("unreachable", ())
+            (place["area"], _called(register, place["area"]), place["why"])
+            for place in plan.get("unreachable", ())
+            if not read.own or place["area"].startswith(read.own)
         ),
         unreachable_count=int(plan.get("unreachable_count", 0)),
         reasons=tuple(

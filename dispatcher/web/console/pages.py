@@ -6,7 +6,7 @@ import re
 
 from aiohttp import web
 
-from dispatcher.web import asking, guard
+from dispatcher.web import asker, asking, guard
 from dispatcher.web.console import landing
 from dispatcher.web.console.rendering import render
 from dispatcher.web.parts import parts
@@ -18,7 +18,7 @@ _COUNTY = re.compile(r"\d{6}")
 async def front(request: web.Request) -> web.Response:
     site = parts(request)
     context = site.doors.context
-    page = await landing.front(context, asking.id_after(request, "before"))
+    page = await landing.front(context, asking.id_after(request, "before"), asker.stems(request))
     service = context.settings.service
     ready = await site.ready.of(site.doors.readiness)
     return _page(request, "front", {"page": page, "service": service, "problems": ready.problems + ready.notices})
@@ -29,7 +29,7 @@ async def warning(request: web.Request) -> web.Response:
     county = request.query.get("county", "")
     if county and not _COUNTY.fullmatch(county):
         raise Problem(400, "bad_query", "county 应为 6 位区划代码")
-    page = await landing.landing(site, warning_id, county)
+    page = await landing.landing(site, warning_id, county, asker.stems(request))
     if page is None:
         raise asking.no_such_warning()
     service = site.doors.context.settings.service
@@ -44,7 +44,8 @@ async def reset(request: web.Request) -> web.Response:
     Answered once this site takes no more: else the browser would be shown the old list once again.
     """
     site = parts(request)
-    await guard.must_be_our_form(request, site.form_key)
+    if asker.asker(request).known is None:  # a session's key was looked at before
+        await guard.must_be_our_form(request, site.form_key)
     assert site.doors.reset is not None  # the route exists in training alone
     site.doors.reset()
     await site.closing.wait()
@@ -53,7 +54,8 @@ async def reset(request: web.Request) -> web.Response:
 
 def _page(request: web.Request, name: str, values: dict[str, object]) -> web.Response:
     part, site = asking.word(request, "part", ("live",)), parts(request)
-    values |= {"training": site.training, "form_key": site.form_key}
+    asks = asker.asker(request)
+    values |= {"training": site.training, "form_key": asks.key or site.form_key, "asks": asks}
     text = render(f"{name}_live.html" if part else f"{name}.html", values)
     response = web.Response(text=text, content_type="text/html", charset="utf-8")
     response.enable_compression()

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dispatcher.accounts.authority import Action
 from dispatcher.intake import native
 from dispatcher.model import Level
 from dispatcher.states import WarningState
 from dispatcher.web import health, openapi, shapes
 from dispatcher.web.answering import NDJSON
 from dispatcher.web.api import callbacks, deliveries, feeds, machines, warnings
+from dispatcher.web.api.streaming import live
 from dispatcher.web.console import pages
 from dispatcher.web.openapi import AMP, CAP, NATIVE
-from dispatcher.web.parts import live
-from dispatcher.web.route import Good, Query, Route, Who
+from dispatcher.web.route import About, Good, Query, Route, Who
+from dispatcher.web.routes.accounts import ACCOUNT_ROUTES
 
 _NUMBER: dict[str, object] = {"type": "integer", "minimum": 1}
 _CURSOR = Query(name="cursor", what="X-Next-Cursor of the page before")
@@ -28,7 +30,7 @@ def _lines(what: str, model: type[shapes.Body], *headers: str) -> Good:
 
 TRAINING_ROUTES = (
     Route(
-        method="POST", path="/training/reset", handler=pages.reset, name="resetTraining", who=Who.READER,
+        method="POST", path="/training/reset", handler=pages.reset, name="resetTraining", who=Action.TRAIN,
         what="Training alone: empties its database and loads the register again; takes the form of our own pages",
         takes=("application/x-www-form-urlencoded",), fails=(401, 403, 408),
         good=((303, Good(what="It restarts", content_type="")),),
@@ -38,13 +40,14 @@ TRAINING_ROUTES = (
 
 ROUTES = (
     Route(
-        method="POST", path="/api/v1/warnings", handler=warnings.post_warning, name="postWarning", who=Who.SOURCE,
+        method="POST", path="/api/v1/warnings", handler=warnings.post_warning, name="postWarning", who=Action.ISSUE,
         what="A warning in; 202 only after the commit. The format is what the bytes are",
         takes=(CAP, NATIVE, AMP), headers=(_KEY,), fails=(400, 408, 409, 413, 415, 422, 503),
         good=((202, Good(what="Kept: accepted, or held for a person", body=shapes.Accepted, headers=("Location",))),),
     ),
     Route(
-        method="GET", path="/api/v1/warnings", handler=warnings.list_warnings, name="listWarnings", who=Who.READER,
+        method="GET", path="/api/v1/warnings", handler=warnings.list_warnings, name="listWarnings",
+        who=Action.LOOK, about=About.OWN_PART,
         what="Newest first",
         query=(
             Query(name="state", what="Only these", schema={"enum": [str(one) for one in WarningState]}),
@@ -56,66 +59,74 @@ ROUTES = (
     ),
     Route(
         method="POST", path="/api/v1/warnings/preview", handler=warnings.preview_warning, name="previewWarning",
-        who=Who.SOURCE, what="Who would be told, by which channel, when, and who not; writes nothing",
+        who=Action.PREPARE, what="Who would be told, by which channel, when, and who not; writes nothing",
         takes=(CAP, NATIVE, AMP), fails=(400, 408, 413, 415, 503),
         query=(Query(name="at", what="Judge by the message's own time, or now", schema={"enum": ["sent", "now"]}),),
         good=((200, Good(what="Whatever the verdict", body=shapes.PreviewOut)),),
     ),
     Route(
         method="POST", path="/api/v1/warnings/lint", handler=warnings.lint_warning, name="lintWarning",
-        who=Who.SOURCE, what="What its words leave to be wished for, and the texts people would get; holds and writes nothing",
+        who=Action.PREPARE,
+        what="What its words leave to be wished for, and the texts people would get; holds and writes nothing",
         takes=(CAP, NATIVE, AMP), fails=(400, 408, 413, 415, 503),
         good=((200, Good(what="Remarks and texts", body=shapes.LintOut)),),
     ),
     Route(
-        method="GET", path="/api/v1/warnings/{id}", handler=warnings.one_warning, name="getWarning", who=Who.READER,
+        method="GET", path="/api/v1/warnings/{id}", handler=warnings.one_warning, name="getWarning",
+        who=Action.LOOK, about=About.WARNING,
         what="One warning: chain, states, counts, times, what went wrong, who cannot be reached",
         good=((200, Good(what="The warning", body=shapes.WarningDetail)),), fails=(404, 503),
     ),
     Route(
-        method="POST", path="/api/v1/warnings/{id}/cancel", handler=warnings.cancel, name="cancelWarning", who=Who.SOURCE,
+        method="POST", path="/api/v1/warnings/{id}/cancel", handler=warnings.cancel, name="cancelWarning",
+        who=Action.RETRACT, about=About.WARNING,
         what="Retract what was issued by mistake, in its prepared words: whoever may have heard is told, ahead of all else",
         fails=(404, 409, 422, 503),
         good=((202, Good(what="The Cancel is kept", body=shapes.Accepted, headers=("Location",))),),
     ),
     Route(
-        method="POST", path="/api/v1/warnings/{id}/all-clear", handler=warnings.all_clear, name="allClear", who=Who.SOURCE,
+        method="POST", path="/api/v1/warnings/{id}/all-clear", handler=warnings.all_clear, name="allClear",
+        who=Action.CALL_OFF, about=About.WARNING,
         what="It is over: whoever may have heard is told", fails=(404, 409, 422, 503),
         good=((202, Good(what="The Cancel is kept", body=shapes.Accepted, headers=("Location",))),),
     ),
     Route(
         method="GET", path="/api/v1/warnings/{id}/deliveries", handler=deliveries.deliveries, name="listDeliveries",
-        who=Who.READER, what="The ledger, a line a delivery; X-Unplanned counts frozen rows not in it yet",
+        who=Action.LEDGER, about=About.WARNING,
+        what="The ledger, a line a delivery; X-Unplanned counts frozen rows not in it yet",
         query=(_CURSOR, _LIMIT), good=((200, _lines("The ledger", shapes.DeliveryLine, "X-Unplanned")),),
         fails=(400, 404, 503),
     ),
     Route(
         method="GET", path="/api/v1/warnings/{id}/townships", handler=warnings.townships, name="listTownships",
-        who=Who.READER, what="Reach by county and township",
+        who=Action.LOOK, about=About.WARNING, what="Reach by county and township",
         good=((200, Good(what="The table", body=shapes.TownshipTable)),), fails=(404, 503),
     ),
     Route(
-        method="GET", path="/api/v1/warnings/{id}/why/{target}", handler=warnings.why, name="why", who=Who.READER,
+        method="GET", path="/api/v1/warnings/{id}/why/{target}", handler=warnings.why, name="why",
+        who=Action.LEDGER, about=About.WARNING,
         what="Told or not, by which rule, which attempts, which text",
         good=((200, Good(what="The story of one target", body=shapes.WhyOut)),), fails=(404, 503),
     ),
     Route(
-        method="GET", path="/api/v1/gateways", handler=machines.gateways, name="listGateways", who=Who.READER,
+        method="GET", path="/api/v1/gateways", handler=machines.gateways, name="listGateways",
+        who=Action.GATEWAYS, about=About.OWN_PART,
         what="The broadcast gateways of the register",
         good=((200, Good(what="All of them", body=shapes.GatewayList)),), fails=(503,),
     ),
     Route(
         method="GET", path="/api/v1/gateways/{id}/commands", handler=machines.commands, name="listCommands",
-        who=Who.READER, what="Every packet pushed to a gateway and its answer, oldest first",
+        who=Action.GATEWAYS, about=About.GATEWAY, what="Every packet pushed to a gateway and its answer, oldest first",
         query=(_CURSOR, _LIMIT), good=((200, _lines("The packets", shapes.CommandLine)),), fails=(400, 404, 503),
     ),
     Route(
-        method="GET", path="/api/v1/rejects", handler=machines.rejects, name="listRejects", who=Who.READER,
+        method="GET", path="/api/v1/rejects", handler=machines.rejects, name="listRejects",
+        who=Action.REJECTS, about=About.CITY,
         what="What was refused, newest first, without its bytes", query=(_LIMIT, _BEFORE),
         good=((200, Good(what="A page", body=shapes.RejectPage)),), fails=(400, 503),
     ),
     Route(
-        method="GET", path="/api/v1/live", handler=live, name="live", who=Who.READER,
+        method="GET", path="/api/v1/live", handler=live, name="live", who=Action.LOOK, about=About.OWN_PART,
         what="Server-sent events: `event` (LiveEvent, numbered), `counts` (LiveCounts), `trouble`",
         headers=(Query(name="Last-Event-ID", what="Resume behind this one"),), fails=(400, 503),
         good=((200, Good(what="A stream without end", content_type="text/event-stream")),),
@@ -150,7 +161,8 @@ ROUTES = (
         good=((200, Good(what="Ready", body=shapes.ReadyOut)), (503, Good(what="Not ready", body=shapes.ReadyOut))),
     ),
     Route(
-        method="GET", path="/metrics", handler=health.numbers, name="metrics", who=Who.READER, what="Prometheus",
+        method="GET", path="/metrics", handler=health.numbers, name="metrics",
+        who=Action.METRICS, about=About.CITY, what="Prometheus",
         good=((200, Good(what="The numbers", content_type="text/plain")),),
     ),
     Route(
@@ -167,15 +179,18 @@ ROUTES = (
         good=((200, Good(what="The schema", content_type=openapi.JSON_SCHEMA)),),
     ),
     Route(
-        method="GET", path="/", handler=pages.front, name="front", who=Who.READER, what="The list of warnings",
+        method="GET", path="/", handler=pages.front, name="front",
+        who=Action.LOOK, about=About.OWN_PART, what="The list of warnings",
         query=(_BEFORE, Query(name="part", what="What moves alone", schema={"enum": ["live"]})),
         good=((200, _PAGE),), fails=(400, 503),
     ),
     Route(
-        method="GET", path="/warnings/{id}", handler=pages.warning, name="landing", who=Who.READER,
+        method="GET", path="/warnings/{id}", handler=pages.warning, name="landing",
+        who=Action.LOOK, about=About.WARNING,
         what="A warning landing",
         query=(Query(name="county", what="Only this county"),
                Query(name="part", what="What moves alone", schema={"enum": ["live"]})),
         good=((200, _PAGE),), fails=(400, 404, 503),
     ),
+    *ACCOUNT_ROUTES,
 )  # fmt: skip

@@ -1,0 +1,243 @@
+"""From a name and a password to a session, and out of it again.
+
+A session is a random number in a cookie; the database has its hash. It ends after twelve hours, when its account is disabled,
+and when somebody signs out; after a quarter of an hour without a hand on it, it falls asleep: what is on the screen stays,
+and nothing can be done until the person has shown himself again. It must survive many who guess (throttle.py), a code shown
+twice, a cookie somebody planted (a new number at every sign-in), and an account changed while its session lives.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from dispatcher.accounts import password, second, throttle
+from dispatcher.accounts.authority import AccountRole, Means, Principal
+from dispatcher.store import accounts, audit
+from dispatcher.store.accounts import Account, Session
+from dispatcher.store.audit import Act
+from dispatcher.store.engine import Store, Tx
+from dispatcher.store.sealed import Seal
+
+IDLE: Final = timedelta(minutes=15)
+LONGEST: Final = timedelta(hours=12)
+HALF: Final = timedelta(minutes=5)
+"""How long a session that showed its password may take for its second factor."""
+STEPPED_UP: Final = timedelta(minutes=5)
+SEEN_EVERY: Final = timedelta(seconds=20)
+"""A request a second need not be a write a second."""
+PAPER: Final = "paper"
+
+
+class Wrong(Exception):
+    """Name or password, or the code: one sentence for all, so that nobody learns which."""
+
+
+class Wait(Exception):
+    """Too many wrong ones: `seconds` until the next is looked at."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"错误次数太多：请等 {seconds:.0f} 秒再试")
+        self.seconds = seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """Whoever a session belongs to. `half`: only the password was shown. `asleep`: nobody touched it for a while."""
+
+    account: Account
+    session: Session
+    half: bool
+    asleep: bool
+    stepped_up: bool
+
+    @property
+    def principal(self) -> Principal:
+        return Principal(
+            means=Means.SESSION,
+            id=self.account.id,
+            name=self.account.name,
+            role=AccountRole(self.account.role),
+            scope=self.account.scope,
+            stepped_up=self.stepped_up,
+            asleep=self.asleep,
+        )
+
+
+class Entrance:
+    """One for the process."""
+
+    def __init__(self, store: Store, seal: Seal, now: Callable[[], datetime]) -> None:
+        self._store = store
+        self._seal = seal
+        self._now = now
+
+    async def sign_in(self, login: str, given: str, address: str) -> str:
+        """A half session's token, for the cookie; Wrong or Wait."""
+        login, now = plain(login), self._now()
+        keys = throttle.keys(login, address)
+        async with self._store.read() as tx:
+            await _must_not_wait(tx, keys, now)
+            account = await accounts.by_login(tx, login)
+        known = account.password if account and account.ready and account.disabled_at is None else ""
+        good = await password.matches(given, known)
+        async with self._store.begin() as tx:
+            if not good or account is None:
+                await accounts.failed(tx, keys.every, now)
+                _log(tx, now, account, "account.refused", {"with": "password"})
+            else:
+                token = await self._open(tx, account, address)
+        if not good or account is None:
+            raise Wrong("账号或密码不对，或账号已停用")
+        return token
+
+    async def _open(self, tx: Tx, account: Account, address: str) -> str:
+        token, now = secrets.token_urlsafe(32), self._now()
+        await accounts.close_stale(tx, seen_before=now - LONGEST, begun_before=now - LONGEST)
+        await accounts.forget_failures(tx, now - throttle.FORGOTTEN)
+        session = Session(
+            digest=digest(token),
+            account_id=account.id,
+            created_at=now,
+            seen_at=now,
+            proven_at=None,
+            address=address[:45],
+        )
+        await accounts.open_session(tx, session)
+        return token
+
+    async def begin(self, tx: Tx, account: Account, address: str) -> str:
+        """A half session for somebody who has just set a password, in the transaction of that."""
+        return await self._open(tx, account, address)
+
+    async def prove(self, token: str, code: str, address: str) -> str:
+        """Shows the second factor: at signing in, to wake a session that fell asleep, and before what a session alone is not
+        enough for. A new token at signing in; the same one otherwise. Wrong, Wait, or LookupError where there is no session."""
+        found = await self.known(token)
+        if found is None:
+            raise LookupError("no session")
+        keys, now = throttle.keys(found.account.login, address), self._now()
+        async with self._store.begin() as tx:
+            await _must_not_wait(tx, keys, now)
+            sentence = await self._use(tx, found.account, code)
+            if sentence is not None:
+                await accounts.failed(tx, keys.every, now)
+                _log(tx, now, found.account, "account.refused", {"with": "second factor"})
+            else:
+                await accounts.forgive(tx, [keys.pair])
+                token = await self._proven(tx, found, token, address)
+        if sentence is not None:
+            raise Wrong(sentence)
+        return token
+
+    async def _proven(self, tx: Tx, found: Known, token: str, address: str) -> str:
+        now = self._now()
+        if not found.half:
+            await accounts.proven(tx, found.session.digest, now)
+            _log(tx, now, found.account, "account.stepped_up", {})
+            return token
+        await accounts.close_session(tx, found.session.digest)
+        token = await self._open(tx, found.account, address)
+        await accounts.proven(tx, digest(token), now)
+        _log(tx, now, found.account, "account.signed_in", {})
+        return token
+
+    async def complete(self, token: str, address: str) -> str:
+        """Whoever has just set his second factor has shown it. LookupError where there is no half session."""
+        found = await self.known(token)
+        if found is None or not found.half:
+            raise LookupError("no half session")
+        async with self._store.begin() as tx:
+            return await self._proven(tx, found, token, address)
+
+    async def _use(self, tx: Tx, account: Account, code: str) -> str | None:
+        """None where it was good, and is used up now; else why not."""
+        code = code.strip()
+        if account.totp is not None and code.isascii() and code.isdigit() and len(code) == 6:
+            return await self._use_totp(tx, account, code)
+        paper = await accounts.code(tx, second.digest(code, account.id), PAPER, self._now())
+        return None if paper is not None and await accounts.use_code(tx, paper) else "验证码不对"
+
+    async def _use_totp(self, tx: Tx, account: Account, code: str) -> str | None:
+        assert account.totp is not None
+        found = second.shown(self._seal.open(account.totp), code, self._now())
+        if found is None:
+            return "验证码不对"
+        if not found.good:
+            word = "快" if found.off_s > 0 else "慢"
+            return f"验证码不在有效时间内：手机时钟约{word} {abs(found.off_s) // 60} 分钟，请在手机上打开“自动设置时间”"
+        return None if await accounts.use_step(tx, account.id, found.step) else "这个验证码用过了：请等下一个"
+
+    async def known(self, token: str) -> Known | None:
+        """None where there is no such session, or no more."""
+        async with self._store.read() as tx:
+            found = await accounts.session(tx, digest(token))
+        return None if found is None else _as_of(*found, self._now())
+
+    async def touch(self, known: Known) -> None:
+        """A hand was on it."""
+        now = self._now()
+        if now - known.session.seen_at >= SEEN_EVERY:
+            async with self._store.begin() as tx:
+                await accounts.seen(tx, known.session.digest, now)
+
+    async def sign_out(self, token: str) -> None:
+        found = await self.known(token)
+        async with self._store.begin() as tx:
+            await accounts.close_session(tx, digest(token))
+            if found is not None:
+                _log(tx, self._now(), found.account, "account.signed_out", {})
+
+    async def system(self, token: str) -> Principal | None:
+        """Whoever has a token of ours."""
+        async with self._store.read() as tx:
+            found = await accounts.token(tx, digest(token))
+        if found is None or found.revoked_at is not None or found.ends_at <= self._now():
+            return None
+        return Principal(
+            means=Means.TOKEN, id=found.id, name=found.name, role=AccountRole(found.role), scope=found.scope
+        )
+
+
+def _as_of(session: Session, account: Account, now: datetime) -> Known | None:
+    half = session.proven_at is None
+    limit = HALF if half else LONGEST
+    if account.disabled_at is not None or now - session.created_at >= limit:
+        return None
+    return Known(
+        account=account,
+        session=session,
+        half=half,
+        asleep=now - session.seen_at >= IDLE,
+        stepped_up=session.proven_at is not None and now - session.proven_at < STEPPED_UP,
+    )
+
+
+async def _must_not_wait(tx: Tx, keys: throttle.Keys, now: datetime) -> None:
+    waiting = throttle.wait_s(await accounts.failures(tx, keys.every), keys, now)
+    if waiting > 0:
+        raise Wait(waiting)
+
+
+def plain(login: str) -> str:
+    return login.strip().lower()[:64]
+
+
+def digest(token: str) -> str:
+    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def form_key(token: str) -> str:
+    """What stands in the forms of a session's pages, and nowhere else: made of the cookie, and no way back to it."""
+    return hmac.digest(token.encode("utf-8", "surrogateescape"), b"form", "sha256").hex()[:32]
+
+
+def _log(tx: Tx, now: datetime, account: Account | None, action: str, detail: dict[str, str]) -> None:
+    """A name nobody has is not written down: people type their password there."""
+    who = f"account:{account.id}" if account else "account:unknown"
+    audit.append(tx, now, Act(actor=who, action=action, subject=who, detail=detail))

@@ -1,0 +1,34 @@
+"""The live stream, for whoever may look: of what touches his area, and no longer than he may."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aiohttp import web
+
+from dispatcher.store import headlines
+from dispatcher.web.asker import Asker, asker, stems
+from dispatcher.web.live import Viewer, stream
+from dispatcher.web.parts import Parts, parts
+
+
+async def live(request: web.Request) -> web.StreamResponse:
+    site, who, own = parts(request), asker(request), stems(request)
+
+    async def sees(warning_ids: Sequence[str]) -> set[str]:
+        async with site.doors.context.store.read() as tx:
+            return await headlines.touching(tx, warning_ids, own)
+
+    viewer = Viewer(sees=sees if own else None, still=lambda: _still(site, who))
+    return await stream(request, site.feed, site.closing, viewer, resumes=not site.training)
+
+
+async def _still(site: Parts, who: Asker) -> bool:
+    """Whoever was disabled or signed out, or has another role or area now, sees nothing more from this second on."""
+    if who.known is None:
+        return True
+    now = await site.entrance.known(who.token)
+    return now is not None and (now.account.role, now.account.scope) == (
+        who.known.account.role,
+        who.known.account.scope,
+    )

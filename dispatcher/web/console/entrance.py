@@ -1,0 +1,253 @@
+"""Signing in and out, coming to one's account, and one's own account: pages that work without JavaScript.
+
+Nobody learns here whether a name exists. What a code opens is shown once and kept by no browser (no-store).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Final
+from urllib.parse import quote
+
+from aiohttp import web
+
+from dispatcher.accounts import second
+from dispatcher.accounts.authority import AccountRole
+from dispatcher.accounts.entering import Known, Wait, Wrong
+from dispatcher.accounts.keeping import Given, Unfit
+from dispatcher.store.sealed import WrongKey
+from dispatcher.web import asker, guard
+from dispatcher.web.console.rendering import render
+from dispatcher.web.parts import Parts, parts
+from dispatcher.web.problems import Problem
+
+ISSUER: Final = "鸣锣"
+MISTAKES: Final = (Wrong, Wait, Unfit)
+SECOND_SET: Final = "/enrol/second"
+
+
+# ── signing in ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def sign_in_page(request: web.Request) -> web.Response:
+    if await parts(request).keeper.empty():
+        raise web.HTTPSeeOther("/first")
+    return shown(request, "sign_in", next=asker.place(request, request.query.get("next", "/")))
+
+
+async def sign_in(request: web.Request) -> web.StreamResponse:
+    given, site = await form(request), parts(request)
+    onward = asker.place(request, given.get("next", "/"))
+    try:
+        token = await site.entrance.sign_in(given.get("login", ""), given.get("password", ""), address(request))
+    except MISTAKES as why:
+        return shown(request, "sign_in", why, next=onward)
+    return _entered(request, token, f"{asker.SECOND}?next={quote(onward, safe='')}")
+
+
+async def second_page(request: web.Request) -> web.Response:
+    known = await _known(request)
+    return shown(request, "second", next=asker.place(request, request.query.get("next", "/")), half=known.half)
+
+
+async def show_second(request: web.Request) -> web.StreamResponse:
+    """Ends a half session's waiting, wakes one that fell asleep, or proves anew who is there."""
+    given, site, known = await form(request), parts(request), await _known(request)
+    onward = asker.place(request, given.get("next", "/"))
+    try:
+        token = await site.entrance.prove(asker.cookie(request), given.get("code", ""), address(request))
+    except MISTAKES as why:
+        return shown(request, "second", why, next=onward, half=known.half)
+    return _entered(request, token, onward)
+
+
+async def sign_out(request: web.Request) -> web.StreamResponse:
+    await parts(request).entrance.sign_out(asker.cookie(request))
+    return _entered(request, "", asker.SIGN_IN)
+
+
+# ── the first account, and coming to one's own ──────────────────────────────────────────────────────────────────────
+
+
+async def first_page(request: web.Request) -> web.Response:
+    if not await parts(request).keeper.empty():
+        raise web.HTTPSeeOther(asker.SIGN_IN)
+    return shown(request, "first", given=None)
+
+
+async def first(request: web.Request) -> web.Response:
+    given, site = await form(request), parts(request)
+    city = site.doors.context.settings.service.city
+    account = Given(
+        login=given.get("login", ""), name=given.get("name", ""), role=AccountRole.ADMINISTRATOR, scope=(city,)
+    )
+    try:
+        code = await site.keeper.found(given.get("code", ""), account)
+    except MISTAKES as why:
+        return shown(request, "first", why, given=given)
+    return shown(request, "enrol", code=code)
+
+
+async def enrol_page(request: web.Request) -> web.Response:
+    return shown(request, "enrol", code="")
+
+
+async def enrol(request: web.Request) -> web.StreamResponse:
+    given, site = await form(request), parts(request)
+    try:
+        if given.get("password", "") != given.get("again", ""):
+            raise Unfit("两次输入的密码不一样")
+        token = await site.keeper.enrol(
+            site.entrance, given.get("code", ""), given.get("password", ""), address(request)
+        )
+    except MISTAKES as why:
+        return shown(request, "enrol", why, code=given.get("code", ""))
+    return _entered(request, token, SECOND_SET)
+
+
+async def enrol_second_page(request: web.Request) -> web.Response:
+    known = await _known(request)
+    if known.account.totp is not None:
+        raise web.HTTPSeeOther(asker.SECOND)
+    return _shown_secret(request, known, second.new_secret())
+
+
+async def enrol_second(request: web.Request) -> web.Response:
+    given, site, known = await form(request), parts(request), await _known(request)
+    if known.account.totp is not None:
+        raise web.HTTPSeeOther(asker.SECOND)
+    secret = _secret_in(site, known, given.get("sealed", ""))
+    try:
+        papers = await site.keeper.set_second(known.account.id, secret, given.get("code", ""))
+    except MISTAKES as why:
+        return _shown_secret(request, known, secret, why)
+    token = await site.entrance.complete(asker.cookie(request), address(request))
+    response = shown(request, "papers", papers=papers)
+    asker.set_cookie(request, response, token)
+    return response
+
+
+def _shown_secret(request: web.Request, known: Known, secret: str, why: Exception | None = None) -> web.Response:
+    """The secret goes with the form, sealed and for this account alone: nothing is kept of whoever gives up half-way."""
+    uri = second.uri(secret, known.account.login, ISSUER)
+    sealed = parts(request).doors.context.seal.seal(json.dumps([known.account.id, secret])).hex()
+    return shown(request, "enrol_second", why, picture=second.picture(uri), secret=secret, sealed=sealed)
+
+
+def _secret_in(site: Parts, known: Known, sealed: str) -> str:
+    try:
+        account_id, secret = json.loads(site.doors.context.seal.open(bytes.fromhex(sealed)))
+    except (WrongKey, ValueError) as error:
+        raise guard.forged() from error
+    if account_id != known.account.id:
+        raise guard.forged()
+    return str(secret)
+
+
+# ── one's own account ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def own_page(request: web.Request) -> web.Response:
+    return await _own(request)
+
+
+async def change_password(request: web.Request) -> web.Response:
+    given, site, known = await form(request), parts(request), _signed_in(request)
+    try:
+        if given.get("password", "") != given.get("again", ""):
+            raise Unfit("两次输入的新密码不一样")
+        await site.keeper.change_password(
+            known.account, given.get("before", ""), given.get("password", ""), keep=known.session.digest
+        )
+    except MISTAKES as why:
+        return await _own(request, why)
+    return await _own(request, said="密码已改，其他地方的登录都已结束")
+
+
+async def new_papers(request: web.Request) -> web.Response:
+    papers = await parts(request).keeper.new_papers(_signed_in(request).account.id)
+    return shown(request, "papers", papers=papers)
+
+
+async def end_others(request: web.Request) -> web.Response:
+    known = _signed_in(request)
+    await parts(request).keeper.end_others(known.account, keep=known.session.digest)
+    return await _own(request, said="其他地方的登录都已结束")
+
+
+async def set_duty(request: web.Request) -> web.StreamResponse:
+    given, known = await form(request), _signed_in(request)
+    principal = asker.principal(request)
+    await parts(request).keeper.set_duty(principal, known.account.id, on_duty=given.get("on_duty") == "1")
+    raise web.HTTPSeeOther("/account")
+
+
+async def _own(request: web.Request, why: Exception | None = None, said: str = "") -> web.Response:
+    site, known = parts(request), _signed_in(request)
+    account = await site.keeper.called(known.account.login)
+    return shown(
+        request,
+        "own",
+        why,
+        account=account,
+        role=AccountRole(known.account.role).chinese,
+        papers_left=await site.keeper.papers_left(known.account.id),
+        said=said,
+    )
+
+
+def _signed_in(request: web.Request) -> Known:
+    known = asker.asker(request).known
+    assert known is not None  # no token and no visitor gets here: authority.BY_A_PERSON
+    return known
+
+
+# ── ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def form(request: web.Request) -> Mapping[str, str]:
+    """A form of ours. On the way in there is no session yet whose key it could carry: then it is the site's."""
+    if asker.signed_in(request) is None:
+        await guard.must_be_our_form(request, parts(request).form_key)
+    given = await request.post()
+    return {name: value for name, value in given.items() if isinstance(value, str)}
+
+
+def address(request: web.Request) -> str:
+    return request.remote or ""
+
+
+async def _known(request: web.Request) -> Known:
+    """Whoever is on his way in, or comes back."""
+    known = await parts(request).entrance.known(asker.cookie(request))
+    if known is None:
+        raise web.HTTPSeeOther(asker.SIGN_IN)
+    return known
+
+
+def _entered(request: web.Request, token: str, onward: str) -> web.StreamResponse:
+    response = web.Response(status=303, headers={"Location": onward})
+    asker.set_cookie(request, response, token)
+    return response
+
+
+def shown(request: web.Request, name: str, why: Exception | None = None, **values: object) -> web.Response:
+    """A page; `why`: the mistake it is shown again for."""
+    site, signed_in = parts(request), asker.signed_in(request)
+    values |= {
+        "page": {"synthetic": False},
+        "service": site.doors.context.settings.service,
+        "training": site.training,
+        "form_key": (signed_in.key if signed_in else "") or site.form_key,
+        "asks": signed_in,
+        "why": str(why) if why else "",
+    }
+    headers = {"Retry-After": f"{why.seconds:.0f}"} if isinstance(why, Wait) else {}
+    status = 429 if isinstance(why, Wait) else 422 if isinstance(why, Unfit) else 401 if why else 200
+    text = render(f"{name}.html", values)
+    return web.Response(status=status, text=text, content_type="text/html", charset="utf-8", headers=headers)
+
+
+def no_such_account() -> Problem:
+    return Problem(404, "no_such_account", "没有这个账号")
