@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import signal
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -58,10 +59,10 @@ async def _serve(roles: frozenset[str], files: Files | None) -> None:
     settings, tls = load(), context_of(files) if files else None
     set_up_logging(settings.service.log_level, settings.service.log_format)
     stop = told_to_stop()
-    await _ground(settings, roles)
+    code = await _ground(settings, roles)
     if files and (said := remark(files)):
         aside(said)
-    await serve(settings, roles=roles, stop=stop, on_ready=tell, tls=tls)
+    await serve(settings, roles=roles, stop=stop, on_ready=partial(tell, code=code), tls=tls)
 
 
 def told_to_stop() -> asyncio.Event:
@@ -72,8 +73,8 @@ def told_to_stop() -> asyncio.Event:
     return stop
 
 
-async def _ground(settings: Settings, roles: frozenset[str]) -> None:
-    """Where the service will stand, said before anything can fail."""
+async def _ground(settings: Settings, roles: frozenset[str]) -> str:
+    """Where the service will stand, said before anything can fail; the code for the first account, '' where there is one."""
     say(f"鸣锣 {__version__}　环境 {settings.service.profile}")
     say(f"  数据库　　{where(settings)}")
     say(f"  消息代理　{without_password(settings.service.broker_url)}")
@@ -85,15 +86,14 @@ async def _ground(settings: Settings, roles: frozenset[str]) -> None:
                 )
             elif (await glance(context.store)).synthetic:
                 say("  登记册　　合成数据（人员、号码、设备和乡村边界是虚构的，只供试用）")
-            if "web" in roles and (code := await keeper_of(context).first_code()):
-                say(
-                    f"  第一个账号　还没有账号：请打开控制台的 /first，输入一次性代码 {code}（只显示这一回，24 小时内有效）"
-                )
+            return await keeper_of(context).first_code() if "web" in roles else ""
 
 
-def tell(live: Serving) -> None:
+def tell(live: Serving, *, code: str = "") -> None:
     settle_down()
     for (channel, name), why in live.service.parts.providers.off.items():
         say(f"  未启用　　{channel}.{name}：{why}")
     say(f"  控制台　　{live.url or '本进程不承担 web 角色'}")
+    if code:
+        say(f"  第一个账号　请打开 {live.url}/first，输入一次性代码 {code}（只显示这一回，24 小时内有效）")
     say("已就绪，按 Ctrl-C 停止")
