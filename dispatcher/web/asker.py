@@ -91,7 +91,7 @@ async def admit(request: web.Request, route: Route) -> None:
     if why is not None and found.principal.means is Means.VISITOR:
         raise _stranger(request)  # he may yet show who he is
     _must_be_allowed(request, why)
-    areas = await _areas(request, parts, route, found.principal)
+    areas = await _areas(request, parts, route)
     if areas is not None and denial(found.principal, route.who, areas) is Denial.AREA:
         raise _elsewhere(request, route, found.principal, areas)
     if found.known is not None:
@@ -162,7 +162,7 @@ async def _nothing_is_real(parts: Parts) -> bool:
     return (register.synthetic or not register.officers) and await parts.keeper.empty()
 
 
-async def _areas(request: web.Request, parts: Parts, route: Route, who: Principal) -> Collection[str] | None:
+async def _areas(request: web.Request, parts: Parts, route: Route) -> Collection[str] | None:
     city = (parts.doors.context.settings.service.city,)
     match route.about:
         case About.NOTHING | About.OWN_PART:
@@ -170,10 +170,8 @@ async def _areas(request: web.Request, parts: Parts, route: Route, who: Principa
         case About.CITY:
             return city
         case About.WARNING:
-            assert isinstance(route.who, Action)
-            if denial(who, route.who, city) is not Denial.AREA:
-                return city  # whoever has the whole city has each of its warnings
-            return await _touched(request, parts)
+            # whoever has the whole city has each of its warnings
+            return await _touched(request, parts) if stems(request) else city
         case About.GATEWAY:
             gateway = (await parts.doors.context.register()).gateways.get(request.match_info["id"])
             return (gateway.area_code,) if gateway else city
