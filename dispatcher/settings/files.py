@@ -109,4 +109,7 @@ def _walk(node: yaml.Node, key: tuple[str | int, ...], lines: dict[tuple[str | i
         return found
     if isinstance(node, yaml.SequenceNode):
         return [_walk(item, (*key, no), lines, path) for no, item in enumerate(node.value)]
-    return yaml.SafeLoader("").construct_object(node)
+    try:
+        return yaml.SafeLoader("").construct_object(node)
+    except yaml.YAMLError as error:
+        raise BadConfiguration(f"{path.name}:{lines[key]}: 不认识的类型标记 {node.tag}，请去掉") from error
