@@ -92,6 +92,7 @@ def _chinese(kind: str, message: str) -> str:
         "extra_forbidden": "没有这个设置项（是不是拼错了？）",
         "missing": "缺少这一项",
         "string_too_short": "不能为空",
+        "ip_any_network": "应为地址或网段，如 127.0.0.1 或 10.1.0.0/16",
     }
     return known.get(kind, message.removeprefix("Value error, "))
 

@@ -3,6 +3,9 @@
     doors.py        what the service hands in
     site.py         the socket, the server and its limits
     routes.py       every route in one table: who may, what it takes, what it answers
+    client.py       who is at the other end: the real address, and whether anybody can read along
+    edge.py         what every request passes first: its address's share, and TLS where it comes from another machine
+    limits.py       how much one address may ask for
     guard.py        who may: tokens, loopback; the headers every answer carries
     problems.py     errors as application/problem+json; the handler of last resort
     asking.py       reading a request: body, query, cursor

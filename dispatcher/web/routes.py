@@ -179,3 +179,6 @@ ROUTES = (
         good=((200, _PAGE),), fails=(400, 404, 503),
     ),
 )  # fmt: skip
+
+OUTER_ROUTES = tuple(route for route in ROUTES if route.who is Who.PROVIDER or route.name == "alive")
+"""What the outer zone has, and nothing besides."""
