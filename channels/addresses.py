@@ -8,6 +8,7 @@ the last good answer serves while the name service is down.
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import threading
 from collections.abc import Callable, Iterable
@@ -18,6 +19,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from aiohttp.abc import AbstractResolver, ResolveResult
+from yarl import URL
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -26,6 +28,10 @@ LookUp = Callable[..., list[Any]]
 DEADLINE_S: Final = 2.0
 MOST_LOOKUPS: Final = 8
 _NAT64: Final = IPv6Network("64:ff9b::/96")
+_METADATA: Final = frozenset({IPv4Address("100.100.100.200"), IPv6Address("fd00:ec2::254")})
+"""Where a cloud tells its machines their keys, and it is no link-local address."""
+_NUMBER_LAST: Final = re.compile(r"(?:.*\.)?(?:0[xX][0-9a-fA-F]*|[0-9]+)\.?")
+"""`127.1`, `2130706433`, `0x7f.0.0.1`: no name ends so, and the system's resolver takes it for an address."""
 _STRANGER_PORTS: Final = frozenset({443, 8443})
 
 
@@ -48,16 +54,21 @@ class Guard:
 
     def check_url(self, url: str) -> None:
         """Raises Forbidden. What a name resolves to is checked later, by `check_address`."""
+        if any(char <= " " for char in url):
+            raise Forbidden("网址必须以 https:// 或 http:// 开头，请改正")
         try:
             parts = urlsplit(url)
-            host, port = parts.hostname, parts.port
+            # as it is connected to: `127。0。0。1` and `①②⑦.0.0.1` are addresses by then, and no name is asked for
+            host, port = URL(url).raw_host, parts.port
         except ValueError as error:
             raise Forbidden("网址写法有误，请改正") from error
-        if parts.scheme not in ("http", "https") or not host or any(char <= " " for char in url):
+        if parts.scheme not in ("http", "https") or not host:
             raise Forbidden("网址必须以 https:// 或 http:// 开头，请改正")
         if parts.username is not None or parts.password is not None:
             raise Forbidden("网址里不能带用户名或口令，请改正")
         literal = _literal(host)
+        if literal is None and _NUMBER_LAST.fullmatch(host):
+            raise Forbidden("网址写法有误，请改正")
         if literal is not None:
             self._check(literal)
         if not self.stranger or (literal is not None and self._named(literal)):
@@ -87,7 +98,8 @@ class Guard:
             raise Forbidden("演示和测试只许连接本机（127.0.0.1）")
         if address.is_loopback:
             raise Forbidden("正式环境不许连接本机地址")
-        if address.is_link_local or address.is_multicast or address.is_unspecified or address.is_reserved:
+        local = address.is_link_local or address.is_multicast or address.is_unspecified or address.is_reserved
+        if local or address in _METADATA:
             raise Forbidden("链路本地、组播和云主机元数据地址一律不许连接")
         if self.stranger and not address.is_global:
             raise Forbidden("对方网址指向内网，须由管理员列入允许名单")

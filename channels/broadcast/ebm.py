@@ -23,6 +23,8 @@ EBMID: Final = re.compile(r"\d{35}")
 HEARTBEAT, OTHER = "01", "10"
 """EBDID kinds."""
 
+_ENCODINGS: Final = frozenset({"UTF-8", "UTF-16", "US-ASCII", "ASCII", "GB2312", "GBK", "GB18030"})
+"""What vendors write; others hide from whoever looks through the bytes."""
 _TIME: Final = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})[ T](\d{1,2}):(\d{2}):(\d{2})")
 
 
@@ -313,8 +315,11 @@ def _parse(xml: bytes) -> etree._Element:
         root = etree.fromstring(xml, parser)
     except (etree.XMLSyntaxError, ValueError) as error:
         raise Unreadable("EBDB 不是合法的 XML") from error
-    if root.getroottree().docinfo.internalDTD is not None:
+    written = root.getroottree().docinfo
+    if written.internalDTD is not None:
         raise Unreadable("EBDB 不许带 DOCTYPE")
+    if (written.encoding or "UTF-8").upper() not in _ENCODINGS:
+        raise Unreadable("EBDB 的编码应为 UTF-8 或 GB18030")
     if etree.QName(root).localname != "EBD":
         raise Unreadable("EBDB 的根元素应为 EBD")
     return root

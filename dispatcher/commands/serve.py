@@ -17,8 +17,8 @@ from dispatcher.commands.telling import WRONGLY_ASKED, aside, fail, finish, say
 from dispatcher.registry.register import glance
 from dispatcher.service.keys import sole_process
 from dispatcher.service.loop import settle_down
-from dispatcher.service.running import ROLES
-from dispatcher.service.serving import Serving, serve
+from dispatcher.service.running import OUTER_ROLE, ROLES
+from dispatcher.service.serving import Serving, address, serve
 from dispatcher.service.tls import Files, context_of, remark
 from dispatcher.settings import Settings, load
 from dispatcher.telemetry import set_up_logging
@@ -31,7 +31,9 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions
 
 @app.command(name="serve")
 def command(
-    roles: Annotated[str, typer.Option(help="本进程承担的角色，逗号分隔")] = EVERY,
+    roles: Annotated[
+        str, typer.Option(help=f"本进程承担的角色，逗号分隔；{OUTER_ROLE} 给外网区：只收服务商的回执，没有控制台和接口")
+    ] = EVERY,
     training: Annotated[
         bool, typer.Option("--training", help="培训：自己的数据库和演练服务器，通知不到真实的人")
     ] = False,
@@ -62,7 +64,20 @@ async def _serve(roles: frozenset[str], files: Files | None) -> None:
     code = await _ground(settings, roles)
     if files and (said := remark(files)):
         aside(said)
+    if files is None and "web" in roles and (said := in_clear(settings)):
+        aside(said)
     await serve(settings, roles=roles, stop=stop, on_ready=partial(tell, code=code), tls=tls)
+
+
+def in_clear(settings: Settings) -> str:
+    """What whoever starts it should know where other machines will reach it without TLS; empty where none will."""
+    host, service = address(settings.service.listen)[0], settings.service
+    if host in ("localhost", "127.0.0.1", "::1") or service.proxies or service.plain_from:
+        return ""
+    return (
+        f"监听在 {service.listen}，没有加密：从别的机器打开控制台、调用接口，都只会看到一句说明。"
+        "请加 --tls 证书 私钥，或在前面放 nginx（docs/nginx.conf）并在 service.yaml 的 proxies 里写上它的地址"
+    )
 
 
 def told_to_stop() -> asyncio.Event:
@@ -93,7 +108,10 @@ def tell(live: Serving, *, code: str = "") -> None:
     settle_down()
     for (channel, name), why in live.service.parts.providers.off.items():
         say(f"  未启用　　{channel}.{name}：{why}")
-    say(f"  控制台　　{live.url or '本进程不承担 web 角色'}")
+    if live.outer and live.url:
+        say(f"  只收回执　{live.url}")
+    else:
+        say(f"  控制台　　{live.url or '本进程不承担 web 角色'}")
     if code:
         say(f"  第一个账号　请打开 {live.url}/first，输入一次性代码 {code}（只显示这一回，24 小时内有效）")
     say("已就绪，按 Ctrl-C 停止")

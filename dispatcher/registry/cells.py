@@ -36,8 +36,10 @@ from dispatcher.store.registry import (
 
 SYNTHETIC = "合成数据"
 _SEPARATOR = "|"
-_FORMULA = re.compile(r"'*[=+\-@\t\r]")
-_QUOTED_FORMULA = re.compile(r"'+[=+\-@\t\r]")
+_STARTS = r"(?:[\s\u200b\ufeff]*[=+\-@＝＋－＠]|[\t\r\n])"
+"""Chinese spreadsheets take the full-width signs too, and some leave out the blanks before them."""
+_FORMULA = re.compile(rf"'*{_STARTS}")
+_QUOTED_FORMULA = re.compile(rf"'+{_STARTS}")
 _NOBODYS = re.compile(r"154\d{8}")  # assigned to no carrier: the range of everything synthetic
 _SPACES = re.compile(r"[\s-]")
 _COUNTRY = re.compile(r"^(?:\+86|0086|86(?=1\d{10}$))")

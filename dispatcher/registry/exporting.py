@@ -62,8 +62,9 @@ def _write_header(path: Path, form: Form) -> None:
 
 
 def _append(path: Path, lines: Iterable[Sequence[str]]) -> None:
+    """RFC 4180. The writer quotes what ends its own lines and nothing else that a reader may take for an end."""
     with path.open("a", encoding="utf-8", newline="") as file:
-        csv.writer(file, lineterminator="\n").writerows(lines)
+        csv.writer(file, lineterminator="\r\n").writerows(lines)
 
 
 def _feature(code: str, name: str, boundary: dict[str, object], synthetic: bool) -> str:

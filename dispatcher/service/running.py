@@ -37,6 +37,8 @@ from dispatcher.telemetry import ACCEPT_SECONDS, ACCEPTED, CANARY_AGE, REJECTED
 log = structlog.get_logger()
 
 ROLES = frozenset({"web", "intake", "send", "timers"})
+OUTER_ROLE = "public"
+"""For a process in the outer zone: the address that providers call back, without console and API. `web` has that too."""
 CANARY_EVERY_S = 5.0
 ANCHOR_LOOK_S = 60.0
 DATABASE_S = 3.0

@@ -19,7 +19,7 @@ from dispatcher.pipeline.context import Context
 from dispatcher.service import schema
 from dispatcher.service.assembly import assemble, open_context
 from dispatcher.service.keys import sole_process, sole_sender
-from dispatcher.service.running import ROLES, Service
+from dispatcher.service.running import OUTER_ROLE, ROLES, Service
 from dispatcher.settings import BadConfiguration, Settings
 from dispatcher.web.doors import Dependency, Doors, Ready
 from dispatcher.web.site import Site, bind
@@ -27,10 +27,12 @@ from dispatcher.web.site import Site, bind
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Serving:
-    """A service that runs. `url` is where the console listens; empty where this process has no role `web`."""
+    """A service that runs. `url` is where it listens; empty where this process has neither role `web` nor `public`. `outer`:
+    for providers alone, without console and API."""
 
     service: Service
     url: str
+    outer: bool = False
 
     @property
     def context(self) -> Context:
@@ -71,14 +73,16 @@ async def serving(
 ) -> AsyncIterator[Serving]:
     """The running service, while the block lasts. On a rehearsal's stage it never calls another machine. With `tls` the
     console speaks HTTPS."""
-    if strange := sorted(roles - ROLES):
-        raise BadConfiguration(f"没有这些角色：{'、'.join(strange)}；可用的有 {'、'.join(sorted(ROLES))}")
+    if strange := sorted(roles - ROLES - {OUTER_ROLE}):
+        known = "、".join(sorted(ROLES | {OUTER_ROLE}))
+        raise BadConfiguration(f"没有这些角色：{'、'.join(strange)}；可用的有 {known}")
+    listens, outer = bool(roles & {"web", OUTER_ROLE}), "web" not in roles
     with sole_process(settings):
         await schema.ensure(settings)
         context = await open_context(settings)
         async with AsyncExitStack() as opened:
             opened.push_async_callback(context.store.close)
-            bound, url = _standing_at(settings, training) if "web" in roles else (None, settings.service.public_url)
+            bound, url = _standing_at(settings, training) if listens else (None, settings.service.public_url)
             if tls is not None:
                 url = url.replace("http://", "https://", 1)
             if bound is not None:
@@ -89,10 +93,10 @@ async def serving(
             service = Service(await assemble(context, public_url, alone), roles)
             await opened.enter_async_context(service.running())
             if bound is not None:
-                site = Site(_doors(service, public_url, training.reset if training else None))
+                site = Site(_doors(service, public_url, training.reset if training else None, outer=outer))
                 opened.push_async_callback(site.close)
                 await site.start(bound, tls)
-            yield Serving(service=service, url=url if bound is not None else "")
+            yield Serving(service=service, url=url if bound is not None else "", outer=outer)
 
 
 def _standing_at(settings: Settings, training: Training | None) -> tuple[socket, str]:
@@ -118,7 +122,7 @@ def address(listen: str) -> tuple[str, int]:
     return host.strip("[]") or "127.0.0.1", int(port)
 
 
-def _doors(service: Service, public_url: str, reset: Callable[[], None] | None) -> Doors:
+def _doors(service: Service, public_url: str, reset: Callable[[], None] | None, *, outer: bool) -> Doors:
     readers: dict[tuple[Channel, str], Reads] = {
         key: paced.reads for key, paced in service.parts.providers.on.items() if paced.reads is not None
     }
@@ -132,6 +136,7 @@ def _doors(service: Service, public_url: str, reset: Callable[[], None] | None) 
         public_url=public_url,
         max_body_bytes=service.context.settings.service.max_body_bytes,
         reset=reset,
+        outer=outer,
     )
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork, SecretStr
 
 from dispatcher.drills import Drills, Stage
 from dispatcher.model import BEIJING, Channel, Level, Role
@@ -144,6 +144,10 @@ class Service(_Frozen):
     node: str = Field(default="", max_length=64)
     seal_key: SecretStr | None = None
     intranet: tuple[str, ...] = ()
+    proxies: tuple[IPvAnyNetwork, ...] = ()
+    """Whose X-Forwarded-For and X-Forwarded-Proto are believed."""
+    plain_from: tuple[IPvAnyNetwork, ...] = ()
+    """Who may come without TLS although it is another machine: nobody can listen on the way."""
     anchor_file: str = ""
     passwords: Literal["asvs", "mlps3"] = "asvs"
     max_body_bytes: int = 4 * 1024 * 1024
@@ -269,6 +273,12 @@ def _refuse_contradictions(settings: Settings) -> None:
         faults += [f"sources.yaml: {name} {why}" for why in found]
     if settings.production and settings.service.seal_key is None:
         faults.append("service.yaml: 正式环境必须由环境变量给出 seal_key（MINGLUO_SEAL_KEY，64 位十六进制）")
+    faults += [
+        f"service.yaml: {name}: {network} 是所有地址，等于谁的话都信：请只写代理或网桥自己的"
+        for name, networks in (("proxies", settings.service.proxies), ("plain_from", settings.service.plain_from))
+        for network in networks
+        if network.prefixlen == 0
+    ]
     if faults:
         raise BadConfiguration("\n".join(faults))
 
@@ -314,6 +324,6 @@ def _scalar(value: str) -> Any:
     """Text stays text unless it is plainly a number, truth or list; an all-digit code keeps its zeros."""
     if value in ("true", "false"):
         return value == "true"
-    if value.startswith("["):
+    if value.startswith("[") and value.endswith("]"):  # `[::1]:8080` is an address
         return yaml.safe_load(value)
     return value

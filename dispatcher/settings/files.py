@@ -92,6 +92,7 @@ def _chinese(kind: str, message: str) -> str:
         "extra_forbidden": "没有这个设置项（是不是拼错了？）",
         "missing": "缺少这一项",
         "string_too_short": "不能为空",
+        "ip_any_network": "应为地址或网段，如 127.0.0.1 或 10.1.0.0/16",
     }
     return known.get(kind, message.removeprefix("Value error, "))
 
@@ -109,4 +110,7 @@ def _walk(node: yaml.Node, key: tuple[str | int, ...], lines: dict[tuple[str | i
         return found
     if isinstance(node, yaml.SequenceNode):
         return [_walk(item, (*key, no), lines, path) for no, item in enumerate(node.value)]
-    return yaml.SafeLoader("").construct_object(node)
+    try:
+        return yaml.SafeLoader("").construct_object(node)
+    except yaml.YAMLError as error:
+        raise BadConfiguration(f"{path.name}:{lines[key]}: 不认识的类型标记 {node.tag}，请去掉") from error

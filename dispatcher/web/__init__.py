@@ -3,8 +3,11 @@
     doors.py        what the service hands in
     site.py         the socket, the server and its limits
     routes/         every route in one table: who may, what it takes, what it answers
+    client.py       who is at the other end: the real address, and whether anybody can read along
+    edge.py         what every request passes first: its address's share, and TLS where it comes from another machine
+    limits.py       how much one address may ask for
     asker.py        who asks, and whether he may: before any handler runs
-    guard.py        tokens of sources, forms of ours, this machine; the headers every answer carries
+    guard.py        tokens of sources, forms of ours; the headers every answer carries
     problems.py     errors as application/problem+json; the handler of last resort
     asking.py       reading a request: body, query, cursor
     shapes.py       the bodies, as models

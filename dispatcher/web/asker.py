@@ -21,6 +21,7 @@ from dispatcher.accounts.entering import Known, form_key
 from dispatcher.geofence.names import stem
 from dispatcher.store import headlines
 from dispatcher.web import asking, guard
+from dispatcher.web.client import client_of
 from dispatcher.web.parts import PARTS, Parts
 from dispatcher.web.problems import Problem
 from dispatcher.web.route import About, Route, Who
@@ -108,14 +109,15 @@ def cookie(request: web.Request) -> str:
 
 def cookie_name(request: web.Request) -> str:
     """A browser keeps `__Host-` ones for this host and for HTTPS alone."""
-    return "__Host-mingluo" if request.secure else "mingluo"
+    return "__Host-mingluo" if client_of(request).secure else "mingluo"
 
 
 def set_cookie(request: web.Request, response: web.StreamResponse, token: str) -> None:
+    name, secure = cookie_name(request), client_of(request).secure
     if not token:
-        response.del_cookie(cookie_name(request), path="/", secure=request.secure, httponly=True, samesite="Strict")
+        response.del_cookie(name, path="/", secure=secure, httponly=True, samesite="Strict")
         return
-    response.set_cookie(cookie_name(request), token, path="/", secure=request.secure, httponly=True, samesite="Strict")
+    response.set_cookie(name, token, path="/", secure=secure, httponly=True, samesite="Strict")
 
 
 def place(request: web.Request, given: str) -> str:
@@ -132,7 +134,7 @@ async def _found(request: web.Request, parts: Parts) -> Asker | None:
     if token:
         known = await parts.entrance.known(token)
         return None if known is None or known.half else Asker(principal=known.principal, token=token, known=known)
-    if guard.on_this_machine(request) and not doors.context.settings.production and await _nothing_is_real(parts):
+    if client_of(request).here and not doors.context.settings.production and await _nothing_is_real(parts):
         visitor = Principal(
             means=Means.VISITOR,
             id="here",

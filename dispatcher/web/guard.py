@@ -6,14 +6,13 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-import ipaddress
-import re
 from collections.abc import Mapping
 from itertools import chain
 
 from aiohttp import web
 
 from dispatcher.settings import Source
+from dispatcher.web.client import OUR_NAMES, client_of
 from dispatcher.web.problems import Problem
 
 MOST_HEADER_BYTES = 8 * 1024
@@ -21,9 +20,7 @@ MOST_FORM_BYTES = 4 * 1024
 FORM_S = 10.0
 HTTPS_FOR_S = 365 * 24 * 3600
 """How long a browser that came by HTTPS comes by nothing else."""
-_FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Real-IP", "Via")
 CHALLENGE = 'Bearer realm="Mingluo"'
-_OUR_NAMES = re.compile(r"(?:localhost|127\.0\.0\.1|\[::1\])(?::\d{1,5})?", re.IGNORECASE)
 
 CONTENT_POLICY = (
     "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -74,7 +71,7 @@ def must_be_our_origin(request: web.Request) -> None:
     # our pages tell nobody where they stand (Referrer-Policy), so a browser writes `null` here
     named = request.headers.get("Origin", "null")
     if (
-        named not in ("null", f"{request.scheme}://{request.host}")
+        named not in ("null", f"{client_of(request).scheme}://{request.host}")
         or request.headers.get("Sec-Fetch-Site", "same-origin") != "same-origin"
     ):
         raise forged()
@@ -90,21 +87,11 @@ def bearer(request: web.Request) -> str:
     return given.strip() if scheme.lower() == "bearer" else ""
 
 
-def on_this_machine(request: web.Request) -> bool:
-    """Neither by a proxy nor under a name that a browser was led here by (DNS rebinding)."""
-    try:
-        loopback = ipaddress.ip_address(request.remote or "").is_loopback
-    except ValueError:
-        return False
-    ours = _OUR_NAMES.fullmatch(request.headers.get("Host", ""))
-    return loopback and ours is not None and not any(name in request.headers for name in _FORWARDED)
-
-
 async def dress(request: web.Request, response: web.StreamResponse) -> None:
     """The headers every answer carries; what is not a static file is never kept by a browser or proxy."""
     response.headers.update(HEADERS)
     # this machine's own names are left out: it would hold for whatever else is reached by them, at any port
-    if request.secure and not _OUR_NAMES.fullmatch(request.host):
+    if client_of(request).secure and not OUR_NAMES.fullmatch(request.host):
         response.headers["Strict-Transport-Security"] = f"max-age={HTTPS_FOR_S}"
     static = request.raw_path.startswith("/static/") and response.status in (200, 304)
     response.headers.setdefault("Cache-Control", "no-cache" if static else "no-store")

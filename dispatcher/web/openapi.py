@@ -38,6 +38,7 @@ _REFERENCE = "#/components/schemas/{model}"
 _REASONS = {
     400: "A parameter, cursor or body that cannot be read",
     401: "No valid token, or a forged signature",
+    403: "In clear from another machine, or a form that is not ours",
     404: "Nothing there",
     405: "Another method",
     408: "The body did not come in time",
@@ -45,10 +46,11 @@ _REASONS = {
     413: "Too large",
     415: "No Content-Type, or a compressed body",
     422: "Refused: `code` is a number of the table of codes",
+    429: "Too many requests from one address: come again after Retry-After",
     431: "Headers too large",
     503: "The database is away: come again after Retry-After",
 }
-_SHARED = (405, 431, 500)
+_SHARED = (403, 405, 429, 431, 500)
 
 
 async def document(request: web.Request) -> web.Response:

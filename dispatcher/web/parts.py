@@ -15,6 +15,7 @@ from dispatcher.accounts.entering import Entrance
 from dispatcher.accounts.keeping import Keeper
 from dispatcher.web.console.sketch import Atlas
 from dispatcher.web.doors import Doors, Ready
+from dispatcher.web.limits import Buckets
 from dispatcher.web.live import Feed
 from dispatcher.web.reach import Frozen
 
@@ -65,6 +66,7 @@ class Parts:
     atlas: Atlas = field(default_factory=Atlas)
     ready: Recent[Ready] = field(default_factory=lambda: Recent(READY_S))
     published: Recent[Document] = field(default_factory=lambda: Recent(PUBLISHED_S))
+    buckets: Buckets = field(default_factory=Buckets)
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     form_key: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     """Stands in every form of ours: whoever cannot read our pages cannot send one."""

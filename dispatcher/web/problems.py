@@ -18,6 +18,8 @@ from dispatcher.web.console.rendering import error_page
 CONTENT_TYPE = "application/problem+json"
 TRAINING = web.AppKey("training", bool)
 """Whether the pages of this site are hatched, those of its errors too."""
+OUTER = web.AppKey("outer", bool)
+"""Whether this site serves the outer zone, where no page of ours exists."""
 RETRY_AFTER_S = "5"
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -33,6 +35,7 @@ _TITLES = {
     414: "地址过长",
     415: "没有说明内容类型",
     422: "拒收",
+    429: "请求太多",
     431: "请求头过大",
     500: "内部错误",
     503: "暂时不可用",
@@ -85,19 +88,20 @@ async def explained(request: web.Request, handler: Handler) -> web.StreamRespons
     except web.HTTPException as known:
         if known.status < 400:
             raise
-        return _shown(request, _known(known))
+        return _shown(request, _known(known, outer=request.app[OUTER]))
     except Exception as error:  # noqa: BLE001 - the handler of last resort: told with a number, logged with the cause
         if request.writer.output_size > 0:
             return _cut(request, error)
         return _shown(request, _last_resort(request, error))
 
 
-def _known(error: web.HTTPException) -> Problem:
+def _known(error: web.HTTPException, *, outer: bool) -> Problem:
     headers = {name: value for name, value in error.headers.items() if name == "Allow"}
     if isinstance(error, web.HTTPRequestEntityTooLarge):
         return too_large()
     code = {404: "not_found", 405: "method_not_allowed"}.get(error.status, f"http_{error.status}")
-    return Problem(error.status, code, _DETAILS.get(error.status, "请求没有完成"), headers=headers)
+    detail = _DETAILS.get(error.status, "请求没有完成")
+    return Problem(error.status, code, detail.partition("，")[0] if outer else detail, headers=headers)
 
 
 def too_large() -> Problem:
@@ -123,7 +127,11 @@ def _cut(request: web.Request, error: Exception) -> web.StreamResponse:
 
 
 def _shown(request: web.Request, problem: Problem) -> web.Response:
-    wants_page = request.method in ("GET", "HEAD") and "text/html" in request.headers.get("Accept", "")
+    wants_page = (
+        not request.app[OUTER]
+        and request.method in ("GET", "HEAD")
+        and "text/html" in request.headers.get("Accept", "")
+    )
     if wants_page and not request.path.startswith("/api/"):
         title = _TITLES.get(problem.status, "请求没有完成")
         page = error_page(problem.status, title, problem.detail, training=request.app[TRAINING])

@@ -13,15 +13,16 @@ from ssl import SSLContext
 
 from aiohttp import web
 
-from dispatcher.web import asker, guard, openapi
+from dispatcher.web import asker, edge, guard, openapi
+from dispatcher.web.client import PROXIES
 from dispatcher.web.connection import Connection
 from dispatcher.web.console.rendering import STATIC
 from dispatcher.web.doors import Doors
 from dispatcher.web.live import Feed
 from dispatcher.web.parts import PARTS, Parts, parts_of
-from dispatcher.web.problems import TRAINING, Handler, explained
+from dispatcher.web.problems import OUTER, TRAINING, Handler, explained
 from dispatcher.web.route import Route
-from dispatcher.web.routes import ROUTES, TRAINING_ROUTES
+from dispatcher.web.routes import OUTER_ROUTES, ROUTES, TRAINING_ROUTES
 
 HEAD_S = 10.0
 """For a whole head to come, on a new connection or a kept one; aiohttp's keep-alive clock runs in both."""
@@ -99,9 +100,11 @@ class Site:
 
 
 def application(parts: Parts) -> web.Application:
-    app = web.Application(middlewares=[explained], client_max_size=parts.doors.max_body_bytes)
-    routes = (*ROUTES, *TRAINING_ROUTES) if parts.training else ROUTES
-    app[PARTS] = parts
+    outer = parts.doors.outer
+    guards = [explained, edge.limited] if outer else [explained, edge.limited, edge.enciphered]
+    app = web.Application(middlewares=guards, client_max_size=parts.doors.max_body_bytes)
+    routes = OUTER_ROUTES if outer else (*ROUTES, *TRAINING_ROUTES) if parts.training else ROUTES
+    app[PARTS], app[OUTER], app[PROXIES] = parts, outer, parts.doors.context.settings.service.proxies
     app[TRAINING] = parts.training
     app[openapi.DOCUMENTS] = openapi.documents(routes, parts.doors.public_url)
     app.on_response_prepare.append(guard.dress)
@@ -111,7 +114,8 @@ def application(parts: Parts) -> web.Application:
             app.router.add_get(route.path, _guarded(route), name=route.name, allow_head=not stream)
         else:
             app.router.add_route(route.method, route.path, _guarded(route), name=route.name)
-    app.router.add_static("/static/", STATIC, name="static")
+    if not outer:
+        app.router.add_static("/static/", STATIC, name="static")
     return app
 
 

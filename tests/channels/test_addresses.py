@@ -1,4 +1,4 @@
-"""Which addresses may be called, and how a name becomes one."""
+"""Which addresses may be called, and how a name becomes one. What a hostile address looks like: tests/hostile/test_ssrf.py."""
 
 from __future__ import annotations
 
@@ -12,39 +12,6 @@ import pytest
 from channels.addresses import Forbidden, Guard, Resolver, networks
 
 STRANGER = Guard(stranger=True)
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "http://203.0.113.9.example/hook",
-        "http://8.8.8.8/hook",
-        "https://127.0.0.1/",
-        "https://[::1]/",
-        "https://10.0.0.8/",
-        "https://192.168.1.1/",
-        "https://169.254.169.254/latest/meta-data",
-        "https://100.100.100.200/",
-        "https://[::ffff:169.254.169.254]/",
-        "https://[64:ff9b::a9fe:a9fe]/",
-        "https://[2002:7f00:1::]/",
-        "https://[fe80::1]/",
-        "https://0.0.0.0/",
-        "https://224.0.0.1/",
-        "https://user:pass@example.com/",
-        "https://example.com:22/",
-        "https://example.com:99999/",
-        "gopher://example.com/",
-        "file:///etc/passwd",
-        "//example.com/",
-        "/hook",
-        "",
-        "https://[::1",
-    ],
-)
-def test_a_strangers_address_that_points_inside_is_refused(url: str) -> None:
-    with pytest.raises(Forbidden):
-        STRANGER.check_url(url)
 
 
 @pytest.mark.parametrize("url", ["https://hooks.example.com/a?b=c", "https://8.8.8.8/", "https://example.com:8443/"])

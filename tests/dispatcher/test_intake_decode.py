@@ -1,4 +1,4 @@
-"""Bad input: a code and a readable reason, whatever the bytes."""
+"""Bad input: a code and a readable reason, whatever the bytes. Hostile XML is in tests/hostile/test_xml.py."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dispatcher.intake.decode import MOST_XML, decode
+from dispatcher.intake.decode import decode
 from dispatcher.intake.judge import verdict_of
 from dispatcher.model import Code, Verdict
 from dispatcher.settings import Hazards
@@ -66,52 +66,6 @@ def test_no_text_in_any_field_raises(name: str, said: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "prolog",
-    [
-        '<!DOCTYPE alert SYSTEM "http://127.0.0.1:9/evil.dtd">',
-        '<!DOCTYPE alert [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;">]>',
-        '<!DOCTYPE alert [<!ENTITY % p SYSTEM "file:///etc/passwd"> %p;]>',
-        '<!-- harmless --><?pi?><!DOCTYPE alert [<!ENTITY x SYSTEM "file:///etc/passwd">]>',
-    ],
-)
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-8-sig"])
-def test_a_doctype_is_refused_in_every_encoding_that_could_hide_it(prolog: str, encoding: str) -> None:
-    text = prolog + GOOD.removeprefix(DECLARATION).lstrip()
-    decoded = decode(text.encode(encoding), "", HAZARDS)
-    assert decoded.message is None
-    assert "DOCTYPE" in decoded.findings[0].reason
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        GOOD.replace(DECLARATION, '<?xml version="1.0" encoding="UTF-7"?>').encode("utf-7"),
-        declared("UTF-7").encode("utf-8"),
-        declared("EBCDIC-CP-US").encode("cp037", "replace"),
-        GOOD.encode("utf-32"),
-        GOOD.encode("utf-16-le"),
-        declared("UTF-16").encode("utf-8"),
-        GOOD.encode("gbk", "replace"),
-        GOOD.encode("utf-8").replace("预".encode(), b"\xff\xfe"),
-        GOOD.encode("utf-8").replace(b"<event>", b"<event>\x00"),
-    ],
-    ids=[
-        "utf-7",
-        "declared-utf-7",
-        "ebcdic",
-        "utf-32",
-        "utf-16-without-mark",
-        "false-utf-16",
-        "gbk-as-utf-8",
-        "bad-utf-8",
-        "nul",
-    ],
-)
-def test_bytes_that_belie_their_declaration_are_refused(body: bytes) -> None:
-    assert refusal(body) is Code.SCHEMA
-
-
-@pytest.mark.parametrize(
     "body",
     [
         GOOD.encode("utf-8-sig"),
@@ -140,12 +94,6 @@ def test_an_honest_encoding_is_read(body: bytes) -> None:
         (b'<alert xmlns="http://com.icss.amp"/>', Code.SCHEMA),
         (b'<alert xmlns="urn:oasis:names:tc:emergency:cap:1.1"/>', Code.FORMAT),
         (f'<alert xmlns="{CAP}"/>'.encode(), Code.SCHEMA),
-        (f'<alert xmlns="{CAP}">'.encode() + b"<a>" * 100_000, Code.SIZE),
-        (f'<alert xmlns="{CAP}">'.encode() + b"<info/>" * 100_000 + b"</alert>", Code.SIZE),
-        (f'<alert xmlns="{CAP}" '.encode() + b" ".join(b'a%d=""' % no for no in range(50_000)) + b"/>", Code.SIZE),
-        (b"<" + b"x" * MOST_XML, Code.SIZE),
-        (b"[" * 200_000, Code.SIZE),
-        (b"{" + b" " * 300_000 + b"}", Code.SIZE),
     ],
 )
 def test_what_is_no_warning_gets_its_code(body: bytes, code: Code) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from pydantic import ValidationError
@@ -28,21 +29,22 @@ _STRING = re.compile(r'"(?:[^"\\]|\\.)*+"', re.DOTALL)
 
 def read(body: bytes, hazards: Hazards) -> Decoded:
     """Raises Unreadable where there is no object that fits the model."""
-    clean = _checked(body)
+    clean, words = _checked(body)
     try:
         said = WarningIn.model_validate_json(clean)
     except ValidationError as error:
         raise Unreadable(*_faults(error)) from error
     findings: list[Finding] = []
     message = _message(said, areas_of(said.areas, findings), hazards)
-    if found := text.forbidden(clean):
+    if found := text.forbidden("\n".join(words)):
         findings.append(refuse(Code.TEXT, f"含控制或方向字符 {found}，请去掉后重发"))
     findings += [refuse(Code.SCHEMA, f"narrowing：{fault}") for fault in narrowing.unknown_words(message.narrowing)]
     findings += rules.check(message)
     return Decoded(message=message, findings=tuple(dict.fromkeys(findings)))
 
 
-def _checked(body: bytes) -> str:
+def _checked(body: bytes) -> tuple[str, list[str]]:
+    """The text of it, and every word it says, with the escapes resolved."""
     try:
         written = body.decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as error:
@@ -61,7 +63,20 @@ def _checked(body: bytes) -> str:
         raise Unreadable(refuse(Code.SCHEMA, f"不是完整的 JSON：{where}（{error.msg}）")) from error
     if not isinstance(found, dict):
         raise Unreadable(refuse(Code.SCHEMA, "最外层必须是一个 JSON 对象"))
-    return written
+    return written, list(_words(found))
+
+
+def _words(said: object) -> Iterator[str]:
+    """Keys are not among them: those we do not know are refused."""
+    match said:
+        case str():
+            yield said
+        case list():
+            for one in said:
+                yield from _words(one)
+        case dict():
+            for one in said.values():
+                yield from _words(one)
 
 
 def _depth(written: str) -> int:

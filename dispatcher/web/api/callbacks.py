@@ -22,6 +22,7 @@ from dispatcher.pipeline.settle import take_receipts
 from dispatcher.receipts import COMMIT_S
 from dispatcher.telemetry import FORGED, RECEIPTS, UPLINKS
 from dispatcher.web import asking
+from dispatcher.web.client import client_of
 from dispatcher.web.doors import Doors
 from dispatcher.web.parts import parts
 from dispatcher.web.problems import Problem
@@ -46,7 +47,9 @@ async def callback(request: web.Request) -> web.Response:
         reading = reader.read(given, doors.context.now())
     except Forged as error:
         FORGED.labels(provider).inc()
-        log.warning("回执的签名不对，没有采信", provider=provider, channel=channel, remote=request.remote)
+        log.warning(
+            "回执的签名不对，没有采信", provider=provider, channel=channel, remote=str(client_of(request).address)
+        )
         raise Problem(401, "forged", "签名缺失或不符") from error
     except Malformed as error:
         log.warning("回执读不懂，没有采信", provider=provider, channel=channel, why=str(error))

@@ -18,6 +18,7 @@ from dispatcher.accounts.entering import Known, Wait, Wrong
 from dispatcher.accounts.keeping import Given, Unfit
 from dispatcher.store.sealed import WrongKey
 from dispatcher.web import asker, guard
+from dispatcher.web.client import client_of
 from dispatcher.web.console.rendering import render
 from dispatcher.web.parts import Parts, parts
 from dispatcher.web.problems import Problem
@@ -215,7 +216,7 @@ async def form(request: web.Request) -> Mapping[str, str]:
 
 
 def address(request: web.Request) -> str:
-    return request.remote or ""
+    return client_of(request).neighbourhood
 
 
 async def _known(request: web.Request) -> Known:

@@ -194,3 +194,6 @@ ROUTES = (
     ),
     *ACCOUNT_ROUTES,
 )  # fmt: skip
+
+OUTER_ROUTES = tuple(route for route in ROUTES if route.who is Who.PROVIDER or route.name == "alive")
+"""What the outer zone has, and nothing besides."""
