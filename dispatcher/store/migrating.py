@@ -18,7 +18,7 @@ from dispatcher.store.tables import metadata
 _ADVISORY_LOCK = 36_08_00
 TRACED = ("attempts", "questions")
 """What went over the wire may be emptied there, and a trigger sees that nothing else changes; so it does that uplinks go
-only by their door (`store/keeping.py`)."""
+only by their door (`store/retaining.py`)."""
 APPEND_ONLY = ("audit", "events", "attempts", "questions", "receipts", "uplinks")
 
 

@@ -1,6 +1,6 @@
 """The ledger: chunks, deliveries, and the append-only record of tries, questions, receipts, uplinks and events.
 
-Two things may go out of that record, by triggers' doors: a trace is emptied, an uplink is deleted (`store/keeping.py`).
+Two things may go out of that record, by triggers' doors: a trace is emptied, an uplink is deleted (`store/retaining.py`).
 """
 
 from __future__ import annotations
