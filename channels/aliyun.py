@@ -18,6 +18,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
+from channels.blotting import blotted
 from channels.contract import (
     Accepted,
     Asked,
@@ -33,7 +34,7 @@ from channels.contract import (
     Uplink,
 )
 from channels.text import unsigned
-from channels.transport import Answer, Failure, Line, blotted, judge, retry_after
+from channels.transport import Answer, Failure, Line, judge, retry_after
 
 HOME: Final = "https://dysmsapi.aliyuncs.com"
 VERSION: Final = "2017-05-25"
@@ -258,7 +259,7 @@ def outcome(answer: Answer | Failure, now: datetime) -> Outcome:
     said, by_state = said_in(answer), judge(answer, now, blame=Blame.ACCOUNT)
     code, ref = said.get("Code"), said.get("BizId")
     if isinstance(code, str) and code not in ("", "OK"):
-        return _meaning(code, answer, now) or _unknown(code, str(said.get("Message", ""))[:200], by_state)
+        return _meaning(code, answer, now) or _unknown(code, str(said.get("Message", "")), by_state)
     if by_state is None and code == "OK" and isinstance(ref, str) and ref:
         return Accepted(ref=ref)
     if (
@@ -335,8 +336,9 @@ def _detail(item: Mapping[str, Any]) -> Receipt:
 
 def _receipt(item: Mapping[str, Any]) -> Receipt:
     phone, arrived = abroad(str(item.get("phone_number", ""))), item["success"] in (True, "true")
-    code = "" if arrived else str(item.get("err_code") or "")
-    words = blotted(str(item.get("err_msg") or "")[:200], (phone, phone.removeprefix("+86")))
+    blot = (phone, phone.removeprefix("+86"))
+    code = "" if arrived else blotted(str(item.get("err_code") or ""), blot)
+    words = blotted(str(item.get("err_msg") or ""), blot)[:200]
     return Receipt(
         state=ReceiptState.DELIVERED if arrived else ReceiptState.UNDELIVERED,
         ref=str(item["biz_id"]),

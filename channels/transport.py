@@ -25,6 +25,7 @@ from aiohttp import (
 )
 
 from channels.addresses import Forbidden, Guard, Network, Resolver
+from channels.blotting import blotted
 from channels.contract import STOOD_STILL, Blame, NotKnown, Refused, TryAgain
 from channels.exchange import Exchange, NotBegun, StoodStill
 from channels.http1 import Answer as Answer
@@ -37,7 +38,6 @@ LONGEST_WAIT_S: Final = 3600.0
 
 MOST_CHECKED: Final = 4096
 
-BLOT: Final = "•••"
 NOT_SENT: Final[tuple[tuple[tuple[type[Exception], ...], Failure], ...]] = (
     ((InvalidURL,), Refused(code="bad_url", reason="网址写法有误，请改正", blame=Blame.ADDRESS)),
     ((StoodStill,), TryAgain(code=STOOD_STILL, reason="本机停顿了片刻，没有发出，随即再试")),
@@ -186,15 +186,7 @@ def located(base_url: str, to: str) -> str:
 def trace(request: str, answer: Answer | None, blot: tuple[str, ...] = ()) -> str:
     """What went over the wire, for the ledger: shortened, with secrets and numbers blotted."""
     said = "（没有应答）" if answer is None else f"HTTP {answer.status}\n{answer.text}"
-    return f"{blotted(_short(request), blot)}\n\n{blotted(_short(said), blot)}".replace("\x00", "")
-
-
-def blotted(text: str, blot: tuple[str, ...]) -> str:
-    """The text without any of the secrets."""
-    for secret in blot:
-        if secret:
-            text = text.replace(secret, BLOT)
-    return text
+    return f"{_short(blotted(request, blot))}\n\n{_short(blotted(said, blot))}"
 
 
 def _without_answer(error: ClientError | OSError) -> Failure:

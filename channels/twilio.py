@@ -19,8 +19,9 @@ from urllib.parse import unquote_plus, urlsplit
 from aiohttp import encode_basic_auth
 from twilio.request_validator import add_port, remove_port
 
+from channels.blotting import blotted
 from channels.contract import Accepted, Blame, Callback, Forged, Malformed, NotKnown, Outcome, Refused, TryAgain
-from channels.transport import Answer, Failure, Line, blotted, judge
+from channels.transport import Answer, Failure, Line, judge
 
 HOME: Final = "https://api.twilio.com"
 
@@ -92,7 +93,7 @@ class Account:
         code = data.get("code")
         if not isinstance(code, int):
             return by_state
-        said = blotted(str(data.get("message", ""))[:200], (to, to.removeprefix("+")))
+        said = blotted(str(data.get("message", "")), (to, to.removeprefix("+")))[:200]
         if code in AGAIN:
             after_s = by_state.after_s if isinstance(by_state, TryAgain) else None
             return TryAgain(code=str(code), reason=AGAIN[code], after_s=after_s, throttled=code in THROTTLED)

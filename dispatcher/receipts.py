@@ -19,6 +19,7 @@ from dispatcher.states import DeliveryState
 from dispatcher.store import deliveries
 from dispatcher.store.deliveries import Report
 from dispatcher.store.engine import Store, database_is_away, storable
+from dispatcher.telemetry import mask
 
 GROUP_S = 0.025
 GROUP = 500
@@ -116,5 +117,8 @@ class ReceiptBook:
 def report_of(receipt: Receipt, key: DeliveryKey) -> Report:
     """A provider's receipt in the ledger's words."""
     return Report(
-        key=key, state=_STATES[receipt.state], code=storable(receipt.code)[:32], detail=storable(receipt.detail)
+        key=key,
+        state=_STATES[receipt.state],
+        code=mask(storable(receipt.code))[:32],
+        detail=mask(storable(receipt.detail)),
     )

@@ -15,7 +15,10 @@ from typing import Any
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-_PHONE = re.compile(r"(?<!\d)((?:\+|00)?86)?(1[3-9]\d)(\d{4})(\d{4})(?!\d)")
+_PHONE = re.compile(
+    r"(?:(?<!\d)|(?<=%[0-9A-Fa-f]{2}))((?:\+|00)?86[ .\-]?)?([1１][3-9３-９]\d)[ \u00a0.\-]?(\d{4})[ \u00a0.\-]?(\d{4})(?!\d)"
+)
+"""However it is spelt that people write; behind an escape of percent-encoding too."""
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
 
 REGISTRY = CollectorRegistry()

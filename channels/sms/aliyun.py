@@ -19,6 +19,7 @@ from typing import Any
 from pydantic import Field, SecretStr, model_validator
 
 from channels import aliyun
+from channels.blotting import blotted
 from channels.contract import (
     Accepted,
     Asked,
@@ -34,7 +35,7 @@ from channels.contract import (
     Reply,
 )
 from channels.text import unsigned
-from channels.transport import Answer, Transport, blotted, trace
+from channels.transport import Answer, Transport, trace
 
 
 class AliyunSettings(ProviderSettings):
@@ -104,7 +105,7 @@ class AliyunSms:
             first, second = await asyncio.gather(self._call(messages[:half], now), self._call(messages[half:], now))
             return aliyun.told_apart([*first, *second])
         blot = tuple([number for one in messages for number in (one.to, one.to[1:], aliyun.plain(one))])
-        outcome = replace(outcome, reason=blotted(outcome.reason, blot))
+        outcome = replace(outcome, code=blotted(outcome.code, blot), reason=blotted(outcome.reason, blot)[:240])
         said = answer if isinstance(answer, Answer) else None
         head = f"POST {action}，{query['OutId']}，{len(messages)} 条"
         return [replace(outcome, trace=trace(f"{head}\n{one.text}", said, blot)) for one in messages]

@@ -26,7 +26,7 @@ COMMANDS = {
     "retract": ("retract", "误发撤回：按备好的文字，告知所有可能已经收到的人"),
     "preview": ("preview", "预览：会通知谁、走哪些渠道、多久发完；不发送"),
     "why": ("why", "某人对某份预警：通知了没有、依据哪条规则、试过几次、什么内容"),
-    "registry": ("registry", "登记册：sample、import、export、verify"),
+    "registry": ("registry", "登记册：sample、import、export、verify、erase"),
     "account": ("account", "账号：list、add、reset；一次性代码由本人用来设置密码和验证码"),
     "drill": ("drill", "演练：list、show、play；演一个剧本并评分（桌面只在本机，实地只通知名单上的人）"),
     "bench": ("bench", "性能基准：P1–P13 和 C1，与裸循环、Celery 在同一次运行里交替测量"),

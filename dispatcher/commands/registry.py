@@ -1,4 +1,4 @@
-"""`mingluo registry sample|import|export|verify`: the register, made, exchanged as files, and looked over."""
+"""`mingluo registry sample|import|export|verify|erase`: the register, made, exchanged as files, looked over; and who goes."""
 
 from __future__ import annotations
 
@@ -13,14 +13,19 @@ import typer
 from dispatcher.commands.ground import standing, where
 from dispatcher.commands.sampling import GATEWAYS_AT, PLATFORMS_AT, make_sample
 from dispatcher.commands.telling import WRONGLY_ASKED, aside, emit, fail, finish, say
+from dispatcher.model import TargetKind
+from dispatcher.pipeline import erase as erasing
 from dispatcher.pipeline.context import Context
+from dispatcher.pipeline.erase import Erased
 from dispatcher.registry import exporting, importing, sample, verifying
+from dispatcher.registry.cells import BadCell, phone
 from dispatcher.registry.importing import BadFiles, Imported, Order, RegisterMoved
 from dispatcher.registry.register import count_units
 from dispatcher.registry.sample import CannotMake
 from dispatcher.registry.verifying import Problem
 from dispatcher.rehearsal.demo_screen import TABLE_CHINESE, Screen
 from dispatcher.settings import BadConfiguration, load
+from dispatcher.store.registry import Person, opening
 
 app = typer.Typer(
     help="登记册：区划、信息员与岗位、应急办与订阅、播发网关、党建平台、住户。", add_completion=False,
@@ -88,6 +93,69 @@ def verify(json: Json = False) -> None:
     if json:
         emit({"problems": [_facts(one) for one in found], "kinds": kinds})
     raise typer.Exit(1 if found else 0)
+
+
+@app.command()
+def erase(
+    person: Annotated[str, typer.Argument(help="住户编号（resident-7 或 7）、手机号或姓名", metavar="PERSON")],
+    json: Json = False,
+) -> None:
+    """应本人要求删除一位住户：姓名、手机号、住处，以及留存里与他有关的原文；只留一个编号。"""
+    done = finish(_erase(person))
+    for sentence in _told_of(done):
+        say(sentence)
+    if json:
+        gone = done.forgotten
+        emit(
+            {"target": str(done.target), "erased": gone is not None, "waits_for": done.waits_for,
+             "uplinks": gone.uplinks if gone else 0, "traces": gone.traces if gone else 0,
+             "shared_phone": bool(gone and gone.shared)}
+        )  # fmt: skip
+
+
+def _told_of(done: Erased) -> list[str]:
+    if done.waits_for:
+        return [
+            f"{done.target} 正在 {len(done.waits_for)} 份生效预警的名单上，为不漏通知，现在不删：预警结束后由服务自动删除",
+            "要删除的请求已记下，不必再来；期间请不要重新导入含有他的名册",
+        ]
+    if done.forgotten is None:
+        return [f"{done.target} 已经不在登记册里"]
+    said = [
+        f"已删除 {done.target}：登记册里没有他了；上行短信删去 {done.forgotten.uplinks} 条，"
+        f"收发原文清空 {done.forgotten.traces} 条，投递记录只剩编号"
+    ]
+    if done.forgotten.shared:
+        said.append("登记册里还有别人用这个手机号，从它发来的上行短信没有删，到期自动删除")
+    return [*said, "请同时从导入用的 CSV 文件和导出件里删去他，否则下次导入又会回来"]
+
+
+async def _erase(person: str) -> Erased:
+    async with standing(load()) as context:
+        found = await _people(context, person)
+        residents = [one.target for one in found if one.target.kind is TargetKind.RESIDENT]
+        if not residents:
+            why = (
+                "是岗位人员或应急办，不是住户：请在登记册里改"
+                if found
+                else "登记册里没有这位住户：请核对编号、手机号或姓名"
+            )
+            raise BadConfiguration(why)
+        if len(residents) > 1:
+            numbers = "、".join(map(str, residents[:SHOWN]))
+            raise BadConfiguration(f"有 {len(residents)} 位住户符合，请用编号指明一位：{numbers}")
+        return await erasing.erase(context, residents[0], "command")
+
+
+async def _people(context: Context, person: str) -> list[Person]:
+    """By name or id; else by phone, which is found by its blind index."""
+    async with context.store.read() as tx:
+        if found := await opening.people_named(tx, person):
+            return found
+        try:
+            return await opening.people_with_phone(tx, context.seal, phone(person, production=False))
+        except BadCell:
+            return []
 
 
 async def _sample(wish: sample.Wish) -> str:

@@ -37,6 +37,7 @@ from dispatcher.store.engine import AlreadyThere, Tx, storable, unique
 from dispatcher.store.events import Event
 from dispatcher.store.rejects import Reject
 from dispatcher.store.warnings import WarningRow
+from dispatcher.telemetry import mask
 
 READ_ASIDE = 64 * 1024
 
@@ -352,7 +353,7 @@ async def _keep_refused(
 ) -> None:
     """The bytes as they came, the code and the sentence; and whoever listens is told."""
     (said, findings), now, reject_id = why, context.now(), uuid.uuid7().hex
-    reason = storable(said)
+    reason = mask(storable(said))
     await rejects.keep(
         tx,
         Reject(
@@ -365,7 +366,7 @@ async def _keep_refused(
             digest=hashlib.sha256(incoming.body).hexdigest(),
             code=code,
             reason=reason,
-            findings=[asdict(replace(finding, reason=storable(finding.reason))) for finding in findings],
+            findings=[asdict(replace(finding, reason=mask(storable(finding.reason)))) for finding in findings],
         ),
     )
     detail = {"source": incoming.source, "door": incoming.door, "code": code, "reason": reason}

@@ -37,5 +37,5 @@ class Context:
     async def register(self) -> Register:
         """The register as it stands; read again when its version in the database has moved."""
         async with self._loading:
-            self._register = await registers.current(self.store, self._register)
+            self._register = await registers.current(self.store, self.seal, self._register)
             return self._register

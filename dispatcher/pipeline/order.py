@@ -10,6 +10,8 @@
     call_off    the prepared Cancel of what was issued by mistake, or is over; `accept` takes it like any other
     withdraw    cancelled, superseded or expired: one statement, nothing more leaves the house
     anchor      once an hour the head of the log goes out of the house, signed
+    retain      once an hour what was kept long enough goes: replies, traces, refused bytes, and who asked to be forgotten
+    erase       a resident who asks is forgotten; while a warning has him on its list, when that has ended
     lint        what its words leave to be wished for; holds nothing, writes nothing
     preview     who would be told, and who would not; writes nothing
     explain     told or not, by which rule, which attempts, which text
@@ -41,6 +43,8 @@ FLOW = (
     Step(verb="call_off", steps=("intake",), leaves="什么也不留下"),
     Step(verb="withdraw", steps=("sending",), leaves="撤回或过期的行"),
     Step(verb="anchor", steps=(), leaves="签了名的锚点：文件里一行，对外事件一条"),
+    Step(verb="retain", steps=(), leaves="到期的个人信息删去，操作日志记下条数"),
+    Step(verb="erase", steps=(), leaves="名册和留存里没有这个人，操作日志里一个编号"),
     Step(verb="lint", steps=("intake", "planning"), leaves="什么也不留下"),
     Step(verb="preview", steps=("intake", "audience", "planning"), leaves="什么也不留下"),
     Step(verb="explain", steps=("audience", "reporting"), leaves="什么也不留下"),

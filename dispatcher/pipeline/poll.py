@@ -29,7 +29,7 @@ from dispatcher.settings import Feed
 from dispatcher.store import feeds
 from dispatcher.store.engine import database_is_away
 from dispatcher.store.feeds import EntryRow, FeedRow, Outcome, Seen
-from dispatcher.telemetry import FEED_ENTRIES, FEED_READS
+from dispatcher.telemetry import FEED_ENTRIES, FEED_READS, mask
 
 MOST_FEED: Final = 16 * 1024 * 1024
 MOST_ELEMENTS: Final = 200_000
@@ -219,7 +219,7 @@ class Poller:
 
     async def _end(self, row: EntryRow, outcome: Outcome, said: tuple[str, str]) -> None:
         async with self.context.store.begin() as tx:
-            await feeds.ended(tx, row, outcome, said, self.context.now())
+            await feeds.ended(tx, row, outcome, (mask(said[0]), said[1]), self.context.now())
         FEED_ENTRIES.labels(self.source, outcome).inc()
 
 

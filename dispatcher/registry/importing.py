@@ -71,7 +71,7 @@ async def import_folder(store: Store, seal: Seal, order: Order) -> Imported:
         await rows.hold_still(tx)
         version = await rows.version(tx)
         whole = {**await _standing(tx, seal, came), **came}
-        standing = await rows.resident_fingerprints(tx) if residents else {}
+        standing = await rows.resident_fingerprints(tx, seal) if residents else {}
         orphans = set() if residents else await rows.resident_villages(tx)
         sheets = Sheets(tables={kind: sheet.rows for kind, sheet in came.items()})
         changed = await rows.differences(tx, seal, sheets)

@@ -16,6 +16,7 @@ from dispatcher.geofence import Geofence
 from dispatcher.model import AdminArea, Endpoint, Gateway, Office, Officer, PostHeld, Subscription
 from dispatcher.store import registry as rows
 from dispatcher.store.engine import Store, Tx
+from dispatcher.store.sealed import Seal
 
 _DEGREE = 10_000_000
 
@@ -107,23 +108,23 @@ async def glance(store: Store) -> Glance:
         return Glance(empty=not await rows.any_area(tx), synthetic=await rows.any_synthetic(tx))
 
 
-async def load(store: Store) -> Register:
+async def load(store: Store, seal: Seal) -> Register:
     """Everything, from one consistent view. An empty database makes an empty register, whose version is 0."""
     async with store.read() as tx:
         await rows.hold_still(tx)
-        return await _load(tx)
+        return await _load(tx, seal)
 
 
-async def current(store: Store, known: Register | None) -> Register:
+async def current(store: Store, seal: Seal, known: Register | None) -> Register:
     """`known` while it is the newest; else what took its place."""
     async with store.read() as tx:
         await rows.hold_still(tx)
         if known is not None and known.version == await rows.version(tx):
             return known
-        return await _load(tx)
+        return await _load(tx, seal)
 
 
-async def _load(tx: Tx) -> Register:
+async def _load(tx: Tx, seal: Seal) -> Register:
     areas = await rows.areas(tx)
     geofence = Geofence(areas)
     return Register(
@@ -132,23 +133,23 @@ async def _load(tx: Tx) -> Register:
         synthetic=await rows.any_synthetic(tx),
         geofence=geofence,
         areas={area.code: area for area in areas},
-        officers={officer.id: officer for officer in await rows.officers(tx)},
+        officers={officer.id: officer for officer in await rows.officers(tx, seal)},
         posts=tuple(await rows.posts(tx)),
         offices={office.id: office for office in await rows.offices(tx)},
         subscriptions=tuple(await rows.subscriptions(tx)),
         gateways={gateway.id: gateway for gateway in await rows.gateways(tx)},
         endpoints={endpoint.id: endpoint for endpoint in await rows.endpoints(tx)},
-        residents=await _residents(tx, geofence.village_codes),
+        residents=await _residents(tx, seal, geofence.village_codes),
     )
 
 
-async def _residents(tx: Tx, village_codes: tuple[str, ...]) -> Residents:
+async def _residents(tx: Tx, seal: Seal, village_codes: tuple[str, ...]) -> Residents:
     """Filled page by page, then sorted by village (and id within it) one column at a time."""
     place = {code: no for no, code in enumerate(village_codes)}
     count = await rows.count_told_residents(tx)
     found = _room(count)
     done = 0
-    async for page in rows.resident_pages(tx):
+    async for page in rows.resident_pages(tx, seal):
         span = slice(done, done + len(page.id))
         try:
             found.village[span] = [place[code] for code in page.village_code]

@@ -20,6 +20,7 @@ from dispatcher.sending.live import Live
 from dispatcher.sending.outcome import Call, Jitter, found, settle
 from dispatcher.sending.watchdog import Leash
 from dispatcher.store.deliveries import Row, Settled
+from dispatcher.telemetry import mask
 
 AHEAD_S = 2.0
 """Rows are opened no further ahead than a provider's rate takes in this time."""
@@ -218,7 +219,7 @@ class Caller:
                             provider=wire.name,
                             code=outcome.code,
                         )
-                    self._faults[wire.name] = f"{outcome.code} {outcome.reason}"
+                    self._faults[wire.name] = mask(f"{outcome.code} {outcome.reason}")
                 case _:
                     pass
 

@@ -17,6 +17,7 @@ from dispatcher.sending.live import Live
 from dispatcher.states import DeliveryState
 from dispatcher.store.deliveries import Attempt, Row, Settled
 from dispatcher.store.engine import storable
+from dispatcher.telemetry import mask
 
 THROTTLED_S = 1.0
 """The least wait after a 429, whatever it says."""
@@ -94,7 +95,7 @@ def found(chunk_id: int, row: Row, receipt: Receipt, by: tuple[str, datetime, da
         started_at=by[1],
         ended_at=by[2],
         outcome="looked_up",
-        code=storable(receipt.code)[:32],
+        code=mask(storable(receipt.code))[:32],
         reason="查到先前那次已经发出，不再重发",
         provider_ref=storable(receipt.ref),
     )
@@ -162,7 +163,7 @@ def _attempt(call: Call, row: Row, name: str, outcome: Outcome) -> Attempt:
         case Accepted():
             code, reason, ref = "", "", storable(outcome.ref)
         case TryAgain() | NotKnown() | Refused():
-            code, reason, ref = storable(outcome.code)[:32], storable(outcome.reason), ""
+            code, reason, ref = mask(storable(outcome.code))[:32], mask(storable(outcome.reason)), ""
         case _:
             assert_never(outcome)
     return Attempt(

@@ -29,7 +29,7 @@ from dispatcher.sending.calling import Wire
 from dispatcher.sending.dispatch import Dispatcher, Identity
 from dispatcher.sending.live import Desk
 from dispatcher.service.addressing import AddressBook
-from dispatcher.service.keys import prove, seal_of
+from dispatcher.service.keys import prove, seal_homes, seal_of
 from dispatcher.settings import BadConfiguration, Hazards, Settings
 from dispatcher.store import nodes
 from dispatcher.store.engine import open_store
@@ -111,6 +111,7 @@ async def open_context(settings: Settings, now: Callable[[], datetime] = clock) 
     store = open_store(settings.service.database_url)
     seal = seal_of(settings)
     await prove(store, seal)
+    await seal_homes(store, seal)
     return Context(settings=settings, store=store, seal=seal, now=now)
 
 

@@ -24,6 +24,7 @@ from dispatcher.pipeline.accept import Answer, Incoming, accept
 from dispatcher.pipeline.anchor import anchor_due
 from dispatcher.pipeline.follow import Follower
 from dispatcher.pipeline.freeze import warm
+from dispatcher.pipeline.retain import retain_due
 from dispatcher.pipeline.settle import finish
 from dispatcher.pipeline.withdraw import expire_due
 from dispatcher.receipts import ReceiptBook
@@ -41,6 +42,7 @@ OUTER_ROLE = "public"
 """For a process in the outer zone: the address that providers call back, without console and API. `web` has that too."""
 CANARY_EVERY_S = 5.0
 ANCHOR_LOOK_S = 60.0
+RETAIN_LOOK_S = 60.0
 DATABASE_S = 3.0
 """How long the database may take to answer a question about its health."""
 AT_ONCE = 8
@@ -178,6 +180,7 @@ class Service:
         if "timers" in self._roles:
             ticks += [
                 ("日志锚点", ANCHOR_LOOK_S, lambda: anchor_due(self.context)),
+                ("到期清理", RETAIN_LOOK_S, lambda: retain_due(self.context)),
                 ("过期检查", 1.0, lambda: expire_due(self.context)),
                 ("完成检查", 0.5, partial(finish, self.context, {})),
                 ("事件外发", 0.5, lambda: outbox.relay(self.context.store, self.parts.broker, self.context.now)),

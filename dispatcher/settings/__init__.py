@@ -68,8 +68,19 @@ class LevelPolicy(_Frozen):
         return self.model_copy(update=own.model_dump(exclude_none=True)) if own else self
 
 
+class Retention(_Frozen):
+    """How many days what is kept of people is kept. The log of what was done and the deliveries have no term here: they are
+    evidence, and the law wants at least six months of the one."""
+
+    rejected_bytes_days: int = Field(default=180, ge=7)
+    uplinks_days: int = Field(default=180, ge=7)
+    traces_days: int = Field(default=90, ge=7)
+    feed_entries_days: int = Field(default=90, ge=7)
+    outbox_days: int = Field(default=30, ge=1)
+
+
 class Policy(_Frozen):
-    """policy.yaml: level → channels, retries, deadlines."""
+    """policy.yaml: level → channels, retries, deadlines; how long what is kept of people is kept."""
 
     levels: dict[Level, LevelPolicy]
     quiet_from_hour: int = Field(default=22, ge=0, le=23)
@@ -77,6 +88,7 @@ class Policy(_Frozen):
     default_validity_hours: int = 24
     future_tolerance_s: int = 300
     merge_within_minutes: int = Field(default=120, ge=0)
+    retention: Retention = Retention()
 
     def quiet_until(self, now: datetime) -> datetime | None:
         """The end of the quiet hours that `now` lies in; None where it lies in none."""

@@ -94,6 +94,11 @@ class Store:
             yield tx
             await tx.rollback()
 
+    async def tidy(self) -> bool:
+        """On SQLite: what was written over or deleted stands no more in the log beside the file either. False where somebody
+        was reading for so long that it has to be done another time. PostgreSQL's vacuum does its own."""
+        return self._one_writer is None or await self._one_writer.tidy()
+
     async def close(self) -> None:
         await self._engine.dispose()
         if self._one_writer is not None:

@@ -1,4 +1,4 @@
-"""Sealed columns: AES-GCM over phones and secrets, and a keyed hash to find a phone without opening it.
+"""Sealed columns: AES-GCM over phones, homes and secrets, and a keyed hash to find a phone without opening it.
 
 The same key signs what must be known as ours wherever it lies (Ed25519).
 
@@ -11,12 +11,14 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
+import struct
 
 from cryptography.exceptions import InvalidSignature, InvalidTag
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 _NONCE = 12
+_PLACE = struct.Struct("<dd")
 
 
 class WrongKey(Exception):
@@ -38,8 +40,22 @@ class Seal:
         self._signing = Ed25519PrivateKey.from_private_bytes(hashlib.sha256(b"mingluo.sign" + key).digest())
 
     def seal(self, text: str) -> bytes:
+        return self._shut(text.encode())
+
+    def seal_place(self, lat: float, lon: float) -> bytes:
+        return self._shut(_PLACE.pack(lat, lon))
+
+    def open_place(self, sealed: bytes) -> tuple[float, float]:
+        """Latitude and longitude, to the last bit as they were; raises WrongKey as `open` does."""
+        try:
+            lat, lon = _PLACE.unpack(self._cipher.decrypt(sealed[:_NONCE], sealed[_NONCE:], None))
+        except (InvalidTag, ValueError, struct.error):
+            raise WrongKey("密封密钥打不开登记册中的位置：密钥换过，或数据被改动") from None
+        return lat, lon
+
+    def _shut(self, plain: bytes) -> bytes:
         nonce = os.urandom(_NONCE)
-        return nonce + self._cipher.encrypt(nonce, text.encode(), None)
+        return nonce + self._cipher.encrypt(nonce, plain, None)
 
     def open(self, sealed: bytes) -> str:
         """Raises WrongKey where another key sealed it, or a byte was changed."""

@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from functools import partial
 from pathlib import Path
 from threading import Thread
@@ -92,6 +92,11 @@ class OneWriter:
         done.add_done_callback(lambda _: self._turn.release())
         return await asyncio.shield(done)
 
+    async def tidy(self) -> bool:
+        """Empties the write-ahead log into the file; False where a reader kept it."""
+        async with self._turn:
+            return await asyncio.to_thread(_emptied, str(self._engine.url.database))
+
     async def close(self) -> None:
         """The last to close: whoever gave up in the middle of a statement left a thread at the file, and what it brings is
         for a loop that must still be there."""
@@ -165,6 +170,12 @@ def _transaction(connection: sqlite3.Connection, work: Callable[[sqlite3.Connect
     return result
 
 
+def _emptied(path: str) -> bool:
+    with closing(sqlite3.connect(path, timeout=BUSY_MS / 1000, isolation_level=None)) as connection:
+        busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        return not busy
+
+
 def _set_pragmas(connection: Any) -> None:
     cursor = connection.cursor()
     _write_ahead(cursor)
@@ -173,6 +184,7 @@ def _set_pragmas(connection: Any) -> None:
         f"busy_timeout={BUSY_MS}",
         "foreign_keys=ON",
         "recursive_triggers=ON",
+        "secure_delete=ON",  # who was erased must not lie on in free pages
     ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()

@@ -1,4 +1,4 @@
-"""What people write back by SMS (上行短信): kept as it came, once each, and never changed. Phones are sealed.
+"""What people write back by SMS (上行短信): kept as it came, once each, and never changed. Phones and words are sealed.
 
 It must survive a provider that pushes the same thing again, alone or together with something new.
 """
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import RowMapping, func, select
 
 from dispatcher.store.engine import Tx, storable, upsert
 from dispatcher.store.sealed import Seal
@@ -38,7 +38,7 @@ class Heard:
     last_at: datetime | None
 
 
-_NAMES = ("at", "channel", "provider", "number", "phone", "phone_index", "text", "sent_at", "dest_code")
+_NAMES = ("at", "channel", "provider", "number", "phone", "phone_index", "text", "words", "sent_at", "dest_code")
 
 
 async def keep(tx: Tx, seal: Seal, heard: Sequence[Uplink]) -> int:
@@ -63,7 +63,8 @@ def _values(seal: Seal, one: Uplink) -> tuple[object, ...]:
         storable(one.number)[:128],
         seal.seal(phone),
         seal.index(phone),
-        storable(one.text),
+        "",
+        seal.seal(storable(one.text)),
         one.sent_at,
         storable(one.dest_code)[:64],
     )
@@ -72,9 +73,16 @@ def _values(seal: Seal, one: Uplink) -> tuple[object, ...]:
 async def from_phone(tx: Tx, seal: Seal, phone: str) -> list[Uplink]:
     """Everything one phone (E.164) wrote, oldest first."""
     c = uplinks.c
-    names = [c.at, c.channel, c.provider, c.number, c.text, c.sent_at, c.dest_code]
+    names = [c.at, c.channel, c.provider, c.number, c.text, c.words, c.sent_at, c.dest_code]
     found = await tx.execute(select(*names).where(c.phone_index == seal.index(phone)).order_by(c.id))
-    return [Uplink(phone=phone, **row) for row in found.mappings()]
+    return [_read(seal, phone, row) for row in found.mappings()]
+
+
+def _read(seal: Seal, phone: str, row: RowMapping) -> Uplink:
+    """What came before words were sealed stands in `text`."""
+    said = row["text"] if row["words"] is None else seal.open(row["words"])
+    plain = {name: row[name] for name in ("at", "channel", "provider", "number", "sent_at", "dest_code")}
+    return Uplink(phone=phone, text=said, **plain)
 
 
 async def heard(tx: Tx) -> Heard:

@@ -110,17 +110,17 @@ def too_large() -> Problem:
 
 def _last_resort(request: web.Request, error: Exception) -> Problem:
     if database_is_away(error):
-        log.warning("数据库暂时不可用，已请对方稍后再来", path=request.path, error=type(error).__name__)
+        log.warning("数据库暂时不可用，已请对方稍后再来", path=_place(request), error=type(error).__name__)
         return Problem(503, "unavailable", "数据库暂时不可用，请稍后原样重发", headers={"Retry-After": RETRY_AFTER_S})
     number = uuid.uuid4().hex[:12]
-    log.exception("处理请求时出错", number=number, method=request.method, path=request.path)
+    log.exception("处理请求时出错", number=number, method=request.method, path=_place(request))
     return Problem(500, "internal", f"服务内部出错，已记录，编号 {number}：请把编号告诉维护人员", more={"id": number})
 
 
 def _cut(request: web.Request, error: Exception) -> web.StreamResponse:
     """The answer is under way: nothing can be said any more, but its end must not look like one."""
     if not isinstance(error, ConnectionResetError):
-        log.warning("一个流没有发完就断了", path=request.path, error=type(error).__name__)
+        log.warning("一个流没有发完就断了", path=_place(request), error=type(error).__name__)
     if request.transport is not None:
         request.transport.abort()
     raise ConnectionResetError("the answer was cut") from error
@@ -138,4 +138,10 @@ def _shown(request: web.Request, problem: Problem) -> web.Response:
         return web.Response(
             status=problem.status, text=page, content_type="text/html", charset="utf-8", headers=problem.headers
         )
-    return answer(problem, request.path)
+    return answer(problem, _place(request))
+
+
+def _place(request: web.Request) -> str:
+    """The path, without what only a provider knows of its callback's address."""
+    token = request.match_info.get("token")
+    return f"{request.path.removesuffix(token)}…" if token else request.path

@@ -33,6 +33,7 @@ from dispatcher.settings import PROJECT, load
 from dispatcher.store import deliveries
 from dispatcher.store.engine import Store, open_store
 from dispatcher.store.packing import FrozenRow
+from dispatcher.store.sealed import Seal
 
 pytestmark = pytest.mark.timeout(180)
 FEW = People(officers=700)
@@ -153,7 +154,7 @@ async def test_audiences_are_asked_for_with_a_new_shape_every_time(yard: Yard) -
     ground = await yard.ground(EMBEDDED, People(officers=700, residents=900))
     store = open_store(ground.url)
     try:
-        register = await load_register(store)
+        register = await load_register(store, Seal(bytes(32)))
     finally:
         await store.close()
     message = decode(Bulletin().body(datetime.now(UTC)), CONTENT_TYPE, load({}).hazards).message

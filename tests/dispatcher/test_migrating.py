@@ -142,8 +142,17 @@ async def test_the_services_own_account_may_add_to_the_record_and_do_no_more(pos
                 await tx.execute(insert(table).values(row))
         store = open_store(services)
         for table in RECORD:
-            for statement in (update(table).values({COLUMN.get(table, "code"): "forged"}), delete(table)):
-                assert "permission denied" in await refused(store, statement), table.name
+            assert "permission denied" in await refused(
+                store, update(table).values({COLUMN.get(table, "code"): "forged"})
+            )
+            if table is not uplinks:
+                assert "permission denied" in await refused(store, delete(table)), table.name
+        async with store.begin() as tx:  # what was kept long enough may go
+            await tx.execute(insert(facts).values(name="uplinks_leave", value=""))
+            await tx.execute(delete(uplinks))
+            await tx.execute(delete(facts))
+            await tx.execute(update(attempts).values(trace=""))
+            await tx.execute(update(questions).values(trace=""))
         async with store.begin() as tx:
             audit_log.append(tx, AT, audit_log.Act(actor="system", action="added", subject="x", detail={}))
             await tx.execute(insert(facts).values(name="n", value="v"))
@@ -175,6 +184,29 @@ async def test_what_was_recorded_cannot_be_deleted(store: Store, table: Table) -
     await kept(store, table)
     assert "append-only" in await refused(store, delete(table))
     assert len(await there(store, table)) == 1
+
+
+@pytest.mark.parametrize("table", [attempts, questions], ids=["attempts", "questions"])
+async def test_a_trace_may_be_emptied_and_neither_rewritten_nor_anything_beside_it(store: Store, table: Table) -> None:
+    async with store.begin() as tx:
+        await tx.execute(insert(table).values(RECORD[table] | {"trace": "POST Messages.json"}))
+    for forged in ({"trace": "POST"}, {"trace": "", "reason": "forged"}, {"trace": "", "ended_at": AT.replace(hour=1)}):
+        assert "append-only" in await refused(store, update(table).values(forged))
+    async with store.begin() as tx:
+        await tx.execute(update(table).values(trace=""))
+    (left,) = await there(store, table)
+    assert left["trace"] == ""
+    assert {name: left[name] for name in RECORD[table]} == RECORD[table] | {"trace": ""}
+
+
+async def test_what_people_wrote_back_goes_only_by_its_door(store: Store) -> None:
+    await kept(store, uplinks)
+    assert "append-only" in await refused(store, delete(uplinks))
+    async with store.begin() as tx:
+        await tx.execute(insert(facts).values(name="uplinks_leave", value=""))
+        await tx.execute(delete(uplinks))
+        await tx.execute(delete(facts).where(facts.c.name == "uplinks_leave"))
+    assert await there(store, uplinks) == []
 
 
 @every_record

@@ -88,11 +88,11 @@ def residents() -> list[ResidentRow]:
 
 async def filled(store: Store, sheets: Sheets = SMALL) -> Register:
     await importing.put(store, SEAL, sheets)
-    return await load(store)
+    return await load(store, SEAL)
 
 
 async def test_an_empty_database_is_an_empty_register(store: Store) -> None:
-    register = await load(store)
+    register = await load(store, SEAL)
     assert (register.version, register.city, register.synthetic, register.officers) == (0, "", False, {})
     assert len(register.residents.id) == 0
 
@@ -142,10 +142,10 @@ async def test_residents_stand_sorted_by_village_in_at_most_32_bytes_each_withou
 
 async def test_the_register_is_read_anew_only_when_its_version_moved(store: Store) -> None:
     first = await filled(store)
-    assert await current(store, first) is first
+    assert await current(store, SEAL, first) is first
     async with store.begin() as tx:
         assert await rows.bump_version(tx) == 2
-    second = await current(store, first)
+    second = await current(store, SEAL, first)
     assert (second.version, first.version) == (2, 1)
 
 
@@ -153,17 +153,17 @@ async def test_one_invented_resident_makes_the_register_synthetic(sqlite_store: 
     areas = [row._replace(synthetic=False) for row in SMALL.tables[AreaRow] if isinstance(row, AreaRow)]
     real = Sheets(tables={AreaRow: areas}, residents=people(resident(1)))
     await importing.put(sqlite_store, SEAL, real)
-    assert not (await load(sqlite_store)).synthetic
+    assert not (await load(sqlite_store, SEAL)).synthetic
     await importing.put(
         sqlite_store, SEAL, replace(real, residents=people(resident(1), resident(2, synthetic=True, opt_in=False)))
     )
-    assert (await load(sqlite_store)).synthetic
+    assert (await load(sqlite_store, SEAL)).synthetic
 
 
 async def test_a_resident_of_a_village_nobody_knows_stops_the_load_in_words(sqlite_store: Store) -> None:
     await importing.put(sqlite_store, SEAL, Sheets(tables={}, residents=people(resident(1))))
     with pytest.raises(BrokenRegister, match="360827100001"):
-        await load(sqlite_store)
+        await load(sqlite_store, SEAL)
 
 
 async def test_phones_are_found_for_those_who_are_to_be_told(store: Store) -> None:
@@ -247,7 +247,7 @@ async def test_a_load_that_fails_half_way_leaves_the_last_good_register(store: S
     twice = people(resident(1), resident(1))
     with pytest.raises(Exception, match=r"(?i)unique"):
         await importing.put(store, SEAL, replace(SMALL, residents=twice))
-    after = await load(store)
+    after = await load(store, SEAL)
     assert after.version == before.version
     assert len(after.residents.id) == len(before.residents.id)
     assert after.officers == before.officers
@@ -278,4 +278,4 @@ async def test_a_ring_of_gateways_does_not_hang_the_start(sqlite_store: Store) -
         for row in SHEETS.tables[GatewayRow]
     ]
     await importing.put(sqlite_store, SEAL, replace(SHEETS, tables={**SHEETS.tables, GatewayRow: ring}))
-    assert (await load(sqlite_store)).gateways["GW360827102"].villages
+    assert (await load(sqlite_store, SEAL)).gateways["GW360827102"].villages

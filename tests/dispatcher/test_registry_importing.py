@@ -125,9 +125,9 @@ async def test_a_dry_run_counts_what_would_change_and_changes_nothing(store: Sto
     assert counts["terminals"] == (1, 0, 1, 0)
     assert counts["residents"] == (0, 1, 0, 0)
     assert counts["areas"] == (0, 0, 0, 4)
-    assert (await load(store)).officers["JA1"].name == "张三"
+    assert (await load(store, SEAL)).officers["JA1"].name == "张三"
     assert isinstance(await import_folder(store, SEAL, order), Imported)
-    assert (await load(store)).officers["JA1"].name == "张三丰"
+    assert (await load(store, SEAL)).officers["JA1"].name == "张三丰"
 
 
 async def test_a_table_without_a_file_stays_as_it_is(sqlite_store: Store, folder: Path) -> None:
@@ -137,7 +137,7 @@ async def test_a_table_without_a_file_stays_as_it_is(sqlite_store: Store, folder
     edit(folder / "officers.csv", "张三", "王五")
     done = await import_folder(sqlite_store, SEAL, Order(folder=folder, production=True))
     assert [one.table for one in done.differences] == ["officers"]
-    register = await load(sqlite_store)
+    register = await load(sqlite_store, SEAL)
     assert register.officers["JA1"].name == "王五"
     assert len(register.posts) == 2
     assert len(register.residents.id) == 1
@@ -280,13 +280,13 @@ async def test_production_takes_no_synthetic_row_and_no_number_of_nobody(sqlite_
         ("offices.csv", 2, "synthetic"),
     ]
     await import_folder(sqlite_store, SEAL, Order(folder=folder, production=False))
-    assert (await load(sqlite_store)).synthetic
+    assert (await load(sqlite_store, SEAL)).synthetic
 
 
 async def test_two_imports_at_once_do_not_mix(sqlite_store: Store) -> None:
     with pytest.raises(RegisterMoved, match="请重新导入"):
         await put(sqlite_store, SEAL, VALLEY, after=4)
-    assert (await load(sqlite_store)).version == 0
+    assert (await load(sqlite_store, SEAL)).version == 0
 
 
 def test_a_fault_of_a_row_in_the_database_says_so() -> None:

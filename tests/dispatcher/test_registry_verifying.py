@@ -29,7 +29,7 @@ async def _loaded(url: str) -> Register:
     try:
         wish = sample.Wish(gateways_at="http://127.0.0.1:9", endpoints_at="http://127.0.0.1:9", residents=300)
         await put(store, Seal(b"k" * 32), sample.make(JIAN, wish))
-        return await load(store)
+        return await load(store, Seal(b"k" * 32))
     finally:
         await store.close()
 

@@ -13,9 +13,11 @@ from dispatcher.store.chunks import Holder
 from dispatcher.store.deliveries import Attempt, Settled
 from dispatcher.store.engine import Store
 from dispatcher.store.packing import unpack
+from dispatcher.store.sealed import Seal
 from dispatcher.store.warnings import WarningRow
 from tests.city import NOW, both, gateways, people, red, released
 
+SEAL = Seal(bytes(32))
 HOLDER = Holder(node="node-1", epoch=1)
 FATES = {
     DeliveryState.DELIVERED: 5,
@@ -46,7 +48,7 @@ async def half_sent(store: Store) -> WarningRow:
 
 async def test_every_planned_row_stands_in_exactly_one_column(store: Store) -> None:
     warning = await half_sent(store)
-    found = await reporting.summary(store, await registers.load(store), warning.id)
+    found = await reporting.summary(store, await registers.load(store, SEAL), warning.id)
     assert found is not None
     assert found.channels == {
         "sms": Cell(waiting=29, under_way=3, delivered=5, missed=1, failed=2),
@@ -59,7 +61,7 @@ async def test_every_planned_row_stands_in_exactly_one_column(store: Store) -> N
 
 async def test_a_county_holds_what_its_townships_hold(store: Store) -> None:
     warning = await half_sent(store)
-    found = await reporting.summary(store, await registers.load(store), warning.id)
+    found = await reporting.summary(store, await registers.load(store, SEAL), warning.id)
     assert found is not None
     assert [(place.code, place.total.planned, place.total.delivered) for place in found.counties] == [("360827", 40, 5)]
     assert [(place.code, place.total.failed) for place in found.townships] == [("360827102", 2)]
@@ -67,7 +69,7 @@ async def test_a_county_holds_what_its_townships_hold(store: Store) -> None:
 
 async def test_the_times_are_those_of_the_first_and_the_last_accepted_try(store: Store) -> None:
     warning = await half_sent(store)
-    found = await reporting.summary(store, await registers.load(store), warning.id)
+    found = await reporting.summary(store, await registers.load(store, SEAL), warning.id)
     assert found is not None
     assert found.times.first_sent == NOW + timedelta(seconds=1)
     assert found.times.last_sent == NOW + timedelta(seconds=2)
@@ -78,7 +80,7 @@ async def test_the_times_are_those_of_the_first_and_the_last_accepted_try(store:
 
 async def test_a_refusal_is_named_and_a_row_without_a_reason_is_not_excused(store: Store) -> None:
     warning = await half_sent(store)
-    found = await reporting.summary(store, await registers.load(store), warning.id)
+    found = await reporting.summary(store, await registers.load(store, SEAL), warning.id)
     assert found is not None
     assert {(one.channel, one.state, one.code, one.rows) for one in found.troubles} == {
         ("sms", DeliveryState.FAILED, "21211", 2),
@@ -95,7 +97,7 @@ async def test_the_entries_of_a_large_warning_come_page_by_page_and_none_twice(s
 
 
 async def test_a_warning_nobody_knows_has_no_summary(store: Store) -> None:
-    assert await reporting.summary(store, await registers.load(store), "0" * 32) is None
+    assert await reporting.summary(store, await registers.load(store, SEAL), "0" * 32) is None
 
 
 async def test_who_was_let_go_stays_known_when_all_is_settled_or_withdrawn(store: Store) -> None:

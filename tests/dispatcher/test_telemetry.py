@@ -146,3 +146,19 @@ def test_the_metrics_are_prometheus_text_and_ours_alone() -> None:
     families = [line.split()[2] for line in metrics().decode().splitlines() if line.startswith("# TYPE")]
     assert "mingluo_rejects_total" in families
     assert [name for name in families if not name.startswith("mingluo_")] == []
+
+
+@pytest.mark.parametrize(
+    "spelt",
+    [
+        "154 1234 5678",
+        "+86 154-1234-5678",
+        "154.1234.5678",
+        "１５４１２３４５６７８",
+        "%2215412345678%22",
+        "%2C8615412345678",
+    ],
+)
+def test_a_number_that_is_spelt_otherwise_is_masked_too(spelt: str) -> None:
+    assert "1234" not in mask(spelt)
+    assert "１２３４" not in mask(spelt)

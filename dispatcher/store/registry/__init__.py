@@ -1,8 +1,9 @@
 """The register in the database: who and what is where.
 
 `rows.py` is its form in files and in the sample, phones readable; `writing.py` replaces tables whole, so that a broken
-import leaves the last good register; `reading.py` fills the memory and opens no phone; `opening.py` opens them, only
-for those who are to be told or an export; `comparing.py` says what an import would change.
+import leaves the last good register; `reading.py` fills the memory and opens homes, but no phone; `opening.py` opens
+phones, only for those who are to be told or an export; `homes.py` seals where people live; `comparing.py` says what an
+import would change.
 """
 
 from dispatcher.store.registry.comparing import (

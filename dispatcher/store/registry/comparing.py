@@ -1,23 +1,26 @@
 """What an import would change, counted before it changes anything.
 
 It must not need a second register in memory: residents are compared by a fingerprint each, and no phone of
-theirs is opened.
+theirs is opened; their homes are.
 """
 
 from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import select
 
 from dispatcher.store.engine import Tx
+from dispatcher.store.registry import homes
 from dispatcher.store.registry.opening import exported
 from dispatcher.store.registry.rows import TABLE_OF, ResidentRow, ResidentRows, Row, Sheets
 from dispatcher.store.sealed import Seal
 from dispatcher.store.tables import residents
 
 _RESIDENT_FIELDS = tuple("phone_index" if name == "phone" else name for name in ResidentRow._fields)
+_LAT = _RESIDENT_FIELDS.index("lat")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,11 +45,16 @@ async def differences(tx: Tx, seal: Seal, sheets: Sheets) -> list[Difference]:
     return found
 
 
-async def resident_fingerprints(tx: Tx) -> dict[int, int]:
+async def resident_fingerprints(tx: Tx, seal: Seal) -> dict[int, int]:
     """Id → a number that changes with the row; of this process only."""
-    columns = [residents.c[name] for name in _RESIDENT_FIELDS]
+    columns = [residents.c[name] for name in (*_RESIDENT_FIELDS, "position")]
     async with tx.stream(select(*columns)) as stream:
-        return {row[0]: hash(tuple(row)) async for row in stream}
+        return {row[0]: hash(_as_in_a_file(seal, tuple(row))) async for row in stream}
+
+
+def _as_in_a_file(seal: Seal, row: tuple[Any, ...]) -> tuple[Any, ...]:
+    *before, lat, lon = row[: _LAT + 2]
+    return (*before, *homes.opened(seal, lat, lon, row[-1]), *row[_LAT + 2 : -1])
 
 
 async def resident_villages(tx: Tx) -> set[str]:

@@ -14,6 +14,7 @@ from itertools import islice
 from typing import Any, Final
 
 import structlog
+from sqlalchemy import Row as SqlRow
 from sqlalchemy import Select, Table, any_, bindparam, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
@@ -21,11 +22,13 @@ from dispatcher.model import Channel, Level, Post, Target, TargetKind
 from dispatcher.states import GatewayState
 from dispatcher.store import tables as t
 from dispatcher.store.engine import Tx
-from dispatcher.store.registry.rows import TABLE_OF, ResidentRow, Row
+from dispatcher.store.registry import homes
+from dispatcher.store.registry.rows import TABLE_OF, OfficerRow, ResidentRow, Row
 from dispatcher.store.sealed import Seal, WrongKey
 
 log = structlog.get_logger()
 
+Reader = Callable[[Any, Seal], object]
 _BATCH = 1_000
 _PAGE = 20_000
 _WITH_PHONE: Final = {TargetKind.OFFICER: t.officers, TargetKind.OFFICE: t.offices, TargetKind.RESIDENT: t.residents}
@@ -146,22 +149,35 @@ async def exported(tx: Tx, seal: Seal, kind: type[Row]) -> list[Row]:
     """Every row of one small table, by key, phones and secrets opened."""
     table = TABLE_OF[kind]
     columns = [table.c[name] for name in kind._fields]
+    if kind is OfficerRow:
+        columns.append(table.c.position)
     found = await tx.execute(select(*columns).order_by(*table.primary_key.columns))
     readers = [_READERS.get(name) for name in kind._fields]
-    return [
-        kind._make(read(value, seal) if read else value for read, value in zip(readers, row, strict=True))
-        for row in found
-    ]
+    return [_read(seal, kind, readers, row) for row in found]
+
+
+def _read(seal: Seal, kind: type[Row], readers: Sequence[Reader | None], found: SqlRow[Any]) -> Row:
+    values = found[: len(readers)]
+    row = kind._make(read(value, seal) if read else value for read, value in zip(readers, values, strict=True))
+    if not isinstance(row, OfficerRow):
+        return row
+    lat, lon = homes.opened(seal, row.lat, row.lon, found.position)
+    return row._replace(lat=lat, lon=lon)
 
 
 async def resident_rows(tx: Tx, seal: Seal) -> AsyncIterator[list[ResidentRow]]:
-    """Everybody, by id, phones opened, a page at a time."""
+    """Everybody, by id, phones and homes opened, a page at a time."""
     c = t.residents.c
-    columns = [c[name] for name in ResidentRow._fields]
+    columns = [*(c[name] for name in ResidentRow._fields), c.position]
     last = -1
     while rows := (await tx.execute(select(*columns).where(c.id > last).order_by(c.id).limit(_PAGE))).all():
-        yield [ResidentRow(*row)._replace(phone=seal.open(row.phone)) for row in rows]
+        yield [_resident(seal, row) for row in rows]
         last = rows[-1].id
+
+
+def _resident(seal: Seal, row: SqlRow[Any]) -> ResidentRow:
+    lat, lon = homes.opened(seal, row.lat, row.lon, row.position)
+    return ResidentRow._make(row[:-1])._replace(phone=seal.open(row.phone), lat=lat, lon=lon)
 
 
 @contextmanager
@@ -205,7 +221,7 @@ def _read_secrets(sealed: Any, seal: Seal) -> tuple[str, ...]:
     return tuple(seal.open(sealed).split("\n"))
 
 
-_READERS: Final[dict[str, Callable[[Any, Seal], object]]] = {
+_READERS: Final[dict[str, Reader]] = {
     "phone": lambda value, seal: seal.open(value),
     "secrets": _read_secrets,
     "post": lambda value, _seal: Post(value),

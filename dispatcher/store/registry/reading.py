@@ -1,4 +1,4 @@
-"""The register as memory wants it: the words of `model.py`, no phone opened, residents by page as columns.
+"""The register as memory wants it: the words of `model.py`, no phone opened but every home, residents by page as columns.
 
 It must stay fast and small with a million residents (keyset pages, no offset) and never hand out half an import: the
 caller reads all of it inside one `store.read()` and calls `hold_still` first. A code stands in memory once, however many
@@ -31,6 +31,8 @@ from dispatcher.model import (
 from dispatcher.states import GatewayState
 from dispatcher.store import tables as t
 from dispatcher.store.engine import Tx
+from dispatcher.store.registry import homes
+from dispatcher.store.sealed import Seal
 
 _PAGE = 10_000
 """Rows that stand in memory as objects before they become numbers in arrays: a few megabytes."""
@@ -97,15 +99,15 @@ async def areas(tx: Tx) -> list[AdminArea]:
     ]
 
 
-async def officers(tx: Tx) -> list[Officer]:
+async def officers(tx: Tx, seal: Seal) -> list[Officer]:
     c = t.officers.c
-    wanted = select(c.id, c.name, c.home_code, c.lat, c.lon, c.roles, c.phone_index).order_by(c.id)
+    wanted = select(c.id, c.name, c.home_code, c.lat, c.lon, c.position, c.roles, c.phone_index).order_by(c.id)
     return [
         Officer(
             id=intern(row.id),
             name=row.name,
             home_code=intern(row.home_code),
-            home=Point(row.lat, row.lon),
+            home=Point(*homes.opened(seal, row.lat, row.lon, row.position)),
             roles=row.roles,
             phone_index=row.phone_index,
         )
@@ -199,19 +201,21 @@ async def count_told_residents(tx: Tx) -> int:
     )
 
 
-async def resident_pages(tx: Tx) -> AsyncIterator[ResidentPage]:
+async def resident_pages(tx: Tx, seal: Seal) -> AsyncIterator[ResidentPage]:
     c = t.residents.c
-    wanted = select(c.id, c.village_code, c.lat, c.lon, c.phone_index, c.groups, c.risk_tags).where(c.opt_in)
+    names = [c.id, c.village_code, c.lat, c.lon, c.position, c.phone_index, c.groups, c.risk_tags]
+    wanted = select(*names).where(c.opt_in)
     last = -1
     while rows := (await tx.execute(wanted.where(c.id > last).order_by(c.id).limit(_PAGE))).all():
         columns = tuple(zip(*rows, strict=True))
+        lat, lon = zip(*[homes.opened(seal, *home) for home in zip(*columns[2:5], strict=True)], strict=True)
         yield ResidentPage(
             id=columns[0],
             village_code=columns[1],
-            lat=columns[2],
-            lon=columns[3],
-            phone_index=columns[4],
-            groups=columns[5],
-            risk_tags=columns[6],
+            lat=lat,
+            lon=lon,
+            phone_index=columns[5],
+            groups=columns[6],
+            risk_tags=columns[7],
         )
         last = columns[0][-1]

@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator, Sequence
 from sqlalchemy import Table, delete, insert, text
 
 from dispatcher.store.engine import Tx
-from dispatcher.store.registry.rows import TABLE_OF, ResidentRow, ResidentRows, Row, Sheets
+from dispatcher.store.registry import homes
+from dispatcher.store.registry.rows import TABLE_OF, OfficerRow, ResidentRow, ResidentRows, Row, Sheets
 from dispatcher.store.sealed import Seal
 from dispatcher.store.tables import residents
 
@@ -67,6 +68,8 @@ def _sealed(seal: Seal, row: Row) -> dict[str, object]:
         values["phone"] = seal.seal(values["phone"])
     if "secrets" in values:
         values["secrets"] = seal.seal("\n".join(values["secrets"]))
+    if isinstance(row, OfficerRow):
+        values["lat"], values["lon"], values["position"] = homes.shut(seal, row.lat, row.lon)
     return values
 
 
@@ -83,8 +86,11 @@ async def _fill_residents(tx: Tx, seal: Seal, rows: ResidentRows, tell: Tell) ->
 
 def _next_sealed(seal: Seal, pages: Iterator[Sequence[ResidentRow]]) -> list[tuple[object, ...]]:
     """The next page in the order of the table's columns; empty after the last."""
-    shut, index = seal.seal, seal.index
-    return [(number, name, shut(phone), index(phone), *rest) for number, name, phone, *rest in next(pages, ())]
+    rows = []
+    for number, name, phone, village, lat, lon, *rest in next(pages, ()):
+        rough_lat, rough_lon, position = homes.shut(seal, lat, lon)
+        rows.append((number, name, seal.seal(phone), seal.index(phone), village, rough_lat, rough_lon, *rest, position))
+    return rows
 
 
 async def _bulk(tx: Tx, rows: list[tuple[object, ...]]) -> None:

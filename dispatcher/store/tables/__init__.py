@@ -1,8 +1,9 @@
 """The schema, once: Alembic's migrations are compared with it on SQLite and PostgreSQL.
 
 `audit`, `events`, `attempts`, `questions`, `receipts`, `signatures` and `uplinks` are append-only (triggers in the migrations;
-on PostgreSQL the service's own role may only add to them). Phones and secrets are sealed columns (`store/sealed.py`): bytes to
-the database, text to us. Times are UTC; the database never sees a naive one.
+on PostgreSQL the service's own role may only add to them; what may leave all the same stands in `ledger.py`). Phones, homes,
+what people write back and secrets are sealed columns (`store/sealed.py`): bytes to the database, text to us. Times are UTC;
+the database never sees a naive one.
 """
 
 from dispatcher.store.tables.accounts import accounts, codes, sessions, signatures, throttles, tokens
@@ -22,6 +23,7 @@ from dispatcher.store.tables.register import (
     areas,
     branches,
     endpoints,
+    erasures,
     facts,
     gateways,
     officers,
@@ -47,6 +49,7 @@ __all__ = [
     "codes",
     "deliveries",
     "endpoints",
+    "erasures",
     "events",
     "facts",
     "feed_entries",

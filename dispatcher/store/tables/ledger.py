@@ -1,4 +1,7 @@
-"""The ledger: chunks, deliveries, and the append-only record of tries, questions, receipts, uplinks and events."""
+"""The ledger: chunks, deliveries, and the append-only record of tries, questions, receipts, uplinks and events.
+
+Two things may go out of that record, by triggers' doors: a trace is emptied, an uplink is deleted (`store/retaining.py`).
+"""
 
 from __future__ import annotations
 
@@ -80,7 +83,9 @@ attempts = Table(
     Column("reason", Text, nullable=False),
     Column("provider_ref", Text, nullable=False),
     Column("possible_duplicate", Boolean, nullable=False),
-    Column("trace", Text, nullable=False),  # what went over the wire, secrets blotted; '' where nothing was kept
+    Column(
+        "trace", Text, nullable=False
+    ),  # what went over the wire, secrets blotted; '' where nothing was, or is any more
     Index("ix_attempts_pushes", "target", "started_at", sqlite_where=PUSHED, postgresql_where=PUSHED),
 )
 
@@ -98,6 +103,7 @@ questions = Table(
     Column("reason", Text, nullable=False),
     Column("trace", Text, nullable=False),  # the packets, secrets blotted
     Index("ix_questions_target", "target", "started_at"),
+    Index("ix_questions_warning_id", "warning_id"),
 )
 
 receipts = Table(
@@ -125,9 +131,10 @@ uplinks = Table(
     Column("number", String(128), nullable=False),  # the provider's own for it
     Column("phone", LargeBinary, nullable=False),  # sealed
     Column("phone_index", Big, nullable=False),  # blind index, as in the register
-    Column("text", Text, nullable=False),
+    Column("text", Text, nullable=False),  # '' where it is sealed in `words`; only rows from before stand open
     Column("sent_at", Instant),  # as the provider says; None where it cannot be read
     Column("dest_code", String(64), nullable=False),
+    Column("words", LargeBinary),  # sealed
     Index("uq_uplinks_number", "provider", "number", unique=True),
     Index("ix_uplinks_phone_index", "phone_index"),
 )

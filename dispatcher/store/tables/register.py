@@ -1,4 +1,7 @@
-"""The register: who and what is where."""
+"""The register: who and what is where.
+
+Of a home, lat and lon are rough (a hundredth of a degree); the exact place is sealed in `position` (`store/registry/homes.py`).
+"""
 
 from __future__ import annotations
 
@@ -47,6 +50,7 @@ officers = Table(
     Column("roles", Integer, nullable=False),  # bits in the order of model.ROLES
     Column("party_member", Boolean, nullable=False),
     Column("synthetic", Boolean, nullable=False),
+    Column("position", LargeBinary),  # sealed; see above
     Index("ix_officers_phone_index", "phone_index"),
 )
 
@@ -73,6 +77,7 @@ residents = Table(
     Column("risk_tags", SmallInteger, nullable=False),  # bits in the order of model.RISK_TAGS
     Column("opt_in", Boolean, nullable=False),
     Column("synthetic", Boolean, nullable=False),
+    Column("position", LargeBinary),  # sealed; see above
     Index("ix_residents_phone_index", "phone_index"),
 )
 
@@ -85,6 +90,15 @@ offices = Table(
     Column("phone", LargeBinary, nullable=False),  # sealed
     Column("phone_index", Big, nullable=False),
     Column("synthetic", Boolean, nullable=False),
+)
+
+erasures = Table(
+    "erasures",
+    metadata,
+    Column(
+        "target", String(48), primary_key=True
+    ),  # asked to be erased, and is still on the list of a warning in force
+    Column("asked_at", Instant, nullable=False),
 )
 
 subscriptions = Table(
