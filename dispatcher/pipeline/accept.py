@@ -23,15 +23,16 @@ from dispatcher.intake.decode import decode
 from dispatcher.intake.findings import Decoded
 from dispatcher.intake.judge import Circumstances, judge, verdict_of
 from dispatcher.model import Code, Finding, Kind, Verdict, WarningMessage
-from dispatcher.pipeline import chaining, merging
+from dispatcher.pipeline import chaining, merging, releasing
 from dispatcher.pipeline.chaining import OVER, OVERTAKEN, Company, chain_findings, identity_of, overtaken_on_arrival
 from dispatcher.pipeline.context import Context
-from dispatcher.pipeline.freeze import Frozen, freeze, freeze_cancel, resolve_area, with_expiry
+from dispatcher.pipeline.freeze import freeze, freeze_cancel, resolve_area, with_expiry
 from dispatcher.pipeline.keeping import Arrival, Born, row_of
-from dispatcher.pipeline.withdraw import end, told
+from dispatcher.pipeline.releasing import Ended
 from dispatcher.planning import lane_of
 from dispatcher.settings import Source
-from dispatcher.states import WarningState
+from dispatcher.signing import Act
+from dispatcher.states import WAITING, WarningState
 from dispatcher.store import chunks, events, kin, rejects, warnings
 from dispatcher.store.engine import AlreadyThere, Tx, storable, unique
 from dispatcher.store.events import Event
@@ -156,7 +157,7 @@ async def _before(context: Context, case: _Case) -> WarningRow | None:
 
 def _gives_way(before: WarningRow, case: _Case) -> bool:
     """What an untrusted source sent, and only waits for a person, does not keep out whoever needs none."""
-    waits = before.state == WarningState.HELD and not before.trusted
+    waits = before.state in WAITING and not before.trusted
     return waits and case.source.trusted and before.drill is case.message.drill
 
 
@@ -197,14 +198,10 @@ async def _keep(context: Context, case: _Case) -> Answer:
             await warnings.keep(tx, row, case.message.references)
         if born.state is not WarningState.HELD:
             await warnings.join(tx, [one.id for one in company.every], row.chain_id)
-        await _store_plan(tx, row, born.frozen)
-        await kin.link(tx, row.id, born.kin)
-        superseded = await _overtake(context, tx, row, company)
+        ended = await _release(context, tx, row, born, company)
         await _record(context, tx, row, judged)
-    for warning_id, ended in superseded:
-        told(context, warning_id, ended)
     if born.state is WarningState.APPROVED:
-        context.wake()
+        releasing.tell(context, ended)
     return Answer(
         verdict=judged.verdict,
         code=judged.code,
@@ -260,12 +257,9 @@ async def _decide(context: Context, tx: Tx, case: _Case, judged: _Judged, compan
     overtaken = overtaken_on_arrival(case.message, company)
     if overtaken is not None:
         return Born(state=overtaken)
-    if case.message.kind is Kind.CANCEL and (company.over or not company.told):
+    if releasing.nothing_to_end(case.message, company):
         return Born(state=WarningState.RECEIVED)  # a tombstone: should what it cancels still come, it is not sent
-    for row in company.before:  # first nothing more may leave, then whoever was reached is counted
-        if chaining.ends(case.message.kind, row) is not None:
-            await chunks.hold(tx, row.id)
-            await chunks.end(tx, row.id)
+    await releasing.silence(tx, case.message.kind, company)
     if case.message.kind is not Kind.CANCEL:
         about = (case.message, case.resolved, case.incoming.source)
         company = await merging.with_kin(context, tx, company, about)
@@ -287,24 +281,15 @@ def _arrival(context: Context, case: _Case) -> Arrival:
     )
 
 
-async def _store_plan(tx: Tx, row: WarningRow, frozen: Frozen | None) -> None:
-    if frozen is None:
-        return
-    await warnings.keep_texts(tx, row.id, frozen.plan.texts)
-    await chunks.freeze(tx, row.id, frozen.plan.chunks)
+async def _release(context: Context, tx: Tx, row: WarningRow, born: Born, company: Company) -> Ended:
+    """A source that may lets it go by itself, and that is put down as what it is."""
+    if born.frozen is None:
+        return ()
+    by = releasing.By(account_id="", act=Act.TRUSTED, at=context.now(), detail={"source": row.source})
+    await releasing.keep_plan(tx, row, born.frozen, by)
     await chunks.release(tx, row.id)
-
-
-async def _overtake(context: Context, tx: Tx, row: WarningRow, company: Company) -> list[tuple[str, WarningState]]:
-    """What is issued ends what came before it of its event."""
-    if row.state != WarningState.APPROVED:
-        return []
-    done = []
-    for before in company.before:
-        ended = chaining.ends(row.kind, before)
-        if ended is not None and await end(context, tx, before.id, ended, by=row.id):
-            done.append((before.id, ended))
-    return done
+    await kin.link(tx, row.id, born.kin)
+    return await releasing.overtake(context, tx, row, company)
 
 
 async def _record(context: Context, tx: Tx, row: WarningRow, judged: _Judged) -> None:
@@ -325,7 +310,7 @@ async def _record(context: Context, tx: Tx, row: WarningRow, judged: _Judged) ->
     event = Event(actor=actor, kind=kind, subject=row.id, warning_id=row.id, detail=detail)
     await events.record(tx, now, event, outward=True)
     if row.state == WarningState.APPROVED:
-        by = {"by": f"直通：{row.source}"}
+        by = {"by": f"直通：{row.source}", "plan_hash": row.plan_hash}
         approved = Event(actor=actor, kind="warning.approved", subject=row.id, warning_id=row.id, detail=by)
         await events.record(tx, now, approved, outward=True)
 

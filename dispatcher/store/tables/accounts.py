@@ -78,7 +78,7 @@ signatures = Table(
     Column("warning_id", String(32), nullable=False),
     Column("at", Instant, nullable=False),
     Column("account_id", String(32), nullable=False),
-    Column("act", String(16), nullable=False),  # pipeline.signing.Act
+    Column("act", String(16), nullable=False),  # signing.Act
     Column("plan_hash", String(64), nullable=False),  # of what was before his eyes; '' where nothing was frozen yet
     Column("detail", JSON, nullable=False),
     Index("ix_signatures_warning_id", "warning_id"),
