@@ -82,7 +82,7 @@ def facts_as_signed(row: WarningRow, signatures: Sequence[Signature]) -> Mapping
 
 
 def facts_of(row: WarningRow, texts: Sequence[TextRow], shapes: Sequence[Shape]) -> dict[str, Any]:
-    """All of a warning that leaves the house, is published, or says to whom it goes: in words, or where they are long a hash."""
+    """All of a warning that leaves the house, is published, or says to whom it goes: in words, or as a hash."""
     said, hazard = row.message, row.message.get("hazard") or {}
     return {
         "kind": str(row.kind),

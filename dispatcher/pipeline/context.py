@@ -15,7 +15,6 @@ from dispatcher.states import DeliveryState
 from dispatcher.store.engine import Store
 from dispatcher.store.sealed import Seal
 
-
 PERSONS = 3
 """Acts of persons at the same time: each takes a connection, and a second one to see whether the register is the same."""
 

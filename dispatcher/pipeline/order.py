@@ -3,6 +3,11 @@
     poll        upstream feeds are read when they are due; each alert they list is fetched, and handed to accept
     accept      bytes from a door → judged → kept once: rejected, held, or approved with its audience and plan frozen
     freeze      who is told what, hashed; released at once where the source is trusted
+    draft       an officer's own words, or what is held, become a draft: the first of two persons
+    edit        other words for it; whatever was put forward or signed is void
+    submit      it is put forward: judged again, audience and plan frozen, and hashed
+    approve     a second person signs that hash, and it is released as accept releases
+    send_back   or it goes back to whoever wrote it, with the reason
     (sending)   chunks → slices → providers → results, by `dispatcher/sending/`
     settle      receipts move deliveries forward; what is finished is called finished
     hear        what people write back (上行短信) is kept as it came; nobody says yet what it means
@@ -35,6 +40,11 @@ FLOW = (
     Step(verb="poll", steps=("polling", "intake"), leaves="上游目录的每一条：读到、交付、记下结果"),
     Step(verb="accept", steps=("intake", "approval"), leaves="一条预警：拒收、待核或已批准"),
     Step(verb="freeze", steps=("audience", "planning"), leaves="冻结的名单和方案"),
+    Step(verb="draft", steps=("intake",), leaves="一份草稿，没有名单"),
+    Step(verb="edit", steps=("intake",), leaves="一份草稿，先前的送签和签名作废"),
+    Step(verb="submit", steps=("intake", "audience", "planning"), leaves="待签的名单和方案，及其散列"),
+    Step(verb="approve", steps=("approval", "sending"), leaves="第二个人的签名；放行的方案"),
+    Step(verb="send_back", steps=(), leaves="退回的草稿和理由"),
     Step(verb="settle", steps=("receipts",), leaves="每一行的状态，只进不退"),
     Step(verb="hear", steps=(), leaves="上行短信的原文，各一份"),
     Step(verb="follow", steps=("receipts",), leaves="问来的回执"),

@@ -223,8 +223,9 @@ class Dispatcher:
         """Inserts a chunk's rows: to be sent, or in the state its warning has ended in."""
         live, frozen = await self._desk.load(tx, chunk.warning_id), readable(chunk.packed)
         born = live.ended or self._bar.of(live, chunk.channel)
-        if frozen is None or (born is None and digest(chunk.packed) != chunk.hash):
-            born = (DeliveryState.FAILED, PLAN_CHANGED)
+        if frozen is None or digest(chunk.packed) != chunk.hash:
+            # nobody can tell whose these rows were; and one that names somebody twice must not stop whoever plans
+            born, frozen = born or (DeliveryState.FAILED, PLAN_CHANGED), None
         if born is not None:
             await self._bar.tell(tx, chunk, live, (chunk.size, born))
         serial = await nodes.reserve(tx, "ebd", chunk.size) if chunk.channel == Channel.BROADCAST else 0

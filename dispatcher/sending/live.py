@@ -97,20 +97,7 @@ class Desk:
 
     async def _build(self, tx: Tx, row: WarningRow) -> Live:
         texts = await warnings.texts_of(tx, row.id)
-        header = Header(
-            kind=row.kind,
-            status=row.status,
-            level=row.level or "",
-            drill=row.drill,
-            villages=list(row.area["villages"]),
-            channels=sorted(row.plan["channels"]),
-            expires=stamp(row.expires),
-            broadcast_id=row.broadcast_id,
-            earlier=list(row.plan.get("earlier", ())),
-            texts=[text.body for text in texts.values()],
-            said={name: str(getattr(row, name)) for name in SAID} | {"sender_name": _sender_name(row)},
-        )
-        wrong, changed = await _wrong(tx, row, header, list(texts.values()))
+        wrong, changed = await _wrong(tx, row, list(texts.values()))
         rules = self._policy.levels[Level(row.level or Level.RED)]
         at_night = rules.loudspeakers_at_night or row.kind == Kind.CANCEL or bool(row.message.get("sound_at_night"))
         return Live(
@@ -152,26 +139,52 @@ def _sender_name(row: WarningRow) -> str:
     return str(row.message.get("sender_name") or "")
 
 
-async def _wrong(
-    tx: Tx, row: WarningRow, header: Header, texts: Sequence[TextRow]
-) -> tuple[str, Sequence[Mapping[str, str]]]:
-    """Drill and live first: whoever reads the code shall know that it was not just any word that was changed."""
+Differences = Sequence[Mapping[str, str]]
+
+
+async def not_as_frozen(
+    tx: Tx, row: WarningRow, texts: Sequence[TextRow], signed: Sequence[Signature]
+) -> tuple[str, Differences]:
+    """The code of what is not as it was frozen, and what differs; '' where all is. Drill and live first: whoever reads the code
+    shall know that it was not just any word that was changed."""
+    header = _header(row, texts)
     if _contradicts(row, header.texts):
         return MIXED, ()
     if await chain_says_otherwise(tx, row):
         log.error("演练与实战混在同一条预警链里，拒绝发送", warning_id=row.id, chain_id=row.chain_id)
         return MIXED, ()
-    shapes, signed = await chunks.shapes(tx, row.id), await signatures.of(tx, row.id)
-    facts = signing.facts_as_signed(row, signed)
+    shapes, facts = await chunks.shapes(tx, row.id), signing.facts_as_signed(row, signed)
     changed = signing.differences(facts, texts, signing.facts_of(row, texts, shapes)) if facts else []
     if header_hash(header) != row.header_hash:
         return MIXED if header_hash(other_side(header)) == row.header_hash else PLAN_CHANGED, changed
-    if changed or plan_hash(row.header_hash, [one.hash for one in shapes]) != row.plan_hash:
-        return PLAN_CHANGED, changed
-    if signing.released(row, signed) or await _released_by_the_version_before(tx, row, signed):
-        return "", ()
+    stands = plan_hash(row.header_hash, [one.hash for one in shapes]) == row.plan_hash
+    return "" if stands and not changed else PLAN_CHANGED, changed
+
+
+async def _wrong(tx: Tx, row: WarningRow, texts: Sequence[TextRow]) -> tuple[str, Differences]:
+    signed = await signatures.of(tx, row.id)
+    code, changed = await not_as_frozen(tx, row, texts, signed)
+    if code or signing.released(row, signed) or await _released_by_the_version_before(tx, row, signed):
+        return code, changed
     log.error("没有人签发过，拒绝发送：请立即查明是谁放行的", warning_id=row.id, state=row.state)
     return UNSIGNED, ()
+
+
+def _header(row: WarningRow, texts: Sequence[TextRow]) -> Header:
+    """As it stands in the database now."""
+    return Header(
+        kind=row.kind,
+        status=row.status,
+        level=row.level or "",
+        drill=row.drill,
+        villages=list(row.area["villages"]),
+        channels=sorted(row.plan["channels"]),
+        expires=stamp(row.expires),
+        broadcast_id=row.broadcast_id,
+        earlier=list(row.plan.get("earlier", ())),
+        texts=[text.body for text in texts],
+        said={name: str(getattr(row, name)) for name in SAID} | {"sender_name": _sender_name(row)},
+    )
 
 
 async def _released_by_the_version_before(tx: Tx, row: WarningRow, signed: Sequence[Signature]) -> bool:
