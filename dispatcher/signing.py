@@ -37,7 +37,7 @@ class Act(StrEnum):
     RELEASED = "released"
     TELEPHONE = "telephone"
     OBJECTED = "objected"
-    REVIEW_DUE = "review_due"
+    INK_SLIP = "ink_slip"
     RETRACTED = "retracted"
     REVIEWED = "reviewed"
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 
 import structlog
@@ -28,7 +28,7 @@ from dispatcher.pipeline.chaining import OVER, OVERTAKEN, Company, chain_finding
 from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.freeze import freeze, freeze_cancel, resolve_area, with_expiry
 from dispatcher.pipeline.keeping import Arrival, Born, row_of
-from dispatcher.pipeline.releasing import Ended
+from dispatcher.pipeline.releasing import By, Ended
 from dispatcher.planning import lane_of
 from dispatcher.settings import Source
 from dispatcher.signing import Act
@@ -71,6 +71,15 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Hand:
+    """Of a person who may release it alone. `whose` is asked inside the transaction and raises where he may not; `released` is
+    done in it, once it has been."""
+
+    whose: Callable[[Tx], Awaitable[By]]
+    released: Callable[[Tx, WarningRow], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Case:
     """A readable message on its way to a verdict."""
 
@@ -80,6 +89,7 @@ class _Case:
     digest: str
     findings: tuple[Finding, ...]
     resolved: Resolved
+    hand: Hand | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +110,11 @@ async def accept(context: Context, incoming: Incoming) -> Answer:
     source, strangers = _source(context, incoming)
     if source is None:
         return await _reject(context, incoming, strangers)
+    return await take_in(context, incoming, source)
+
+
+async def take_in(context: Context, incoming: Incoming, source: Source, hand: Hand | None = None) -> Answer:
+    """From a source that is who it says."""
     decoded = await _decoded(context, incoming)
     if decoded.message is None:
         return await _reject(context, incoming, decoded.findings)
@@ -114,6 +129,7 @@ async def accept(context: Context, incoming: Incoming) -> Answer:
         digest=digest(decoded.message),
         findings=decoded.findings,
         resolved=resolved,
+        hand=hand,
     )
     before = await _before(context, case)
     if before is not None and not _gives_way(before, case):
@@ -185,6 +201,7 @@ async def _again(context: Context, case: _Case, before: WarningRow) -> Answer:
 async def _keep(context: Context, case: _Case) -> Answer:
     """One transaction: references, verdict, plan, release. What has to stop in memory stops after the commit."""
     async with context.store.begin() as tx:
+        by = await case.hand.whose(tx) if case.hand else _by_itself(context, case)
         await warnings.hold_chains(tx, joins=bool(case.message.references))
         company = await chaining.company(tx, case.message)
         judged = _judge(context, case, company)
@@ -198,8 +215,10 @@ async def _keep(context: Context, case: _Case) -> Answer:
             await warnings.keep(tx, row, case.message.references)
         if born.state is not WarningState.HELD:
             await warnings.join(tx, [one.id for one in company.every], row.chain_id)
-        ended = await _release(context, tx, row, born, company)
-        await _record(context, tx, row, judged)
+        ended = await _release(context, tx, (row, born), company, by)
+        await _record(context, tx, row, judged, by)
+        if case.hand and born.state is WarningState.APPROVED:
+            await case.hand.released(tx, row)
     if born.state is WarningState.APPROVED:
         releasing.tell(context, ended)
     return Answer(
@@ -281,18 +300,23 @@ def _arrival(context: Context, case: _Case) -> Arrival:
     )
 
 
-async def _release(context: Context, tx: Tx, row: WarningRow, born: Born, company: Company) -> Ended:
+def _by_itself(context: Context, case: _Case) -> By:
     """A source that may lets it go by itself, and that is put down as what it is."""
-    if born.frozen is None:
+    name = case.incoming.source
+    return By(account_id="", actor=f"source:{name}", act=Act.TRUSTED, at=context.now(), detail={"source": name})
+
+
+async def _release(context: Context, tx: Tx, born: tuple[WarningRow, Born], company: Company, by: By) -> Ended:
+    row, (frozen, others) = born[0], (born[1].frozen, born[1].kin)
+    if frozen is None:
         return ()
-    by = releasing.By(account_id="", act=Act.TRUSTED, at=context.now(), detail={"source": row.source})
-    await releasing.keep_plan(tx, row, born.frozen, by)
+    await releasing.keep_plan(tx, row, frozen, by)
     await chunks.release(tx, row.id)
-    await kin.link(tx, row.id, born.kin)
+    await kin.link(tx, row.id, others)
     return await releasing.overtake(context, tx, row, company)
 
 
-async def _record(context: Context, tx: Tx, row: WarningRow, judged: _Judged) -> None:
+async def _record(context: Context, tx: Tx, row: WarningRow, judged: _Judged, by: By) -> None:
     detail = {
         "identifier": row.identifier,
         "source": row.source,
@@ -306,12 +330,12 @@ async def _record(context: Context, tx: Tx, row: WarningRow, judged: _Judged) ->
     }
     kind = "warning.held" if judged.verdict is Verdict.HOLD else "warning.accepted"
     now = context.now()
-    actor = f"source:{row.source}"
-    event = Event(actor=actor, kind=kind, subject=row.id, warning_id=row.id, detail=detail)
+    event = Event(actor=by.actor, kind=kind, subject=row.id, warning_id=row.id, detail=detail)
     await events.record(tx, now, event, outward=True)
     if row.state == WarningState.APPROVED:
-        by = {"by": f"直通：{row.source}", "plan_hash": row.plan_hash}
-        approved = Event(actor=actor, kind="warning.approved", subject=row.id, warning_id=row.id, detail=by)
+        who = by.account_id or f"直通：{row.source}"
+        signed = {"by": who, "act": by.act, "plan_hash": row.plan_hash}
+        approved = Event(actor=by.actor, kind="warning.approved", subject=row.id, warning_id=row.id, detail=signed)
         await events.record(tx, now, approved, outward=True)
 
 

@@ -72,7 +72,7 @@ class Person:
 
     def by(self, act: Act, at: datetime, **detail: Any) -> By:
         made_by = {"made_by": self.made_by} if self.made_by else {}
-        return By(account_id=self.id, act=act, at=at, detail={**detail, **made_by})
+        return By(account_id=self.id, actor=self.actor, act=act, at=at, detail={**detail, **made_by})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,6 +32,7 @@ class By:
     """Whose act it is. `account_id`: of an account or a token, '' for a source."""
 
     account_id: str
+    actor: str
     act: Act
     at: datetime
     detail: Mapping[str, Any]

@@ -5,13 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import delete, insert, update
+from sqlalchemy import delete, insert, select, update
 
 from dispatcher.model import Reference
 from dispatcher.states import WarningState
 from dispatcher.store.chunks import ChunkState
 from dispatcher.store.engine import Tx
 from dispatcher.store.tables import chunks, texts, warning_references, warnings
+
+
+async def submitted(tx: Tx) -> list[str]:
+    """Ids of what waits for a signature, oldest first."""
+    waits = warnings.c.state == WarningState.SUBMITTED.value
+    return [row.id for row in await tx.execute(select(warnings.c.id).where(waits).order_by(warnings.c.id))]
 
 
 async def rewrite(tx: Tx, warning_id: str, content: Mapping[str, Any], references: Sequence[Reference]) -> bool:

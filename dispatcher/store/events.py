@@ -5,7 +5,7 @@ Whatever others hear of stands in the chained log too.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -75,6 +75,14 @@ async def since(tx: Tx, last_id: int, limit: int = 200) -> list[Recorded]:
     """Events after `last_id`, oldest first: what the live stream resumes from."""
     rows = await tx.execute(select(events).where(events.c.id > last_id).order_by(events.c.id).limit(limit))
     return [Recorded(**row) for row in rows.mappings()]
+
+
+async def of_kinds(tx: Tx, kinds: Sequence[str], after: int, since: datetime) -> tuple[list[Recorded], int]:
+    """Behind `after`, oldest first; and the newest id of all."""
+    c = events.c
+    newest = (await tx.execute(select(c.id).order_by(c.id.desc()).limit(1))).scalar_one_or_none() or 0
+    found = select(events).where(c.id > after, c.kind.in_(kinds), c.at >= since).order_by(c.id)
+    return [Recorded(**row) for row in (await tx.execute(found)).mappings()], newest
 
 
 async def waiting(tx: Tx, limit: int = 100) -> list[Recorded]:

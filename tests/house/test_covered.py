@@ -6,6 +6,7 @@ from tests.house.tree import PACKAGES, PROJECT, Module, modules
 
 COVERED_BY = {
     # the steps: folders whose files are seen only through the folder's door
+    "dispatcher.accounts.authority": "tests/dispatcher/test_approve.py",
     "dispatcher.audience": "tests/dispatcher/test_audience.py",
     "dispatcher.broker": "tests/dispatcher/test_broker.py",
     "dispatcher.geofence": "tests/dispatcher/test_geofence.py",
@@ -16,9 +17,15 @@ COVERED_BY = {
     "dispatcher.intake.rules": "tests/dispatcher/test_intake_corpus.py",
     "dispatcher.intake.times": "tests/dispatcher/test_intake_cap.py",
     "dispatcher.pipeline": "tests/dispatcher/test_accept.py",
+    "dispatcher.pipeline.draft": "tests/dispatcher/test_approve.py",
+    "dispatcher.pipeline.drafting": "tests/dispatcher/test_approve.py",
+    "dispatcher.pipeline.edit": "tests/dispatcher/test_approve.py",
     "dispatcher.pipeline.explain": "tests/dispatcher/test_preview.py",
     "dispatcher.pipeline.follow": "tests/dispatcher/test_receipts.py",
     "dispatcher.pipeline.hear": "tests/dispatcher/test_aliyun_receipts.py",
+    "dispatcher.pipeline.letting_go": "tests/dispatcher/test_approve.py",
+    "dispatcher.pipeline.persons": "tests/dispatcher/test_approve.py",
+    "dispatcher.pipeline.send_back": "tests/dispatcher/test_approve.py",
     "dispatcher.pipeline.settle": "tests/dispatcher/test_receipts.py",
     "dispatcher.linting": "tests/dispatcher/test_linting.py",
     "dispatcher.pipeline.lint": "tests/dispatcher/test_web_lint.py",
@@ -34,6 +41,7 @@ COVERED_BY = {
     "channels.contract": "tests/channels/conformance.py",
     # SQL: seen through whoever uses it, on both databases
     "dispatcher.store": "tests/dispatcher/test_sending_dispatch.py",
+    "dispatcher.store.drafts": "tests/dispatcher/test_approve.py",
     "dispatcher.store.events": "tests/dispatcher/test_outbox.py",
     "dispatcher.store.inbox": "tests/dispatcher/test_broker.py",
     "dispatcher.store.ledger": "tests/dispatcher/test_web_reading.py",
@@ -41,6 +49,8 @@ COVERED_BY = {
     "dispatcher.store.nodes": "tests/crashes/test_kill_nine.py",
     "dispatcher.store.registry": "tests/dispatcher/test_registry.py",
     "dispatcher.store.rejects": "tests/dispatcher/test_accept.py",
+    "dispatcher.store.pages": "tests/dispatcher/test_page.py",
+    "dispatcher.store.signatures": "tests/dispatcher/test_signing.py",
     "dispatcher.store.tables": "tests/dispatcher/test_migrating.py",
     "dispatcher.store.uplinks": "tests/dispatcher/test_aliyun_receipts.py",
     "dispatcher.store.warnings": "tests/dispatcher/test_accept.py",

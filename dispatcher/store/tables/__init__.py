@@ -5,7 +5,7 @@ on PostgreSQL the service's own role may only add to them). Phones and secrets a
 the database, text to us. Times are UTC; the database never sees a naive one.
 """
 
-from dispatcher.store.tables.accounts import accounts, codes, sessions, signatures, throttles, tokens
+from dispatcher.store.tables.accounts import accounts, codes, pages, sessions, signatures, throttles, tokens
 from dispatcher.store.tables.border import (
     canaries,
     feed_entries,
@@ -59,6 +59,7 @@ __all__ = [
     "officers",
     "offices",
     "outbox",
+    "pages",
     "posts",
     "questions",
     "receipts",
