@@ -3,7 +3,7 @@
     intake/          1  event in: native JSON, CAP 1.2, the national XML → WarningMessage; judged; kept once
     audience/        2  who is to be told, and why each one is on the list
     planning.py      3  which channel, which text, in which order, by when; frozen and hashed with the audience
-    approval.py      4  who may let it go: a trusted source today, two persons later
+    approval.py      4  who may let it go: a trusted source, or two persons
     sending/         5  chunks, slices, lanes, retries, withdrawal; its one writer
     receipts.py      6  what the provider, the gateway or the platform says became of it
     answering.py     7  叫应: call-outs, answers, the ladder upwards (comes with its own issue)
@@ -24,6 +24,8 @@ They meet only in `pipeline/`, whose `order.py` states the flow. Round them:
     geofence/        area codes, polygons, circles → what lies inside
     wording.py       the text, per level, role and channel
     linting/         remarks on the text: the five elements, what fits, what contradicts itself; it never holds
+    accounts/        who is who, who may do what where
+    signing.py       what a signature stands for, and when a warning may leave by it
     auditing.py      whether the log of what was done is whole: its chain, and its anchors
     broker/          consume(handler) and publish(event): RabbitMQ and embedded
     store/           all SQL and nothing but SQL

@@ -101,9 +101,10 @@ WARNING: Final[dict[WarningState, frozenset[WarningState]]] = {
     _W.RECEIVED: frozenset({_W.REJECTED, _W.HELD, _W.DRAFT, _W.APPROVED}) | ENDED,
     _W.REJECTED: frozenset(),
     _W.HELD: frozenset({_W.DRAFT, _W.REJECTED, _W.APPROVED}) | ENDED,
-    _W.DRAFT: frozenset({_W.SUBMITTED}) | ENDED,
-    _W.SUBMITTED: frozenset({_W.RETURNED, _W.APPROVED}) | ENDED,
-    _W.RETURNED: frozenset({_W.DRAFT}) | ENDED,
+    # rejected as what is held may be: a trusted copy of the same identity needs nobody, and must not wait behind it
+    _W.DRAFT: frozenset({_W.SUBMITTED, _W.REJECTED}) | ENDED,
+    _W.SUBMITTED: frozenset({_W.RETURNED, _W.APPROVED, _W.REJECTED}) | ENDED,
+    _W.RETURNED: frozenset({_W.DRAFT, _W.REJECTED}) | ENDED,
     _W.APPROVED: frozenset({_W.DISPATCHING}) | ENDED,
     _W.DISPATCHING: frozenset({_W.DISPATCHED}) | ENDED,
     _W.DISPATCHED: frozenset({_W.COMPLETED}) | ENDED,
@@ -157,6 +158,9 @@ TERMINAL: Final = frozenset(
 
 LIVE: Final = frozenset({_W.APPROVED, _W.DISPATCHING, _W.DISPATCHED, _W.COMPLETED})
 """Warnings in force: what a Cancel or Update of them has to undo."""
+
+WAITING: Final = frozenset({_W.HELD, _W.DRAFT, _W.SUBMITTED, _W.RETURNED})
+"""Warnings that wait for a person: they silence nobody, and nothing of them leaves the house."""
 
 SENDING: Final = frozenset({_W.APPROVED, _W.DISPATCHING, _W.DISPATCHED})
 """Warnings of which a planned delivery may still leave the house."""

@@ -33,8 +33,10 @@ from dispatcher.model import (
 )
 from dispatcher.planning import Frame, Plan, make_plan
 from dispatcher.settings import Settings, load
-from dispatcher.store import chunks, warnings
+from dispatcher.signing import FACTS, Act, facts_of
+from dispatcher.store import chunks, signatures, warnings
 from dispatcher.store.engine import Store, Tx
+from dispatcher.store.signatures import Signature
 from dispatcher.store.warnings import WarningRow
 
 NOW = datetime(2026, 4, 2, 18, 39, tzinfo=UTC)
@@ -148,6 +150,12 @@ async def kept(tx: Tx, message: WarningMessage, audience: Audience, number: int 
     await warnings.keep_texts(tx, row.id, plan.texts)
     await chunks.freeze(tx, row.id, plan.chunks)
     await chunks.release(tx, row.id)
+    facts = facts_of(row, plan.texts, await chunks.shapes(tx, row.id))
+    detail = {FACTS: facts, "source": row.source}
+    by_itself = Signature(
+        warning_id=row.id, at=NOW, account_id="", act=Act.TRUSTED, plan_hash=row.plan_hash, detail=detail
+    )
+    await signatures.sign(tx, by_itself)
     return row
 
 

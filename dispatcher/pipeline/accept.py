@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 
 import structlog
@@ -23,15 +23,16 @@ from dispatcher.intake.decode import decode
 from dispatcher.intake.findings import Decoded
 from dispatcher.intake.judge import Circumstances, judge, verdict_of
 from dispatcher.model import Code, Finding, Kind, Verdict, WarningMessage
-from dispatcher.pipeline import chaining, merging
+from dispatcher.pipeline import chaining, merging, releasing
 from dispatcher.pipeline.chaining import OVER, OVERTAKEN, Company, chain_findings, identity_of, overtaken_on_arrival
 from dispatcher.pipeline.context import Context
-from dispatcher.pipeline.freeze import Frozen, freeze, freeze_cancel, resolve_area, with_expiry
+from dispatcher.pipeline.freeze import freeze, freeze_cancel, resolve_area, with_expiry
 from dispatcher.pipeline.keeping import Arrival, Born, row_of
-from dispatcher.pipeline.withdraw import end, told
+from dispatcher.pipeline.releasing import By, Ended
 from dispatcher.planning import lane_of
 from dispatcher.settings import Source
-from dispatcher.states import WarningState
+from dispatcher.signing import Act
+from dispatcher.states import WAITING, WarningState
 from dispatcher.store import chunks, events, kin, rejects, warnings
 from dispatcher.store.engine import AlreadyThere, Tx, storable, unique
 from dispatcher.store.events import Event
@@ -71,6 +72,15 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Hand:
+    """Of a person who may release it alone. `whose` is asked inside the transaction and raises where he may not; `released` is
+    done in it, once it has been."""
+
+    whose: Callable[[Tx], Awaitable[By]]
+    released: Callable[[Tx, WarningRow], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Case:
     """A readable message on its way to a verdict."""
 
@@ -80,6 +90,7 @@ class _Case:
     digest: str
     findings: tuple[Finding, ...]
     resolved: Resolved
+    hand: Hand | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +111,11 @@ async def accept(context: Context, incoming: Incoming) -> Answer:
     source, strangers = _source(context, incoming)
     if source is None:
         return await _reject(context, incoming, strangers)
+    return await take_in(context, incoming, source)
+
+
+async def take_in(context: Context, incoming: Incoming, source: Source, hand: Hand | None = None) -> Answer:
+    """From a source that is who it says."""
     decoded = await _decoded(context, incoming)
     if decoded.message is None:
         return await _reject(context, incoming, decoded.findings)
@@ -114,6 +130,7 @@ async def accept(context: Context, incoming: Incoming) -> Answer:
         digest=digest(decoded.message),
         findings=decoded.findings,
         resolved=resolved,
+        hand=hand,
     )
     before = await _before(context, case)
     if before is not None and not _gives_way(before, case):
@@ -157,7 +174,7 @@ async def _before(context: Context, case: _Case) -> WarningRow | None:
 
 def _gives_way(before: WarningRow, case: _Case) -> bool:
     """What an untrusted source sent, and only waits for a person, does not keep out whoever needs none."""
-    waits = before.state == WarningState.HELD and not before.trusted
+    waits = before.state in WAITING and not before.trusted
     return waits and case.source.trusted and before.drill is case.message.drill
 
 
@@ -185,6 +202,7 @@ async def _again(context: Context, case: _Case, before: WarningRow) -> Answer:
 async def _keep(context: Context, case: _Case) -> Answer:
     """One transaction: references, verdict, plan, release. What has to stop in memory stops after the commit."""
     async with context.store.begin() as tx:
+        by = await case.hand.whose(tx) if case.hand else _by_itself(context, case)
         await warnings.hold_chains(tx, joins=bool(case.message.references))
         company = await chaining.company(tx, case.message)
         judged = _judge(context, case, company)
@@ -198,14 +216,12 @@ async def _keep(context: Context, case: _Case) -> Answer:
             await warnings.keep(tx, row, case.message.references)
         if born.state is not WarningState.HELD:
             await warnings.join(tx, [one.id for one in company.every], row.chain_id)
-        await _store_plan(tx, row, born.frozen)
-        await kin.link(tx, row.id, born.kin)
-        superseded = await _overtake(context, tx, row, company)
-        await _record(context, tx, row, judged)
-    for warning_id, ended in superseded:
-        told(context, warning_id, ended)
+        ended = await _release(context, tx, (row, born), company, by)
+        await _record(context, tx, row, judged, by)
+        if case.hand and born.state is WarningState.APPROVED:
+            await case.hand.released(tx, row)
     if born.state is WarningState.APPROVED:
-        context.wake()
+        releasing.tell(context, ended)
     return Answer(
         verdict=judged.verdict,
         code=judged.code,
@@ -261,12 +277,9 @@ async def _decide(context: Context, tx: Tx, case: _Case, judged: _Judged, compan
     overtaken = overtaken_on_arrival(case.message, company)
     if overtaken is not None:
         return Born(state=overtaken)
-    if case.message.kind is Kind.CANCEL and (company.over or not company.told):
+    if releasing.nothing_to_end(case.message, company):
         return Born(state=WarningState.RECEIVED)  # a tombstone: should what it cancels still come, it is not sent
-    for row in company.before:  # first nothing more may leave, then whoever was reached is counted
-        if chaining.ends(case.message.kind, row) is not None:
-            await chunks.hold(tx, row.id)
-            await chunks.end(tx, row.id)
+    await releasing.silence(tx, case.message.kind, company)
     if case.message.kind is not Kind.CANCEL:
         about = (case.message, case.resolved, case.incoming.source)
         company = await merging.with_kin(context, tx, company, about)
@@ -288,27 +301,23 @@ def _arrival(context: Context, case: _Case) -> Arrival:
     )
 
 
-async def _store_plan(tx: Tx, row: WarningRow, frozen: Frozen | None) -> None:
+def _by_itself(context: Context, case: _Case) -> By:
+    """A source that may lets it go by itself, and that is put down as what it is."""
+    name = case.incoming.source
+    return By(account_id="", actor=f"source:{name}", act=Act.TRUSTED, at=context.now(), detail={"source": name})
+
+
+async def _release(context: Context, tx: Tx, born: tuple[WarningRow, Born], company: Company, by: By) -> Ended:
+    row, (frozen, others) = born[0], (born[1].frozen, born[1].kin)
     if frozen is None:
-        return
-    await warnings.keep_texts(tx, row.id, frozen.plan.texts)
-    await chunks.freeze(tx, row.id, frozen.plan.chunks)
+        return ()
+    await releasing.keep_plan(tx, row, frozen, by)
     await chunks.release(tx, row.id)
+    await kin.link(tx, row.id, others)
+    return await releasing.overtake(context, tx, row, company)
 
 
-async def _overtake(context: Context, tx: Tx, row: WarningRow, company: Company) -> list[tuple[str, WarningState]]:
-    """What is issued ends what came before it of its event."""
-    if row.state != WarningState.APPROVED:
-        return []
-    done = []
-    for before in company.before:
-        ended = chaining.ends(row.kind, before)
-        if ended is not None and await end(context, tx, before.id, ended, by=row.id):
-            done.append((before.id, ended))
-    return done
-
-
-async def _record(context: Context, tx: Tx, row: WarningRow, judged: _Judged) -> None:
+async def _record(context: Context, tx: Tx, row: WarningRow, judged: _Judged, by: By) -> None:
     detail = {
         "identifier": row.identifier,
         "source": row.source,
@@ -322,12 +331,12 @@ async def _record(context: Context, tx: Tx, row: WarningRow, judged: _Judged) ->
     }
     kind = "warning.held" if judged.verdict is Verdict.HOLD else "warning.accepted"
     now = context.now()
-    actor = f"source:{row.source}"
-    event = Event(actor=actor, kind=kind, subject=row.id, warning_id=row.id, detail=detail)
+    event = Event(actor=by.actor, kind=kind, subject=row.id, warning_id=row.id, detail=detail)
     await events.record(tx, now, event, outward=True)
     if row.state == WarningState.APPROVED:
-        by = {"by": f"直通：{row.source}"}
-        approved = Event(actor=actor, kind="warning.approved", subject=row.id, warning_id=row.id, detail=by)
+        who = by.account_id or f"直通：{row.source}"
+        signed = {"by": who, "act": by.act, "plan_hash": row.plan_hash}
+        approved = Event(actor=by.actor, kind="warning.approved", subject=row.id, warning_id=row.id, detail=signed)
         await events.record(tx, now, approved, outward=True)
 
 

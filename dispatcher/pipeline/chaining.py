@@ -17,7 +17,7 @@ from dispatcher.geofence import Resolved
 from dispatcher.intake.canonical import from_json
 from dispatcher.model import Code, Finding, Kind, Reference, Status, Verdict, WarningMessage
 from dispatcher.settings import Source
-from dispatcher.states import LIVE, WarningState
+from dispatcher.states import LIVE, WAITING, WarningState
 from dispatcher.store import warnings
 from dispatcher.store.engine import Tx
 from dispatcher.store.warnings import WarningRow
@@ -125,7 +125,7 @@ def overtaken_on_arrival(message: WarningMessage, company: Company) -> WarningSt
 
 def ends(kind: str, before: WarningRow) -> WarningState | None:
     """What an issued message of this kind makes of an earlier version that is still in force."""
-    if WarningState(before.state) not in LIVE and before.state != WarningState.HELD:
+    if WarningState(before.state) not in LIVE | WAITING:
         return None
     return WarningState.CANCELLED if kind == Kind.CANCEL and before.kind != Kind.CANCEL else WarningState.SUPERSEDED
 
@@ -173,7 +173,7 @@ def _in_time(row: WarningRow, now: datetime) -> bool:
 def _counts(row: WarningRow) -> bool:
     if Status(row.status) not in _SENDABLE:
         return False
-    return row.released_at is not None or (row.kind == Kind.CANCEL and row.trusted and row.state != WarningState.HELD)
+    return row.released_at is not None or (row.kind == Kind.CANCEL and row.trusted and row.state not in WAITING)
 
 
 def _place_of(row: WarningRow) -> Place:

@@ -15,6 +15,9 @@ from dispatcher.states import DeliveryState
 from dispatcher.store.engine import Store
 from dispatcher.store.sealed import Seal
 
+PERSONS = 3
+"""Acts of persons at the same time: each takes a connection, and a second one to see whether the register is the same."""
+
 
 @dataclass(slots=True, kw_only=True)
 class Context:
@@ -29,6 +32,8 @@ class Context:
     wake: Callable[[], None] = lambda: None
     ended: Callable[[str, DeliveryState], None] = lambda _id, _state: None
     drill_channels: frozenset[Channel] = frozenset()
+    persons: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(PERSONS))
+    """Fifty who approve at once wait here, and not with a connection each in their hands."""
     sides: dict[str, bool] = field(default_factory=dict)
     """Warning → whether a drill, of those that receipts came for."""
     _register: Register | None = None

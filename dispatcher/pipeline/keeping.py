@@ -62,26 +62,50 @@ def row_of(
         sender=spoken.sender,
         identifier=spoken.identifier,
         sent=spoken.sent,
-        kind=spoken.kind,
-        status=spoken.status,
-        scope=spoken.scope,
-        drill=spoken.drill,
         trusted=arrival.trusted,
-        event=spoken.hazard.name if spoken.hazard else spoken.event,
-        level=spoken.level,
-        headline=spoken.headline,
-        expires=spoken.expires,
-        message=to_json(spoken),
-        findings=[asdict(finding) for finding in findings],
         state=born.state,
-        area=area_of(frozen.resolved if frozen else resolved),
-        **(_planned(frozen) if frozen else _NOTHING_PLANNED),
+        **content_of(spoken, frozen.resolved if frozen else resolved, findings),
+        **(planned(frozen) if frozen else _NOTHING_PLANNED),
         received_at=arrival.at,
         released_at=arrival.at if born.state is WarningState.APPROVED else None,
     )
 
 
-class _PlanColumns(TypedDict):
+class ContentColumns(TypedDict):
+    """What of a warning an edit may change."""
+
+    kind: str
+    status: str
+    scope: str
+    drill: bool
+    event: str
+    level: str | None
+    headline: str
+    expires: datetime | None
+    message: dict[str, Any]
+    area: dict[str, list[str]]
+    findings: list[dict[str, Any]]
+
+
+def content_of(spoken: WarningMessage, resolved: Resolved, findings: Sequence[Finding]) -> ContentColumns:
+    return ContentColumns(
+        kind=spoken.kind,
+        status=spoken.status,
+        scope=spoken.scope,
+        drill=spoken.drill,
+        event=spoken.hazard.name if spoken.hazard else spoken.event,
+        level=spoken.level,
+        headline=spoken.headline,
+        expires=spoken.expires,
+        message=to_json(spoken),
+        area=area_of(resolved),
+        findings=[asdict(finding) for finding in findings],
+    )
+
+
+class PlanColumns(TypedDict):
+    """What is stored of a frozen plan beside its texts and chunks."""
+
     plan: Mapping[str, Any]
     plan_hash: str
     header_hash: str
@@ -89,11 +113,11 @@ class _PlanColumns(TypedDict):
     broadcast_id: str
 
 
-_NOTHING_PLANNED = _PlanColumns(plan={"channels": {}}, plan_hash="", header_hash="", rows_planned=0, broadcast_id="")
+_NOTHING_PLANNED = PlanColumns(plan={"channels": {}}, plan_hash="", header_hash="", rows_planned=0, broadcast_id="")
 
 
-def _planned(frozen: Frozen) -> _PlanColumns:
-    return _PlanColumns(
+def planned(frozen: Frozen) -> PlanColumns:
+    return PlanColumns(
         plan=frozen.summary,
         plan_hash=frozen.plan.hash,
         header_hash=frozen.plan.header_hash,

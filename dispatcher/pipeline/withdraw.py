@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import assert_never
 
 from dispatcher.pipeline.context import Context
-from dispatcher.states import LIVE, DeliveryState, WarningState
+from dispatcher.states import LIVE, WAITING, DeliveryState, WarningState
 from dispatcher.store import chunks, deliveries, events, warnings
 from dispatcher.store.engine import Tx
 from dispatcher.store.events import Event
@@ -55,9 +55,8 @@ def told(context: Context, warning_id: str, state: WarningState) -> None:
 
 async def expire_due(context: Context) -> list[str]:
     """Ends every warning whose time has run out; returns their ids."""
-    waiting = (*LIVE, WarningState.HELD, WarningState.DRAFT, WarningState.SUBMITTED)
     async with context.store.read() as tx:
-        due = await warnings.overdue(tx, waiting, context.now())
+        due = await warnings.overdue(tx, (*LIVE, *WAITING), context.now())
     expired = []
     for warning_id in due:
         async with context.store.begin() as tx:

@@ -223,10 +223,11 @@ class Dispatcher:
         """Inserts a chunk's rows: to be sent, or in the state its warning has ended in."""
         live, frozen = await self._desk.load(tx, chunk.warning_id), readable(chunk.packed)
         born = live.ended or self._bar.of(live, chunk.channel)
-        if frozen is None or (born is None and digest(chunk.packed) != chunk.hash):
-            born = (DeliveryState.FAILED, PLAN_CHANGED)
+        if frozen is None or digest(chunk.packed) != chunk.hash:
+            # nobody can tell whose these rows were; and one that names somebody twice must not stop whoever plans
+            born, frozen = born or (DeliveryState.FAILED, PLAN_CHANGED), None
         if born is not None:
-            await self._bar.tell(tx, chunk, chunk.size, born)
+            await self._bar.tell(tx, chunk, live, (chunk.size, born))
         serial = await nodes.reserve(tx, "ebd", chunk.size) if chunk.channel == Channel.BROADCAST else 0
         rows = await deliveries.plan(tx, chunk, frozen, serial, born) if frozen else []
         await warnings.move(tx, chunk.warning_id, WarningState.DISPATCHING)
@@ -269,7 +270,7 @@ class Dispatcher:
             if barred is None:
                 found.append((group.channel, opened))
             else:
-                await self._bar.end(tx, group, (opened.id, opened.rows), barred)
+                await self._bar.end(tx, group, live, (opened.id, opened.rows, barred))
         return found
 
     async def _regroup(self, tx: Tx, group: Due, live: Live) -> OpenChunk:
@@ -308,7 +309,7 @@ class Dispatcher:
         live = await self._desk.load(tx, chunk.warning_id)
         barred = self._bar.of(live, chunk.channel)
         if barred is not None:
-            await self._bar.end(tx, chunk, (chunk.id, rows), barred)
+            await self._bar.end(tx, chunk, live, (chunk.id, rows, barred))
             return []
         untouched = [row for row in rows if not row.in_doubt]
         opened = [OpenChunk(id=chunk.id, live=live, lane=chunk.lane, rows=untouched, retry=chunk.seq < 0)]

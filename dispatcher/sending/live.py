@@ -1,7 +1,8 @@
 """A warning being sent: everything its messages share, loaded once, and whether it is still in force.
 
-The header is hashed again from the database and compared with what was approved: if they differ, nothing is sent. Whether
-it is a drill is looked at anew each time it is loaded.
+The header is hashed again from the database and compared with what was approved: if they differ, nothing is sent. Nor is
+anything sent that nobody who may has signed, whatever state it is in. Whether it is a drill is looked at anew each time it is
+loaded.
 """
 
 from __future__ import annotations
@@ -16,20 +17,24 @@ import structlog
 
 from channels.contract import MIXED, Bulletin
 from channels.text import mark_drill
+from dispatcher import signing
 from dispatcher.model import Channel, Kind, Level, Why
 from dispatcher.sending.mixing import contradictions, other_side
 from dispatcher.settings import LevelPolicy, Policy
 from dispatcher.states import SENDING, DeliveryState, WarningState
-from dispatcher.store import chunks, warnings
+from dispatcher.store import chunks, events, signatures, warnings
 from dispatcher.store.deliveries import Row
 from dispatcher.store.engine import Tx
 from dispatcher.store.packing import SAID, Header, header_hash, plan_hash, stamp
 from dispatcher.store.sides import chain_says_otherwise
+from dispatcher.store.signatures import Signature
 from dispatcher.store.warnings import TextRow, WarningRow
 
 NEVER = timedelta(hours=24)
 """For a warning without expiry (a Cancel): how long its messages are tried and kept by a provider."""
 PLAN_CHANGED = "plan_changed"
+UNSIGNED = "250"
+"""Nobody who may has let it go, whatever its state says."""
 
 log = structlog.get_logger()
 
@@ -46,6 +51,8 @@ class Live:
     wrong: str
     """Why it must not be sent at all: the code of what is not as it was approved, or says drill and live at once. '' where
     header and plan still are what was approved."""
+    changed: Sequence[Mapping[str, str]]
+    """What is not as it was signed: what, was, now."""
     ended: tuple[DeliveryState, str] | None
 
     @property
@@ -90,19 +97,7 @@ class Desk:
 
     async def _build(self, tx: Tx, row: WarningRow) -> Live:
         texts = await warnings.texts_of(tx, row.id)
-        header = Header(
-            kind=row.kind,
-            status=row.status,
-            level=row.level or "",
-            drill=row.drill,
-            villages=list(row.area["villages"]),
-            channels=sorted(row.plan["channels"]),
-            expires=stamp(row.expires),
-            broadcast_id=row.broadcast_id,
-            earlier=list(row.plan.get("earlier", ())),
-            texts=[text.body for text in texts.values()],
-            said={name: str(getattr(row, name)) for name in SAID} | {"sender_name": _sender_name(row)},
-        )
+        wrong, changed = await _wrong(tx, row, list(texts.values()))
         rules = self._policy.levels[Level(row.level or Level.RED)]
         at_night = rules.loudspeakers_at_night or row.kind == Kind.CANCEL or bool(row.message.get("sound_at_night"))
         return Live(
@@ -111,7 +106,8 @@ class Desk:
             policy=rules,
             hours=self._policy,
             sounds_at_night=at_night,
-            wrong=await _wrong(tx, row, header),
+            wrong=wrong,
+            changed=changed,
             ended=ended_state(row),
         )
 
@@ -143,16 +139,57 @@ def _sender_name(row: WarningRow) -> str:
     return str(row.message.get("sender_name") or "")
 
 
-async def _wrong(tx: Tx, row: WarningRow, header: Header) -> str:
-    """Drill and live first: whoever reads the code shall know that it was not just any word that was changed."""
+Differences = Sequence[Mapping[str, str]]
+
+
+async def not_as_frozen(
+    tx: Tx, row: WarningRow, texts: Sequence[TextRow], signed: Sequence[Signature]
+) -> tuple[str, Differences]:
+    """The code of what is not as it was frozen, and what differs; '' where all is. Drill and live first: whoever reads the code
+    shall know that it was not just any word that was changed."""
+    header = _header(row, texts)
     if _contradicts(row, header.texts):
-        return MIXED
+        return MIXED, ()
     if await chain_says_otherwise(tx, row):
         log.error("演练与实战混在同一条预警链里，拒绝发送", warning_id=row.id, chain_id=row.chain_id)
-        return MIXED
+        return MIXED, ()
+    shapes, facts = await chunks.shapes(tx, row.id), signing.facts_as_signed(row, signed)
+    changed = signing.differences(facts, texts, signing.facts_of(row, texts, shapes)) if facts else []
     if header_hash(header) != row.header_hash:
-        return MIXED if header_hash(other_side(header)) == row.header_hash else PLAN_CHANGED
-    return "" if await _plan_stands(tx, row) else PLAN_CHANGED
+        return MIXED if header_hash(other_side(header)) == row.header_hash else PLAN_CHANGED, changed
+    stands = plan_hash(row.header_hash, [one.hash for one in shapes]) == row.plan_hash
+    return "" if stands and not changed else PLAN_CHANGED, changed
+
+
+async def _wrong(tx: Tx, row: WarningRow, texts: Sequence[TextRow]) -> tuple[str, Differences]:
+    signed = await signatures.of(tx, row.id)
+    code, changed = await not_as_frozen(tx, row, texts, signed)
+    if code or signing.released(row, signed) or await _released_by_the_version_before(tx, row, signed):
+        return code, changed
+    log.error("没有人签发过，拒绝发送：请立即查明是谁放行的", warning_id=row.id, state=row.state)
+    return UNSIGNED, ()
+
+
+def _header(row: WarningRow, texts: Sequence[TextRow]) -> Header:
+    """As it stands in the database now."""
+    return Header(
+        kind=row.kind,
+        status=row.status,
+        level=row.level or "",
+        drill=row.drill,
+        villages=list(row.area["villages"]),
+        channels=sorted(row.plan["channels"]),
+        expires=stamp(row.expires),
+        broadcast_id=row.broadcast_id,
+        earlier=list(row.plan.get("earlier", ())),
+        texts=[text.body for text in texts],
+        said={name: str(getattr(row, name)) for name in SAID} | {"sender_name": _sender_name(row)},
+    )
+
+
+async def _released_by_the_version_before(tx: Tx, row: WarningRow, signed: Sequence[Signature]) -> bool:
+    """It signed nothing, but put on record what it let go; and it let go what a trusted source said, and nothing else."""
+    return row.trusted and not signed and await events.was_approved(tx, row.id)
 
 
 def _contradicts(row: WarningRow, texts: Sequence[str]) -> bool:
@@ -160,11 +197,6 @@ def _contradicts(row: WarningRow, texts: Sequence[str]) -> bool:
     if found:
         log.error("演练标志互相矛盾，拒绝发送：请立即查明是谁改的", warning_id=row.id, drill=row.drill, against=found)
     return bool(found)
-
-
-async def _plan_stands(tx: Tx, row: WarningRow) -> bool:
-    """Whether the chunks still are those whose hashes, with the header's, made the approved one."""
-    return plan_hash(row.header_hash, await chunks.hashes(tx, row.id)) == row.plan_hash
 
 
 def ended_state(row: WarningRow) -> tuple[DeliveryState, str] | None:

@@ -82,6 +82,14 @@ class Providers:
                 found.setdefault((channel, paced.drill), (paced.asks, paced.settings.follow_after_s))
         return found
 
+    def pagers(self) -> dict[bool, Paced]:
+        """By whether it is a drill's: the SMS provider by which whoever has to sign is paged, the first of its side."""
+        found: dict[bool, Paced] = {}
+        for (channel, _), paced in self.on.items():
+            if channel is Channel.SMS:
+                found.setdefault(paced.drill, paced)
+        return found
+
     def channels(self, *, drill: bool) -> frozenset[Channel]:
         """Those by which a drill, or what is real, can leave."""
         return frozenset(channel for (channel, _), paced in self.on.items() if paced.drill is drill)

@@ -29,6 +29,7 @@ from dispatcher.settings.hazards import Hazards as Hazards
 from dispatcher.settings.hazards import Sentence
 from dispatcher.settings.lint import Lint as Lint
 from dispatcher.settings.lint import LintWords as LintWords
+from dispatcher.settings.sources import CONSOLE as CONSOLE
 from dispatcher.settings.sources import Feed as Feed
 from dispatcher.settings.sources import Source as Source
 from dispatcher.settings.sources import contradictions
@@ -79,10 +80,38 @@ class Retention(_Frozen):
     outbox_days: int = Field(default=30, ge=1)
 
 
+class LevelApproval(_Frozen):
+    """Who may let a warning of this level go besides its author, and when they are paged. Seconds since it was submitted;
+    None: not at all."""
+
+    leader: bool = False
+    reason: bool = False
+    first_s: int | None = Field(default=None, ge=0)
+    alternate_s: int | None = Field(default=None, ge=0)
+    every_s: int = Field(default=300, ge=0)
+    release_after_s: int | None = Field(default=None, ge=0)
+
+
+class Approval(_Frozen):
+    """Two persons. `leaders`, `alternate`: logins of accounts that may sign; where none is named, any of that role may."""
+
+    levels: dict[Level, LevelApproval] = Field(default_factory=dict)
+    leaders: tuple[str, ...] = ()
+    alternate: str = ""
+    release_by_two_on_duty: bool = True
+    ink_slip_hours: int = Field(default=24, ge=1)
+
+    def of(self, level: str | None) -> LevelApproval:
+        """What no level is known of is treated as what it may be: the most urgent. What is not set is the strictest."""
+        found = self.levels.get(Level(level or Level.RED))
+        return found or LevelApproval(leader=True, reason=True)
+
+
 class Policy(_Frozen):
     """policy.yaml: level → channels, retries, deadlines; how long what is kept of people is kept."""
 
     levels: dict[Level, LevelPolicy]
+    approval: Approval = Approval()
     quiet_from_hour: int = Field(default=22, ge=0, le=23)
     quiet_to_hour: int = Field(default=6, ge=0, le=23)
     default_validity_hours: int = 24
@@ -280,6 +309,8 @@ def _refuse_contradictions(settings: Settings) -> None:
             faults.append(f"policy.yaml: levels 缺少 {level}（{level.chinese}）")
         if level not in settings.wording.levels:
             faults.append(f"wording.yaml: levels 缺少 {level}（{level.chinese}）")
+    if CONSOLE in settings.sources:
+        faults.append(f"sources.yaml: 来源不能叫 {CONSOLE}：这是值班室自己拟制的预警，请换一个名字")
     for name, source in settings.sources.items():
         found = contradictions(source, production=settings.production)
         faults += [f"sources.yaml: {name} {why}" for why in found]

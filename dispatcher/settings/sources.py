@@ -66,6 +66,10 @@ class Source(BaseModel):
     feed: Feed | None = None
 
 
+CONSOLE = "console"
+"""The source of what an officer writes at the console. It stands in no file, so that nobody comes in by its name."""
+
+
 def contradictions(source: Source, *, production: bool) -> Iterator[str]:
     """What no single key shows to be wrong, one sentence each."""
     if source.signed and source.secret is None:

@@ -14,6 +14,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum
+from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, and_, bindparam, case, func, insert, literal, or_, select, update
 from sqlalchemy.ext.compiler import compiles
@@ -66,6 +67,15 @@ class NewChunk:
     seq: int
     size: int
     packed: bytes
+    hash: str
+
+
+class Shape(NamedTuple):
+    """What of a chunk stands for its rows."""
+
+    channel: str
+    seq: int
+    size: int
     hash: str
 
 
@@ -126,10 +136,14 @@ async def release(tx: Tx, warning_id: str) -> None:
 
 async def hashes(tx: Tx, warning_id: str) -> list[str]:
     """Of the frozen plan, in the order that was signed."""
-    rows = await tx.execute(
-        select(chunks.c.hash).where(chunks.c.warning_id == warning_id, chunks.c.seq >= 0).order_by(chunks.c.id)
-    )
-    return [row.hash for row in rows]
+    return [shape.hash for shape in await shapes(tx, warning_id)]
+
+
+async def shapes(tx: Tx, warning_id: str) -> list[Shape]:
+    """The frozen plan without its rows, in the order that was signed."""
+    c = chunks.c
+    wanted = select(c.channel, c.seq, c.size, c.hash).where(c.warning_id == warning_id, c.seq >= 0).order_by(c.id)
+    return [Shape(channel, seq, size, digest) for channel, seq, size, digest in await tx.execute(wanted)]
 
 
 async def take(

@@ -5,7 +5,7 @@ Whatever others hear of stands in the chained log too.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -40,17 +40,19 @@ class Recorded:
     detail: Mapping[str, Any]
 
 
-async def record(tx: Tx, now: datetime, event: Event, *, outward: bool = False) -> None:
-    """Appends an event; `outward` ones are also put in the outbox for `dispatch.events`, and in the chained log."""
+async def record(tx: Tx, now: datetime, event: Event, *, outward: bool = False, logged: bool = False) -> None:
+    """Appends an event; `outward` ones are also put in the outbox for `dispatch.events`, and in the chained log; `logged`
+    ones in the log alone."""
     await tx.execute(
         insert(events).values(
             at=now, kind=event.kind, warning_id=event.warning_id, subject=event.subject, detail=dict(event.detail)
         )
     )
-    if outward:
+    if outward or logged:
         audit.append(
             tx, now, Act(actor=event.actor, action=event.kind, subject=event.subject, detail=dict(event.detail))
         )
+    if outward:
         await tx.execute(
             insert(outbox).values(
                 at=now, kind=event.kind, subject=event.subject, data=dict(event.detail), relayed_at=None
@@ -63,10 +65,24 @@ async def of_warning(tx: Tx, warning_id: str) -> list[Recorded]:
     return [Recorded(**row) for row in rows.mappings()]
 
 
+async def was_approved(tx: Tx, warning_id: str) -> bool:
+    """Whether the record, which is only added to, has it that this warning was let go."""
+    wanted = select(events.c.id).where(events.c.warning_id == warning_id, events.c.kind == "warning.approved")
+    return (await tx.execute(wanted.limit(1))).first() is not None
+
+
 async def since(tx: Tx, last_id: int, limit: int = 200) -> list[Recorded]:
     """Events after `last_id`, oldest first: what the live stream resumes from."""
     rows = await tx.execute(select(events).where(events.c.id > last_id).order_by(events.c.id).limit(limit))
     return [Recorded(**row) for row in rows.mappings()]
+
+
+async def of_kinds(tx: Tx, kinds: Sequence[str], after: int, since: datetime) -> tuple[list[Recorded], int]:
+    """Behind `after`, oldest first; and the newest id of all."""
+    c = events.c
+    newest = (await tx.execute(select(c.id).order_by(c.id.desc()).limit(1))).scalar_one_or_none() or 0
+    found = select(events).where(c.id > after, c.kind.in_(kinds), c.at >= since).order_by(c.id)
+    return [Recorded(**row) for row in (await tx.execute(found)).mappings()], newest
 
 
 async def waiting(tx: Tx, limit: int = 100) -> list[Recorded]:

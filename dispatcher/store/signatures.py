@@ -35,3 +35,16 @@ async def of(tx: Tx, warning_id: str) -> list[Signature]:
     wanted = [signatures.c[name] for name in Signature.__dataclass_fields__]
     rows = await tx.execute(select(*wanted).where(signatures.c.warning_id == warning_id).order_by(signatures.c.id))
     return [Signature(**row) for row in rows.mappings()]
+
+
+async def acts_before(tx: Tx, act: str, before: datetime, unless: str) -> list[Signature]:
+    """Of this kind, done before then, of warnings on which nobody did the other (`unless`) since."""
+    other = signatures.alias("other")
+    followed = select(other.c.id).where(
+        other.c.warning_id == signatures.c.warning_id, other.c.act == unless, other.c.id > signatures.c.id
+    )
+    wanted = select(*[signatures.c[name] for name in Signature.__dataclass_fields__])
+    rows = await tx.execute(
+        wanted.where(signatures.c.act == act, signatures.c.at <= before, ~followed.exists()).order_by(signatures.c.id)
+    )
+    return [Signature(**row) for row in rows.mappings()]

@@ -10,7 +10,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Select, Table, and_, func, insert, or_, select, update
 
 from dispatcher.model import Kind, Reference, Scope, Status
-from dispatcher.states import ENDED, SENDING, WarningState, warning_may_become
+from dispatcher.states import ENDED, SENDING, WAITING, WarningState, warning_may_become
 from dispatcher.store.engine import Tx, upsert
 from dispatcher.store.many import Inserted
 from dispatcher.store.tables import facts, texts, warning_references, warnings
@@ -108,8 +108,10 @@ async def hold_chains(tx: Tx, *, joins: bool) -> None:
         await tx.execute(select(lock(_CHAINS)))
 
 
-async def one(tx: Tx, warning_id: str) -> WarningRow | None:
-    return await _one(tx, select(warnings).where(warnings.c.id == warning_id))
+async def one(tx: Tx, warning_id: str, *, held: bool = False) -> WarningRow | None:
+    """`held`: nobody changes it until this transaction ends; its chunks are held first."""
+    wanted = select(warnings).where(warnings.c.id == warning_id)
+    return await _one(tx, wanted.with_for_update() if held else wanted)
 
 
 async def by_identity(tx: Tx, reference: Reference) -> WarningRow | None:
@@ -127,7 +129,7 @@ async def family(
     akin: list[ColumnElement[bool]] = [warnings.c.id.in_(naming)]
     if references:
         akin += [or_(*(_is(warnings, one) for one in references)), warnings.c.id.in_(_naming(references))]
-    waits = warnings.c.state == WarningState.HELD.value
+    waits = warnings.c.state.in_([state.value for state in WAITING])
     chains = select(warnings.c.chain_id).where(or_(*akin), warnings.c.state != WarningState.REJECTED.value, ~waits)
     rows = await tx.execute(
         select(warnings)
@@ -164,14 +166,17 @@ def _is(table: Table, reference: Reference) -> ColumnElement[bool]:
     )
 
 
-async def move(tx: Tx, warning_id: str, state: WarningState, **values: object) -> bool:
-    """Moves a warning to `state` if `states.py` lets it; False where it was not in a state that may become it."""
-    result = await tx.execute(
+async def move(tx: Tx, warning_id: str, state: WarningState, *, frozen_as: str = "", **values: object) -> bool:
+    """Moves a warning to `state` if `states.py` lets it; False where it was not in a state that may become it, or its plan is
+    not the one whose hash `frozen_as` is."""
+    moved = (
         update(warnings)
         .where(warnings.c.id == warning_id, warnings.c.state.in_([s.value for s in warning_may_become(state)]))
         .values(state=state.value, **values)
     )
-    return result.rowcount == 1
+    if frozen_as:
+        moved = moved.where(warnings.c.plan_hash == frozen_as)
+    return (await tx.execute(moved)).rowcount == 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

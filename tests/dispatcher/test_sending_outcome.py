@@ -78,6 +78,7 @@ def live(level: Level = Level.RED, *, expires: datetime = EXPIRES, ended: Delive
         hours=POLICY,
         sounds_at_night=True,
         wrong="",
+        changed=(),
         ended=(ended, "") if ended else None,
     )
 

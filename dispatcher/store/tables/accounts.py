@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, Index, Integer, LargeBinary, String, Table, Text
+from sqlalchemy import Boolean, Column, Index, Integer, LargeBinary, SmallInteger, String, Table, Text
 from sqlalchemy.types import JSON
 
 from dispatcher.store.tables.schema import Big, Instant, metadata
@@ -79,9 +79,29 @@ signatures = Table(
     Column("warning_id", String(32), nullable=False),
     Column("at", Instant, nullable=False),
     Column("account_id", String(32), nullable=False),
-    Column("act", String(16), nullable=False),  # pipeline.signing.Act
+    Column("act", String(16), nullable=False),  # signing.Act
     Column("plan_hash", String(64), nullable=False),  # of what was before his eyes; '' where nothing was frozen yet
     Column("detail", JSON, nullable=False),
     Index("ix_signatures_warning_id", "warning_id"),
 )
 """Who did what to a warning on its way to release. Append-only."""
+
+pages = Table(
+    "pages",
+    metadata,
+    Column("id", Big, primary_key=True, autoincrement=True),
+    Column("warning_id", String(32), nullable=False),
+    Column("account_id", String(32), nullable=False),
+    Column("purpose", String(16), nullable=False),  # pipeline.page.Purpose
+    Column("about", String(64), nullable=False),  # the plan's hash, or what else makes it another page
+    Column("drill", Boolean, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("due_at", Instant),  # None: sent, or given up
+    Column("tries", SmallInteger, nullable=False),
+    Column("sent_at", Instant),
+    Column("outcome", Text, nullable=False),
+    Index("ux_pages_once", "warning_id", "account_id", "purpose", "about", unique=True),
+    Index("ix_pages_due_at", "due_at"),
+)
+"""What somebody at the console has to be told at once, wherever he is. His number is looked up when it is sent."""

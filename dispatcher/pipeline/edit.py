@@ -1,0 +1,59 @@
+"""Another content for a draft: whatever was submitted or signed of it before is void.
+
+What it is known by stays (its identity, and whether it is a drill), and so do the bytes it first came as.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+from dispatcher.accounts.authority import Action, Principal
+from dispatcher.intake.canonical import from_json
+from dispatcher.model import Code, Finding, Verdict, WarningMessage
+from dispatcher.pipeline import drafting, releasing
+from dispatcher.pipeline.chaining import identity_of
+from dispatcher.pipeline.context import Context
+from dispatcher.pipeline.draft import Draft
+from dispatcher.pipeline.keeping import content_of
+from dispatcher.pipeline.persons import held, in_state, note, person, refuse
+from dispatcher.signing import Act
+from dispatcher.states import WarningState
+from dispatcher.store import drafts
+
+OPEN = frozenset({WarningState.DRAFT, WarningState.RETURNED, WarningState.SUBMITTED})
+"""What may still be edited, put forward, or put forward anew."""
+
+
+async def edit(context: Context, principal: Principal, warning_id: str, body: bytes) -> Draft:
+    """NotDone: NOT_THERE, ROLE, ACCOUNT, AREA (214), STATE, FINDINGS (201 where the identity is another, 240 the drill)."""
+    read = await drafting.read(context, body, principal.scope)
+    async with context.persons, context.store.begin() as tx:
+        case, now = await held(tx, warning_id), context.now()
+        await person(tx, principal, Action.EDIT, case.villages or None)
+        in_state(case, OPEN, "已经签发或结束的预警不能修改：请另拟一条更新")
+        before = from_json(case.row.message)
+        _same(before, read.message)
+        findings, company = await drafting.judged(context, tx, (read.message, read.resolved), principal.scope)
+        findings = (*read.findings, *findings)
+        if any(one.verdict is Verdict.REJECT for one in findings):
+            raise refuse(findings)
+        areas = drafting.areas_of(read.message, read.resolved, company)
+        whose = await person(tx, principal, Action.EDIT, areas)
+        await drafting.back_to_draft(tx, case)
+        await drafts.rewrite(tx, warning_id, content_of(read.message, read.resolved, findings), read.message.references)
+        changed = [one.name for one in fields(before) if getattr(before, one.name) != getattr(read.message, one.name)]
+        detail = {"changed": changed, "from": case.state, "voided": case.row.plan_hash}
+        await releasing.sign(tx, case.row, whose.by(Act.EDITED, now, **detail))
+        await note(tx, whose, case.row, ("warning.edited", now, detail))
+    return Draft(warning_id=warning_id, findings=findings)
+
+
+def _same(before: WarningMessage, after: WarningMessage) -> None:
+    if identity_of(before) != identity_of(after):
+        raise refuse([_stop(Code.DUPLICATE_CONFLICT, "编号、发布单位和发布时间不能改：需要时另拟一条")])
+    if before.drill is not after.drill:
+        raise refuse([_stop(Code.DRILL_MIXED, "演练不能改成实战，实战也不能改成演练：请另拟一条")])
+
+
+def _stop(code: Code, reason: str) -> Finding:
+    return Finding(code=code, verdict=Verdict.REJECT, reason=reason)
