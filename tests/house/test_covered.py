@@ -43,7 +43,6 @@ COVERED_BY = {
     "dispatcher.store": "tests/dispatcher/test_sending_dispatch.py",
     "dispatcher.store.accounts": "tests/dispatcher/test_accounts_entering.py",
     "dispatcher.store.headlines": "tests/dispatcher/test_web_store.py",
-    "dispatcher.store.signatures": "tests/dispatcher/test_migrating.py",
     "dispatcher.store.drafts": "tests/dispatcher/test_approve.py",
     "dispatcher.store.events": "tests/dispatcher/test_outbox.py",
     "dispatcher.store.inbox": "tests/dispatcher/test_broker.py",
