@@ -112,6 +112,11 @@ def facts_of(row: WarningRow, texts: Sequence[TextRow], shapes: Sequence[Shape])
     }
 
 
+def is_message_of(facts: Mapping[str, Any], message: Mapping[str, Any]) -> bool:
+    """Whether this is the message that was signed."""
+    return bool(facts.get("message") == _hash(message))
+
+
 CHINESE: Final[Mapping[str, str]] = {
     "kind": "类型", "status": "状态", "scope": "范围", "drill": "演练标志", "level": "级别", "event": "灾种",
     "hazard": "灾种代码", "headline": "标题", "sender": "发布单位编码", "sender_name": "发布单位", "identifier": "编号",

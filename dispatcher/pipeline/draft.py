@@ -37,10 +37,14 @@ class Draft:
 
 async def draft(context: Context, principal: Principal, body: bytes) -> Draft:
     """Keeps native JSON as a draft. NotDone: ROLE, ACCOUNT, AREA (214), FINDINGS. The same again is the same draft."""
-    read = await drafting.read(context, body, principal.scope)
+    return await keep(context, principal, await drafting.read(context, body, principal.scope), body)
+
+
+async def keep(context: Context, principal: Principal, read: Read, raw: bytes) -> Draft:
+    """As `draft`, of what was read already; `raw`: the bytes that are put away with it."""
     try:
         async with context.persons, context.store.begin() as tx:
-            return await _keep(context, tx, principal, (read, body))
+            return await _keep(context, tx, principal, (read, raw))
     except AlreadyThere:
         async with context.store.read() as tx:
             return await _again(tx, read, identity_of(read.message))

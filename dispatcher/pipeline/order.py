@@ -5,12 +5,14 @@
     freeze      who is told what, hashed; released at once where the source is trusted
     draft       an officer's own words, or what is held, become a draft: the first of two persons
     edit        other words for it; whatever was put forward or signed is void
+    discard     what waits for a person and is not wanted goes no further
     submit      it is put forward: judged again, audience and plan frozen, and hashed
     approve     a second person signs that hash, and it is released as accept releases
     send_back   or it goes back to whoever wrote it, with the reason
     telephone   or a leader says yes by telephone, a second officer puts it down, and the paper follows
     lapse       or every signer of a red was paged in vain, and its author and another officer on duty release it
     page        whoever has to know at once reads it on his phone: signers, leaders, officers whose warning was refused
+    reissue     what the sender refused because it was changed behind the signature is drafted anew, and signed anew
     (sending)   chunks → slices → providers → results, by `dispatcher/sending/`
     settle      receipts move deliveries forward; what is finished is called finished
     hear        what people write back (上行短信) is kept as it came; nobody says yet what it means
@@ -48,12 +50,14 @@ FLOW = (
     Step(verb="freeze", steps=("audience", "planning"), leaves="冻结的名单和方案"),
     Step(verb="draft", steps=("intake",), leaves="一份草稿，没有名单"),
     Step(verb="edit", steps=("intake",), leaves="一份草稿，先前的送签和签名作废"),
+    Step(verb="discard", steps=(), leaves="作废的草稿或待核，和理由"),
     Step(verb="submit", steps=("intake", "audience", "planning"), leaves="待签的名单和方案，及其散列"),
     Step(verb="approve", steps=("approval", "sending"), leaves="第二个人的签名；放行的方案"),
     Step(verb="send_back", steps=(), leaves="退回的草稿和理由"),
     Step(verb="telephone", steps=("approval",), leaves="通话记录；放行的方案；要补的签批单"),
     Step(verb="lapse", steps=("approval",), leaves="逾时放行的方案；要领导复核"),
     Step(verb="page", steps=("approval",), leaves="每人每事一条通知，发出为止"),
+    Step(verb="reissue", steps=("intake",), leaves="一份更新草稿，内容是当初签发的"),
     Step(verb="settle", steps=("receipts",), leaves="每一行的状态，只进不退"),
     Step(verb="hear", steps=(), leaves="上行短信的原文，各一份"),
     Step(verb="follow", steps=("receipts",), leaves="问来的回执"),

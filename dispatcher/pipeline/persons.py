@@ -95,6 +95,7 @@ _DENIED: Final[Mapping[Denial, tuple[Hindrance, str]]] = {
     Denial.ROLE: (Hindrance.ROLE, "您的角色不能{action}：请由有此权限的人操作"),
     Denial.AREA: (Hindrance.AREA, "区域超出您的管辖范围，不能{action}：请报上一级，或缩小区域"),
     Denial.PERSON: (Hindrance.PERSON, "{action}必须由本人登录操作，系统令牌不行"),
+    Denial.ASLEEP: (Hindrance.STEP_UP, "离开太久，{action}之前请再验证一次动态码"),
     Denial.STEP_UP: (Hindrance.STEP_UP, "{action}之前请再验证一次动态码"),
 }
 

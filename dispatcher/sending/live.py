@@ -166,7 +166,8 @@ async def _wrong(tx: Tx, row: WarningRow, texts: Sequence[TextRow]) -> tuple[str
     code, changed = await not_as_frozen(tx, row, texts, signed)
     if code or signing.released(row, signed) or await _released_by_the_version_before(tx, row, signed):
         return code, changed
-    log.error("没有人签发过，拒绝发送：请立即查明是谁放行的", warning_id=row.id, state=row.state)
+    if row.state in SENDING:  # what ended while it waited to be signed is laid out as ended, and no news
+        log.error("没有人签发过，拒绝发送：请立即查明是谁放行的", warning_id=row.id, state=row.state)
     return UNSIGNED, ()
 
 

@@ -13,20 +13,23 @@ from dispatcher.model import Code
 from dispatcher.pipeline.accept import Incoming, accept
 from dispatcher.pipeline.approve import approve
 from dispatcher.pipeline.context import Context
+from dispatcher.pipeline.discard import discard
 from dispatcher.pipeline.draft import draft, take_up
 from dispatcher.pipeline.edit import edit
 from dispatcher.pipeline.persons import Hindrance, NotDone
 from dispatcher.pipeline.send_back import send_back
 from dispatcher.pipeline.submit import submit
+from dispatcher.pipeline.withdraw import expire_due
 from dispatcher.signing import Act
 from dispatcher.states import DeliveryState, WarningState
 from dispatcher.store import accounts, audit, chunks, events, ledger
 from dispatcher.store.accounts import Token
 from dispatcher.store.packing import plan_hash
-from tests.city import NOW, Clock, cap, named
+from tests.city import NOW, Clock, Provider, cap, named
 from tests.dispatcher.desk import account as account_of
 from tests.dispatcher.desk import add, come, leader, officer, row_of, signed, stamp, submitted, written
 from tests.dispatcher.test_accept import sent_in
+from tests.dispatcher.test_sending_dispatch import all_in, dispatching, until
 
 
 async def released(jian: Context, warning_id: str) -> bool:
@@ -384,3 +387,37 @@ async def test_what_waits_for_a_person_is_seen_by_nobody_and_silences_nobody(jia
 async def test_nobody_comes_in_by_the_consoles_name(jian: Context) -> None:
     answer = await accept(jian, Incoming(door="http", source="console", content_type="", body=written()))
     assert answer.code is Code.SIGNATURE
+
+
+async def test_what_runs_out_while_it_waits_is_laid_out_as_run_out_and_alarms_nobody(
+    jian: Context, clock: Clock
+) -> None:
+    put = await submitted(jian, await officer(jian))
+    clock.pass_(hours=7)
+    assert await expire_due(jian) == [put.warning_id]
+    sms, loud, party = Provider(), Provider(), Provider()
+    async with dispatching(jian.store, clock, sms=sms, broadcast=loud, party=party):
+        await until(all_in(jian.store, put.warning_id, {DeliveryState.EXPIRED: put.rows}))
+    assert (sms.got, loud.got, party.got) == ([], [], [])
+    async with jian.store.read() as tx:
+        assert (await audit.newest(tx, 1))[0].action == "warning.expired"
+
+
+async def test_what_waits_and_is_not_wanted_is_put_away_with_the_reason_and_frees_its_name(jian: Context) -> None:
+    one, other = await officer(jian), await leader(jian)
+    held, put = await sent_in(jian, cap(), source="county-weather"), await submitted(jian, one)
+    for warning_id in (held.warning_id, put.warning_id):
+        for who, reason, why in ((one, " ", Hindrance.REASON), (other, "误报", Hindrance.ROLE)):
+            with pytest.raises(NotDone) as stopped:
+                await discard(jian, who, warning_id, reason=reason)
+            assert stopped.value.hindrance is why
+        await discard(jian, one, warning_id, reason="误报")
+        assert (await row_of(jian, warning_id)).state == WarningState.REJECTED
+    with pytest.raises(NotDone) as stopped:
+        await approve(jian, other, put.warning_id, plan_hash=put.plan_hash)
+    assert stopped.value.hindrance is Hindrance.STATE
+    again = await submitted(jian, one)
+    await approve(jian, other, again.warning_id, plan_hash=again.plan_hash)
+    with pytest.raises(NotDone) as stopped:
+        await discard(jian, one, again.warning_id, reason="误报")
+    assert stopped.value.hindrance is Hindrance.STATE

@@ -431,3 +431,18 @@ def test_a_feed_that_contradicts_itself_stops_the_start(
 ) -> None:
     with pytest.raises(BadConfiguration, match=said):
         fed(change, production=False)
+
+
+def test_no_source_is_called_as_the_console_is(change: Change) -> None:
+    assert "来源不能叫 console" in refusal(change("sources", "  county-weather:", "  console:"))
+
+
+def test_who_signs_what_and_when_he_is_paged_is_policy(change: Change) -> None:
+    shipped, other = load({}).policy.approval, loaded(change("policy", "every_s: 120", "every_s: 90")).policy.approval
+    assert (shipped.of("red").alternate_s, shipped.of("red").every_s, shipped.of("orange").every_s) == (60, 120, 300)
+    assert [level for level in Level if shipped.of(level).leader and shipped.of(level).reason] == [
+        Level.RED,
+        Level.ORANGE,
+    ]
+    assert other.of("red").every_s == 90
+    assert "alternate_m" in refusal(change("policy", "alternate_s: 60", "alternate_m: 1"))

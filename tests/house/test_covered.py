@@ -17,6 +17,7 @@ COVERED_BY = {
     "dispatcher.intake.rules": "tests/dispatcher/test_intake_corpus.py",
     "dispatcher.intake.times": "tests/dispatcher/test_intake_cap.py",
     "dispatcher.pipeline": "tests/dispatcher/test_accept.py",
+    "dispatcher.pipeline.discard": "tests/dispatcher/test_approve.py",
     "dispatcher.pipeline.draft": "tests/dispatcher/test_approve.py",
     "dispatcher.pipeline.drafting": "tests/dispatcher/test_approve.py",
     "dispatcher.pipeline.edit": "tests/dispatcher/test_approve.py",
