@@ -116,7 +116,8 @@ def _operation(route: Route) -> dict[str, Any]:
         "responses": answers,
     }
     if route.takes:
-        content = {kind: {"schema": BODIES.get(kind, {})} for kind in route.takes}
+        own = {"$ref": _REFERENCE.format(model=route.order.__name__)} if route.order else {}
+        content = {kind: {"schema": BODIES.get(kind, own)} for kind in route.takes}
         operation["requestBody"] = {"required": True, "content": content}
     return operation
 
@@ -169,6 +170,8 @@ def _schemas(routes: list[Route]) -> dict[str, Any]:
     used["LiveCounts"] = shapes.LiveCounts
     for route in routes:
         used.update({good.body.__name__: good.body for _, good in route.good if good.body is not None})
+        if route.order is not None:
+            used[route.order.__name__] = route.order
     _, schema = models_json_schema([(model, "serialization") for model in used.values()], ref_template=_REFERENCE)
     found: dict[str, Any] = schema["$defs"]
     return found

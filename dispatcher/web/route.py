@@ -69,6 +69,7 @@ class Route:
     headers: tuple[Query, ...] = ()
     takes: tuple[str, ...] = ()
     about: About = About.NOTHING
+    order: type[BaseModel] | None = None
 
     @property
     def template(self) -> str:

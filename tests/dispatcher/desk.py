@@ -32,6 +32,7 @@ def account(number: int, role: AccountRole, **changes: Any) -> Account:
         "phone": b"",
         "password": "x",
         "totp": b"x",
+        "password_at": None,
         "totp_step": 0,
         "on_duty": True,
         "created_at": NOW,

@@ -67,6 +67,8 @@ COVERED_BY = {
     "dispatcher.web.api.callbacks": "tests/dispatcher/test_web_callbacks.py",
     "dispatcher.accounts": "tests/dispatcher/test_accounts_entering.py",
     "dispatcher.web.api.streaming": "tests/dispatcher/test_web_live.py",
+    "dispatcher.web.api.lifecycle": "tests/journeys/test_two_persons.py",
+    "dispatcher.web.orders": "tests/journeys/test_two_persons.py",
     "dispatcher.web.asker": "tests/dispatcher/test_web_entrance.py",
     "dispatcher.web.console.keeping": "tests/dispatcher/test_web_entrance.py",
     "dispatcher.web.asking": "tests/dispatcher/test_web_intake.py",

@@ -40,13 +40,13 @@ async def post_warning(request: web.Request) -> web.Response:
     if key:
         await _claim(request, asking.key_name(source, key), body)
     incoming = Incoming(door="http", source=source, content_type=content_type, body=body, headers=_headers(request))
-    return _accepted(await doors.accept(incoming))
+    return accepted(await doors.accept(incoming))
 
 
-def _accepted(answer: Answer) -> web.Response:
+def accepted(answer: Answer) -> web.Response:
     if answer.verdict is Verdict.REJECT:
         raise _refused(answer)
-    accepted = shapes.Accepted(
+    said = shapes.Accepted(
         warning_id=answer.warning_id,
         state=answer.state,
         verdict=answer.verdict,
@@ -55,20 +55,10 @@ def _accepted(answer: Answer) -> web.Response:
         repeated=answer.repeated,
         findings=_findings(answer.findings),
     )
-    return as_json(accepted, status=202, headers={"Location": f"/api/v1/warnings/{answer.warning_id}"})
+    return as_json(said, status=202, headers={"Location": f"/api/v1/warnings/{answer.warning_id}"})
 
 
-async def cancel(request: web.Request) -> web.Response:
-    """误发撤回: one tap, fixed words, whoever may have heard."""
-    return await _call_off(request, retraction=True)
-
-
-async def all_clear(request: web.Request) -> web.Response:
-    """解除: it is over."""
-    return await _call_off(request, retraction=False)
-
-
-async def _call_off(request: web.Request, *, retraction: bool) -> web.Response:
+async def call_off_by_source(request: web.Request, *, retraction: bool) -> web.Response:
     doors, warning_id = parts(request).doors, asking.warning_id(request)
     source = source_name(request)
     try:
@@ -77,7 +67,7 @@ async def _call_off(request: web.Request, *, retraction: bool) -> web.Response:
         raise Problem(409, "nothing_to_call_off", str(why)) from why
     if body is None:
         raise asking.no_such_warning()
-    return _accepted(await doors.accept(Incoming(door="http", source=source, content_type=NATIVE, body=body)))
+    return accepted(await doors.accept(Incoming(door="http", source=source, content_type=NATIVE, body=body)))
 
 
 async def _claim(request: web.Request, name: str, body: bytes) -> None:

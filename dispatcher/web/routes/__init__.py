@@ -8,12 +8,13 @@ from dispatcher.model import Level
 from dispatcher.states import WarningState
 from dispatcher.web import health, openapi, shapes
 from dispatcher.web.answering import NDJSON
-from dispatcher.web.api import callbacks, deliveries, feeds, machines, warnings
+from dispatcher.web.api import callbacks, deliveries, feeds, lifecycle, machines, warnings
 from dispatcher.web.api.streaming import live
 from dispatcher.web.console import pages
 from dispatcher.web.openapi import AMP, CAP, NATIVE
 from dispatcher.web.route import About, Good, Query, Route, Who
 from dispatcher.web.routes.accounts import ACCOUNT_ROUTES
+from dispatcher.web.routes.orders import LIFECYCLE_ROUTES
 
 _NUMBER: dict[str, object] = {"type": "integer", "minimum": 1}
 _CURSOR = Query(name="cursor", what="X-Next-Cursor of the page before")
@@ -40,7 +41,7 @@ TRAINING_ROUTES = (
 
 ROUTES = (
     Route(
-        method="POST", path="/api/v1/warnings", handler=warnings.post_warning, name="postWarning", who=Action.ISSUE,
+        method="POST", path="/api/v1/warnings", handler=lifecycle.post_warning, name="postWarning", who=Action.ISSUE,
         what="A warning in; 202 only after the commit. The format is what the bytes are",
         takes=(CAP, NATIVE, AMP), headers=(_KEY,), fails=(400, 408, 409, 413, 415, 422, 503),
         good=((202, Good(what="Kept: accepted, or held for a person", body=shapes.Accepted, headers=("Location",))),),
@@ -78,14 +79,14 @@ ROUTES = (
         good=((200, Good(what="The warning", body=shapes.WarningDetail)),), fails=(404, 503),
     ),
     Route(
-        method="POST", path="/api/v1/warnings/{id}/cancel", handler=warnings.cancel, name="cancelWarning",
+        method="POST", path="/api/v1/warnings/{id}/cancel", handler=lifecycle.cancel, name="cancelWarning",
         who=Action.RETRACT, about=About.WARNING,
         what="Retract what was issued by mistake, in its prepared words: whoever may have heard is told, ahead of all else",
         fails=(404, 409, 422, 503),
         good=((202, Good(what="The Cancel is kept", body=shapes.Accepted, headers=("Location",))),),
     ),
     Route(
-        method="POST", path="/api/v1/warnings/{id}/all-clear", handler=warnings.all_clear, name="allClear",
+        method="POST", path="/api/v1/warnings/{id}/all-clear", handler=lifecycle.post_all_clear, name="allClear",
         who=Action.CALL_OFF, about=About.WARNING,
         what="It is over: whoever may have heard is told", fails=(404, 409, 422, 503),
         good=((202, Good(what="The Cancel is kept", body=shapes.Accepted, headers=("Location",))),),
@@ -192,6 +193,7 @@ ROUTES = (
                Query(name="part", what="What moves alone", schema={"enum": ["live"]})),
         good=((200, _PAGE),), fails=(400, 404, 503),
     ),
+    *LIFECYCLE_ROUTES,
     *ACCOUNT_ROUTES,
 )  # fmt: skip
 
