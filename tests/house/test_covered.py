@@ -17,6 +17,8 @@ COVERED_BY = {
     "dispatcher.intake.times": "tests/dispatcher/test_intake_cap.py",
     "dispatcher.pipeline": "tests/dispatcher/test_accept.py",
     "dispatcher.pipeline.explain": "tests/dispatcher/test_preview.py",
+    "dispatcher.pipeline.erase": "tests/dispatcher/test_erasing.py",
+    "dispatcher.pipeline.retain": "tests/dispatcher/test_retaining.py",
     "dispatcher.pipeline.follow": "tests/dispatcher/test_receipts.py",
     "dispatcher.pipeline.hear": "tests/dispatcher/test_aliyun_receipts.py",
     "dispatcher.pipeline.settle": "tests/dispatcher/test_receipts.py",
