@@ -31,7 +31,7 @@ async def erase(context: Context, target: Target, actor: str) -> Erased:
         waits_for = tuple(await erasing.in_force(tx, target))
         if waits_for:
             now = context.now()
-            await erasing.ask(tx, target, now)
+            await erasing.note(tx, target, now)
             detail = {"warnings": len(waits_for)}
             audit.append(tx, now, Act(actor=actor, action="registry.erasure_asked", subject=str(target), detail=detail))
             return Erased(target=target, waits_for=waits_for)

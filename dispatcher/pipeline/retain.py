@@ -1,7 +1,7 @@
 """Once an hour what was kept long enough goes, as `retention` in policy.yaml says; and whoever waits to be forgotten.
 
 It must survive a stop in the middle (each batch is a transaction with its entry in the log; the next turn goes on) and never
-stand in the way of a warning: batches are small, and a turn ends after a bounded number of them.
+stand in the way of a warning: it waits while one is being sent, batches are small, and a turn ends after a bounded number.
 """
 
 from __future__ import annotations
@@ -12,11 +12,14 @@ from typing import Final
 
 from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.erase import erase_waiting
-from dispatcher.store import audit, nodes, retaining
+from dispatcher.states import SENDING
+from dispatcher.store import audit, nodes, retaining, warnings
 from dispatcher.store.audit import Act
 from dispatcher.store.retaining import Kind
 
 EVERY: Final = timedelta(hours=1)
+LATEST: Final = timedelta(days=1)
+"""While a warning is being sent the database is the sender's; but not for ever, because some night long one always is."""
 BATCH: Final = 500
 MOST_BATCHES: Final = 200
 """Of one kind in one turn: a hundred thousand rows."""
@@ -28,10 +31,10 @@ async def retain_due(context: Context) -> Mapping[Kind, int]:
     now = context.now()
     async with context.store.read() as tx:
         before = await nodes.fact(tx, _RETAINED_AT)
+        sending = any(row.state in SENDING for row in await warnings.unfinished(tx))
     await erase_waiting(context)
-    if before is not None and now - datetime.fromisoformat(before) < EVERY:
-        return {}
-    return await retain(context)
+    waited = now - datetime.fromisoformat(before) if before is not None else LATEST
+    return await retain(context) if waited >= (LATEST if sending else EVERY) else {}
 
 
 async def retain(context: Context) -> Mapping[Kind, int]:

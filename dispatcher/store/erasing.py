@@ -39,7 +39,7 @@ async def in_force(tx: Tx, target: Target) -> list[str]:
     return [one for one in (await tx.execute(live)).scalars() if await ledger.of_target(tx, one, str(target))]
 
 
-async def ask(tx: Tx, target: Target, now: datetime) -> None:
+async def note(tx: Tx, target: Target, now: datetime) -> None:
     """He is taken off when the last of those warnings has ended."""
     await tx.execute(upsert(tx, erasures).values(target=str(target), asked_at=now).on_conflict_do_nothing())
 

@@ -27,6 +27,8 @@ from sqlalchemy.pool import ConnectionPoolEntry
 T = TypeVar("T")
 
 BUSY_MS: Final = 5_000
+TIDY_S: Final = 0.3
+"""How long emptying the log waits for who reads: whoever wants to write waits for it, and a warning must not."""
 WRITERS_PAGES_KIB: Final = 32 * 1024
 """What the writing connection keeps of the file: the hot ends of all tables and indexes of a city's warning."""
 SWITCH_INTERVAL_S: Final = 0.0005
@@ -171,7 +173,7 @@ def _transaction(connection: sqlite3.Connection, work: Callable[[sqlite3.Connect
 
 
 def _emptied(path: str) -> bool:
-    with closing(sqlite3.connect(path, timeout=BUSY_MS / 1000, isolation_level=None)) as connection:
+    with closing(sqlite3.connect(path, timeout=TIDY_S, isolation_level=None)) as connection:
         busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         return not busy
 

@@ -48,7 +48,7 @@ def test_a_number_goes_whatever_way_it_is_spelt(spelt: str) -> None:
 
 
 def test_what_is_no_number_of_theirs_stays() -> None:
-    text = "2026-04-02 18:39 1231 OutId 0000000000000000000a 15500000000 SM00ff aGVsbG8gd29ybGQgYWdhaW4="
+    text = "2026-04-02 18:39 1231 OutId 0000000000000000000a 15400000001 SM00ff aGVsbG8gd29ybGQgYWdhaW4="
     assert blotted(text, BLOTS) == text
 
 

@@ -160,6 +160,17 @@ async def test_it_looks_once_an_hour(store: Store) -> None:
     assert await retain_due(in_house(store, clock)) == {Kind.UPLINKS: 1}
 
 
+async def test_while_a_warning_is_being_sent_it_waits_up_to_a_day(store: Store) -> None:
+    clock = Clock()
+    assert await retain_due(in_house(store, clock)) == {}
+    await released(store, red(), people(2))
+    await heard(store, 185)
+    clock.pass_(hours=23)
+    assert await retain_due(in_house(store, clock)) == {}
+    clock.pass_(hours=1)
+    assert await retain_due(in_house(store, clock)) == {Kind.UPLINKS: 1}
+
+
 async def test_a_turn_is_bounded_and_the_next_one_goes_on(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retaining_step, "BATCH", 2)
     monkeypatch.setattr(retaining_step, "MOST_BATCHES", 2)

@@ -22,6 +22,8 @@ COVERED_BY = {
     "dispatcher.pipeline.drafting": "tests/dispatcher/test_approve.py",
     "dispatcher.pipeline.edit": "tests/dispatcher/test_approve.py",
     "dispatcher.pipeline.explain": "tests/dispatcher/test_preview.py",
+    "dispatcher.pipeline.erase": "tests/dispatcher/test_erasing.py",
+    "dispatcher.pipeline.retain": "tests/dispatcher/test_retaining.py",
     "dispatcher.pipeline.follow": "tests/dispatcher/test_receipts.py",
     "dispatcher.pipeline.hear": "tests/dispatcher/test_aliyun_receipts.py",
     "dispatcher.pipeline.letting_go": "tests/dispatcher/test_approve.py",

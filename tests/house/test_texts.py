@@ -16,7 +16,7 @@ from dispatcher.web.routes import ROUTES
 from tests.dispatcher.listening import Inbox, consuming, node_that_tells
 from tests.house.tree import PROJECT
 
-TEXTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
+TEXTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/privacy.md")
 ALERT = PROJECT / "tests" / "cap" / "cn_01_county12.xml"
 
 
