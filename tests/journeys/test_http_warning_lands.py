@@ -12,6 +12,7 @@ from dispatcher.rehearsal.server import Options, playing
 from dispatcher.store.engine import open_store
 from dispatcher.store.registry import EndpointRow, exported
 from tests.browser.standing import SEAL, House, cap, code, filled, standing
+from tests.browser.standing import TOKEN as SOURCE_TOKEN
 
 ACCOUNT, TOKEN = "AC00000000000000000000000000000001", "rehearsal-token"
 
@@ -27,7 +28,8 @@ async def secrets_of(database_url: str) -> dict[str, list[str]]:
 
 async def completed(house: House, warning_id: str) -> None:
     """Until the live stream says so."""
-    async with house.http.get(f"{house.url}/api/v1/live", headers={"Last-Event-ID": "0"}) as answer:
+    shown = {"Last-Event-ID": "0", "Authorization": f"Bearer {SOURCE_TOKEN}"}
+    async with house.http.get(f"{house.url}/api/v1/live", headers=shown) as answer:
         async with asyncio.timeout(40):
             async for line in answer.content:
                 if line.startswith(b"data: {"):

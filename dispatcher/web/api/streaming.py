@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from aiohttp import web
 
+from dispatcher.accounts.authority import Means
 from dispatcher.store import headlines
 from dispatcher.web.asker import Asker, asker, stems
 from dispatcher.web.live import Viewer, stream
@@ -25,6 +26,8 @@ async def live(request: web.Request) -> web.StreamResponse:
 
 async def _still(site: Parts, who: Asker) -> bool:
     """Whoever was disabled or signed out, or has another role or area now, sees nothing more from this second on."""
+    if who.principal.means is Means.VISITOR:
+        return await site.keeper.empty()
     if who.known is None:
         return True
     now = await site.entrance.known(who.token)
