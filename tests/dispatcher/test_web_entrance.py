@@ -173,6 +173,19 @@ async def test_nothing_is_changed_by_a_page_that_is_not_ours(house: House, brows
     assert [one.login for one in await keeper(house).every()] == ["chief"]
 
 
+async def test_a_form_that_is_none_is_refused_also_with_the_right_key(
+    house: House, browser: Callable[[], Browser]
+) -> None:
+    made = browser()
+    await founder(house, made)
+    await made.get("/account")
+    name, token = next(iter(made.cookies.items()))
+    for kind in ("multipart/form-data", "multipart/form-data; boundary=x", "application/json"):
+        headers = {"Cookie": f"{name}={token}", "X-Form-Key": _key(made), "Content-Type": kind}
+        async with house.http.post(f"{house.url}/account/duty", data=b"on_duty=1", headers=headers) as answer:
+            assert answer.status == 403, kind
+
+
 async def test_once_there_is_an_account_nobody_looks_without_one(house: House, browser: Callable[[], Browser]) -> None:
     await house.post(cap())
     assert (await house.get("/api/v1/warnings"))[0] == 200, "at this machine, where nothing is real"

@@ -211,8 +211,7 @@ async def form(request: web.Request) -> Mapping[str, str]:
     """A form of ours. On the way in there is no session yet whose key it could carry: then it is the site's."""
     if asker.signed_in(request) is None:
         await guard.must_be_our_form(request, parts(request).form_key)
-    given = await request.post()
-    return {name: value for name, value in given.items() if isinstance(value, str)}
+    return await guard.form_of(request)
 
 
 def address(request: web.Request) -> str:
