@@ -35,6 +35,8 @@ from dispatcher.store.warnings import WarningRow
 AGAIN_S: Final = (10, 30, 60, 60, 60, 300, 300, 300, 300)
 """Before each further try; then it is given up, and said."""
 CLAIM_S: Final = 60
+AT_ONCE: Final = 6
+"""Pages on their way at the same time: each takes a connection for a moment."""
 REFUSED: Final = ("warning.plan_changed", "warning.unsigned", "warning.drill_mixed")
 OVERLAP: Final = 1000
 """Events that were still being committed when a later one was seen."""
@@ -49,6 +51,7 @@ class Purpose(StrEnum):
     SIGN = "sign"
     LAPSED = "lapsed"
     RELEASED = "released"
+    REVIEW = "review"
     TELEPHONE = "telephone"
     OBJECTED = "objected"
     INK_DUE = "ink_due"
@@ -199,13 +202,34 @@ async def ink_slips_due(context: Context) -> int:
     async with context.store.read() as tx:
         late = await signatures.acts_before(tx, Act.TELEPHONE, before, Act.INK_SLIP)
     for one in late:
-        async with context.store.begin() as tx:
+        async with context.store.read() as tx:
             row, recorder = await warnings.one(tx, one.warning_id), await accounts.by_id(tx, one.account_id)
-            if row is None:
-                continue
-            words = f"电话签发的书面签批单逾期未交：{called(row)}，请补签后登记"
+            words = f"电话签发的书面签批单逾期未交：{called(row)}，请补签后登记" if row else ""
             said = Said(purpose=Purpose.INK_DUE, about=one.plan_hash, words=words)
-            paged += await page(context, tx, row, [*([recorder] if recorder else []), *await leaders(tx, row)], said)
+            everybody = [*([recorder] if recorder else []), *await leaders(tx, row)] if row else []
+            whom = await _not_yet(tx, row, said, everybody) if row else []
+        if row is not None and whom:
+            async with context.store.begin() as tx:
+                paged += await page(context, tx, row, whom, said)
+    return paged
+
+
+async def reviews_due(context: Context) -> int:
+    """What was released over the leaders' heads and none of them has reviewed: they are paged again every hour. Each minute."""
+    hour, now = timedelta(hours=1), context.now()
+    async with context.store.read() as tx:
+        open_ones = await signatures.acts_before(tx, Act.RELEASED, now - hour, Act.REVIEWED)
+    paged = 0
+    for one in open_ones:
+        hours = (now - one.at) // hour
+        async with context.store.read() as tx:
+            row = await warnings.one(tx, one.warning_id)
+            words = f"未经签发放行的预警仍待您复核：{called(row)}，已过 {hours} 小时，请登录复核" if row else ""
+            said = Said(purpose=Purpose.REVIEW, about=f"{one.plan_hash[:40]}:{hours}", words=words)
+            whom = await _not_yet(tx, row, said, await leaders(tx, row)) if row else []
+        if row is not None and whom:
+            async with context.store.begin() as tx:
+                paged += await page(context, tx, row, whom, said)
     return paged
 
 
@@ -213,22 +237,24 @@ async def ink_slips_due(context: Context) -> int:
 
 
 async def send_pages(context: Context, pagers: Mapping[bool, Pager], limit_s: float = 10.0) -> int:
-    """Sends what is due by the provider of its side (`pagers`: whether a drill's); returns how many left. Each second."""
+    """Sends what is due by the provider of its side (`pagers`: whether a drill's); returns how many left. Each second. They go
+    side by side, so that one that hangs keeps nobody else waiting."""
     async with context.store.read() as tx:
-        waiting = await pages.due(tx, context.now())
-    left = 0
-    for one in waiting:
-        now = context.now()
-        async with context.store.begin() as tx:
-            mine = await pages.claim(tx, one, now + timedelta(seconds=CLAIM_S))
-            account = await accounts.by_id(tx, one.account_id)
-            row = await warnings.one(tx, one.warning_id)
-        if not mine or account is None or row is None:
-            continue
-        outcome = await _sent(context, pagers, (one, account, row), limit_s)
-        async with context.store.begin() as tx:
-            left += await _settled(context, tx, one, outcome)
-    return left
+        waiting = await pages.due(tx, context.now(), AT_ONCE)
+    async with asyncio.TaskGroup() as tasks:
+        sending = [tasks.create_task(_send(context, pagers, one, limit_s)) for one in waiting]
+    return sum(one.result() for one in sending)
+
+
+async def _send(context: Context, pagers: Mapping[bool, Pager], one: Page, limit_s: float) -> int:
+    async with context.store.begin() as tx:
+        mine = await pages.claim(tx, one, context.now() + timedelta(seconds=CLAIM_S))
+        account, row = await accounts.by_id(tx, one.account_id), await warnings.one(tx, one.warning_id)
+    if not mine or account is None or row is None:
+        return 0
+    outcome = await _sent(context, pagers, (one, account, row), limit_s)
+    async with context.store.begin() as tx:
+        return await _settled(context, tx, one, outcome)
 
 
 async def _sent(

@@ -24,7 +24,7 @@ from dispatcher.pipeline.accept import Answer, Incoming, accept
 from dispatcher.pipeline.anchor import anchor_due
 from dispatcher.pipeline.follow import Follower
 from dispatcher.pipeline.freeze import warm
-from dispatcher.pipeline.page import Looked, ink_slips_due, refusals_due, send_pages, sign_off_due
+from dispatcher.pipeline.page import Looked, ink_slips_due, refusals_due, reviews_due, send_pages, sign_off_due
 from dispatcher.pipeline.retain import retain_due
 from dispatcher.pipeline.settle import finish
 from dispatcher.pipeline.withdraw import expire_due
@@ -44,7 +44,7 @@ OUTER_ROLE = "public"
 CANARY_EVERY_S = 5.0
 ANCHOR_LOOK_S = 60.0
 RETAIN_LOOK_S = 60.0
-INK_LOOK_S = 60.0
+PAPER_LOOK_S = 60.0
 DATABASE_S = 3.0
 """How long the database may take to answer a question about its health."""
 AT_ONCE = 8
@@ -187,7 +187,8 @@ class Service:
                 ("完成检查", 0.5, partial(finish, self.context, {})),
                 ("催签", 1.0, lambda: sign_off_due(self.context)),
                 ("拒发通知", 1.0, partial(refusals_due, self.context, Looked())),
-                ("补签提醒", INK_LOOK_S, lambda: ink_slips_due(self.context)),
+                ("补签提醒", PAPER_LOOK_S, lambda: ink_slips_due(self.context)),
+                ("复核提醒", PAPER_LOOK_S, lambda: reviews_due(self.context)),
                 ("通知签发人", 1.0, partial(send_pages, self.context, self.parts.providers.pagers())),
                 ("事件外发", 0.5, lambda: outbox.relay(self.context.store, self.parts.broker, self.context.now)),
             ]

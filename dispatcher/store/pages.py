@@ -53,7 +53,7 @@ async def put(tx: Tx, new: NewPage, now: datetime) -> bool:
     return (await tx.execute(upsert(tx, pages).values(row).on_conflict_do_nothing())).rowcount == 1
 
 
-async def due(tx: Tx, now: datetime, limit: int = 20) -> list[Page]:
+async def due(tx: Tx, now: datetime, limit: int) -> list[Page]:
     rows = await tx.execute(select(pages).where(pages.c.due_at <= now).order_by(pages.c.due_at).limit(limit))
     return [Page(**row) for row in rows.mappings()]
 

@@ -9,7 +9,7 @@ import pytest
 from dispatcher.accounts.authority import Principal
 from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.lapse import release, review
-from dispatcher.pipeline.page import Purpose, sign_off_due
+from dispatcher.pipeline.page import Purpose, reviews_due, sign_off_due
 from dispatcher.pipeline.persons import Hindrance, NotDone
 from dispatcher.signing import Act
 from dispatcher.states import DeliveryState, WarningState
@@ -104,3 +104,19 @@ async def test_it_stays_open_until_a_leader_has_reviewed_it(jian: Context, clock
     with pytest.raises(NotDone):
         await review(jian, other, red.warning_id, words="同意")
     assert (await row_of(jian, red.warning_id)).state == WarningState.APPROVED
+
+
+async def test_until_it_is_reviewed_every_leader_is_paged_again_each_hour(jian: Context, clock: Clock) -> None:
+    one, two, other = await officer(jian), await officer(jian, 2), await leader(jian)
+    red = await submitted(jian, one, **RED)
+    clock.pass_(seconds=180)
+    await release(jian, two, red.warning_id, plan_hash=red.plan_hash, reason=WHY)
+    paged = []
+    for minutes in (59, 1, 30, 30):
+        clock.pass_(minutes=minutes)
+        paged.append(await reviews_due(jian))
+    assert paged == [0, 1, 0, 1]
+    assert {page.account_id for page in await put(jian, red.warning_id, Purpose.REVIEW)} == {other.id}
+    await review(jian, other, red.warning_id, words="同意")
+    clock.pass_(hours=3)
+    assert await reviews_due(jian) == 0

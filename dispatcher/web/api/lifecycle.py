@@ -204,10 +204,11 @@ def _findings(findings: Sequence[Finding]) -> tuple[FindingOut, ...]:
 def _problem(why: NotDone) -> Problem:
     more = {"findings": [one.model_dump() for one in _findings(why.findings)]} if why.findings else None
     code = str(int(why.code)) if why.code else why.hindrance.value
-    return Problem(_status(why.hindrance), code, why.sentence, more=more)
+    return Problem(status_of(why.hindrance), code, why.sentence, more=more)
 
 
-def _status(hindrance: Hindrance) -> int:
+def status_of(hindrance: Hindrance) -> int:
+    """HTTP's word for it."""
     match hindrance:
         case Hindrance.NOT_THERE:
             return 404

@@ -14,11 +14,12 @@ from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.lint import of_kept
 from dispatcher.registry.register import Register
 from dispatcher.states import LIVE, SENDING, WarningState
-from dispatcher.store import events, kin, ledger, warnings
+from dispatcher.store import events, kin, ledger, signatures, warnings
 from dispatcher.store.engine import Tx
 from dispatcher.store.events import Recorded
 from dispatcher.store.headlines import Headline, Wanted, headlines
 from dispatcher.store.ledger import Entry, Retrying, Times, Trouble
+from dispatcher.store.signatures import Signature
 from dispatcher.store.warnings import TextRow, WarningRow
 from dispatcher.web import reach
 from dispatcher.web.console.sketch import Shape, Sketch, Window
@@ -121,6 +122,7 @@ class Landing:
     remarks: tuple[Remark, ...]
     chain: tuple[WarningRow, ...]
     events: tuple[Recorded, ...]
+    signatures: tuple[Signature, ...]
 
     @property
     def rows(self) -> Sequence[Unit]:
@@ -184,6 +186,7 @@ class _Read:
     remarks: Sequence[Remark]
     chain: Sequence[WarningRow]
     events: Sequence[Recorded]
+    signatures: Sequence[Signature]
 
 
 Own = tuple[str, ...]
@@ -221,6 +224,7 @@ async def _read(tx: Tx, site: Parts, of: tuple[WarningRow, Own], remarks: Sequen
         remarks=remarks,
         chain=await kin.whole_event(tx, row.chain_id),
         events=await events.of_warning(tx, row.id),
+        signatures=await signatures.of(tx, row.id),
     )
 
 
@@ -262,6 +266,7 @@ def _laid_out(
         remarks=tuple(read.remarks),
         chain=tuple(read.chain),
         events=tuple(read.events),
+        signatures=tuple(read.signatures),
     )
 
 

@@ -8,6 +8,7 @@ from aiohttp import web
 
 from dispatcher.web import asker, asking, guard
 from dispatcher.web.console import landing
+from dispatcher.web.console.buttons import buttons
 from dispatcher.web.console.rendering import render
 from dispatcher.web.parts import parts
 from dispatcher.web.problems import Problem
@@ -25,6 +26,11 @@ async def front(request: web.Request) -> web.Response:
 
 
 async def warning(request: web.Request) -> web.Response:
+    return await landing_of(request)
+
+
+async def landing_of(request: web.Request, *, why: str = "", status: int = 200) -> web.Response:
+    """The page of a warning; `why`: what hindered the button that was pressed there."""
     site, warning_id = parts(request), asking.warning_id(request)
     county = request.query.get("county", "")
     if county and not _COUNTY.fullmatch(county):
@@ -35,7 +41,10 @@ async def warning(request: web.Request) -> web.Response:
     service = site.doors.context.settings.service
     ready = await site.ready.of(site.doors.readiness)
     told = {"page": page, "service": service, "county": county, "problems": ready.problems + ready.notices}
-    return _page(request, "warning", told)
+    offered = buttons(asker.principal(request), page.row, page.signatures, page.events)
+    response = _page(request, "warning", told | {"why": why, "buttons": offered})
+    response.set_status(status)
+    return response
 
 
 async def reset(request: web.Request) -> web.Response:

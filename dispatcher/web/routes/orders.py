@@ -7,6 +7,8 @@ from typing import Final
 from dispatcher.accounts.authority import Action
 from dispatcher.web import orders
 from dispatcher.web.api import lifecycle
+from dispatcher.web.console.acting import pressed
+from dispatcher.web.console.buttons import BUTTONS, Button
 from dispatcher.web.openapi import NATIVE
 from dispatcher.web.orders import Order
 from dispatcher.web.problems import Handler
@@ -34,6 +36,15 @@ def _verb(
     )  # fmt: skip
 
 
+def _pressed(button: Button) -> Route:
+    return Route(
+        method="POST", path=f"/warnings/{{id}}/{button.verb}", handler=pressed(button), who=button.action,
+        name=f"press{''.join(part.title() for part in button.verb.split('-'))}", about=About.WARNING,
+        what=f"{button.label}: a button of the page", takes=("application/x-www-form-urlencoded",),
+        fails=(404, 408, 409, 422, 503), good=((303, Good(what="The page of what came of it", content_type="")),),
+    )  # fmt: skip
+
+
 LIFECYCLE_ROUTES: Final = (
     _verb("take-up", lifecycle.post_take_up, Action.ISSUE, "What was held becomes this officer's draft", (_KEPT, None)),
     _verb("edit", lifecycle.post_edit, Action.EDIT, "Another content; whatever was signed is void", (_KEPT, NATIVE)),
@@ -54,4 +65,5 @@ LIFECYCLE_ROUTES: Final = (
     _verb("discard", lifecycle.post_discard, Action.EDIT, "What nobody wants is put away", (_DONE, orders.Explained)),
     _verb("reissue", lifecycle.post_reissue, Action.ISSUE, "What the sender refused is drafted anew as it was signed",
           (_KEPT, None)),
+    *map(_pressed, BUTTONS),
 )  # fmt: skip

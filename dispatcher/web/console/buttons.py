@@ -1,0 +1,77 @@
+"""What somebody may do with a warning, as buttons on its page, each with what follows from it in one sentence.
+
+A button is shown to whoever may press it, and decides nothing: the same is asked again when it is pressed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from dispatcher.accounts.authority import Action, Denial, Principal, denial
+from dispatcher.pipeline.page import REFUSED
+from dispatcher.signing import Act
+from dispatcher.states import LIVE, WAITING, WarningState
+from dispatcher.store.events import Recorded
+from dispatcher.store.signatures import Signature
+from dispatcher.store.warnings import WarningRow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Button:
+    """`states`: of the warning, in which it makes sense. `asks`: the field to be filled in, and its label; '' for none."""
+
+    verb: str
+    action: Action
+    label: str
+    follows: str
+    states: Collection[WarningState] = ()
+    asks: tuple[str, str] = ("", "")
+    grave: bool = False
+
+
+_S = WarningState
+BUTTONS: Final = (
+    Button(verb="take-up", action=Action.ISSUE, label="接手拟制", states={_S.HELD}, follows="成为您的草稿，不发送"),
+    Button(verb="submit", action=Action.SUBMIT, label="送签", states={_S.DRAFT, _S.RETURNED},
+           follows="冻结名单和文字，请另一人签发"),
+    Button(verb="approve", action=Action.APPROVE, label="签发", states={_S.SUBMITTED}, grave=True,
+           asks=("reason", "签发理由（橙色、红色必填）"), follows="立即发出"),
+    Button(verb="return", action=Action.RETURN, label="退回", states={_S.SUBMITTED}, asks=("reason", "为什么退回"),
+           follows="回到拟制的人手里"),
+    Button(verb="release", action=Action.RELEASE, label="逾时放行", states={_S.SUBMITTED}, grave=True,
+           asks=("reason", "为什么不等签发"), follows="红色预警的签发人全部逾时后，由另一名在岗值班员放行；领导随即得到通知"),
+    Button(verb="discard", action=Action.EDIT, label="作废", states=WAITING, asks=("reason", "为什么作废"),
+           follows="不再处理，原文留存"),
+    Button(verb="cancel", action=Action.RETRACT, label="误发撤回", states=LIVE, grave=True,
+           follows="按备好的文字立即告知可能已收到的人，还没发的不再发；领导随即得到通知"),
+    Button(verb="all-clear", action=Action.CALL_OFF, label="解除", states=LIVE, follows="拟好解除，送另一人签发"),
+    Button(verb="reissue", action=Action.ISSUE, label="按签发的原样重新拟制", follows="与签发不符而没有发出的，重拟一份送签"),
+    Button(verb="review", action=Action.APPROVE, label="复核", asks=("words", "复核意见"),
+           follows="这条预警未经签发由两名值班员放行，须领导复核"),
+)  # fmt: skip
+Done = Sequence[Signature]
+
+
+def buttons(who: Principal, row: WarningRow, done: Done, told: Sequence[Recorded]) -> tuple[Button, ...]:
+    """Those that make sense now, for whoever may press them."""
+    areas = list(row.area["villages"])
+    return tuple(
+        button
+        for button in BUTTONS
+        if _makes_sense(button, row, done, told) and denial(who, button.action, areas) in (None, Denial.STEP_UP)
+    )
+
+
+def _makes_sense(button: Button, row: WarningRow, done: Done, told: Sequence[Recorded]) -> bool:
+    match button.verb:
+        case "reissue":
+            return any(one.kind in REFUSED for one in told)
+        case "review":
+            acts = {one.act for one in done}
+            return Act.RELEASED in acts and Act.REVIEWED not in acts
+        case "cancel" | "all-clear":
+            return row.released_at is not None and row.kind != "Cancel" and row.state in button.states
+        case _:
+            return row.state in button.states

@@ -1,0 +1,136 @@
+"""Two persons take a warning from draft to release over HTTP: by buttons for people, by JSON for programs."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from dispatcher.accounts.authority import AccountRole
+from dispatcher.accounts.entering import form_key
+from dispatcher.intake import native
+from tests.browser.standing import House, cap, code, standing
+from tests.dispatcher.desk import written
+from tests.dispatcher.persons import Browser, Hands, Office, office
+
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+
+
+@pytest.fixture
+async def house(jian_sqlite_url: str) -> AsyncIterator[House]:
+    async with standing(jian_sqlite_url) as opened:
+        yield opened
+
+
+@pytest.fixture
+def there(house: House) -> Office:
+    return office(house.context.store, Hands(datetime.now(UTC)))
+
+
+async def browser(house: House, there: Office, login: str, role: AccountRole, scope: str = "360800") -> Browser:
+    await there.person(login, role, scope)
+    return Browser(url=house.url, http=house.http, cookies={"mingluo": await there.session(login)})
+
+
+async def posted(house: House, who: Browser, path: str, body: object) -> tuple[int, Any]:
+    token = who.cookies["mingluo"]
+    headers = {"Cookie": f"mingluo={token}", "X-Form-Key": form_key(token), "Sec-Fetch-Site": "same-origin"}
+    kind = "application/json" if path.count("/") > 3 and not path.endswith("/edit") else native.CONTENT_TYPE
+    headers["Content-Type"] = kind
+    async with house.http.post(house.url + path, data=json.dumps(body).encode(), headers=headers) as answer:
+        return answer.status, await answer.json(content_type=None)
+
+
+def words(**changes: object) -> Any:
+    """A warning of today's."""
+    now = datetime.now(UTC).replace(microsecond=0)
+    return json.loads(written(sent=now.isoformat(), expires=(now + timedelta(hours=6)).isoformat(), **changes))
+
+
+async def drafted(house: House, who: Browser, **changes: object) -> str:
+    status, said = await posted(house, who, "/api/v1/warnings", words(**changes))
+    assert status == 202, said
+    return str(said["warning_id"])
+
+
+def labels(page: str) -> list[str]:
+    return re.findall(r'<button type="submit"(?: class="grave")?>([^<]+)</button>', page)
+
+
+async def test_by_buttons_one_drafts_and_another_signs(house: House, there: Office) -> None:
+    wang = await browser(house, there, "wang", AccountRole.DUTY_OFFICER)
+    li = await browser(house, there, "li", AccountRole.APPROVER)
+    warning_id = await drafted(house, wang)
+    page = await wang.get(f"/warnings/{warning_id}")
+    assert {"送签", "作废"} <= set(labels(page))
+    assert "签发" not in labels(await li.get(f"/warnings/{warning_id}"))
+    await wang.post(f"/warnings/{warning_id}/submit")
+    assert (wang.status, wang.at) == (303, f"/warnings/{warning_id}")
+    assert "签发" not in labels(await wang.get(f"/warnings/{warning_id}")), "not by whoever wrote it"
+    page = await li.get(f"/warnings/{warning_id}")
+    assert {"签发", "退回"} <= set(labels(page))
+    seen = re.search(r'name="plan_hash" value="([0-9a-f]{64})"', page)
+    assert seen is not None
+    await li.post(f"/warnings/{warning_id}/approve", {"plan_hash": "0" * 64, "reason": "同意"})
+    assert li.status == 409
+    await li.get(f"/warnings/{warning_id}")
+    await li.post(f"/warnings/{warning_id}/approve", {"plan_hash": seen.group(1), "reason": "同意"})
+    assert (li.status, li.at) == (303, f"/warnings/{warning_id}"), li.page
+    page = await li.get(f"/warnings/{warning_id}")
+    assert "误发撤回" in labels(page)
+    await li.post(f"/warnings/{warning_id}/cancel")
+    assert li.status == 303
+    assert li.at != f"/warnings/{warning_id}"
+    assert "撤回误发" in await li.get(li.at)
+
+
+async def test_what_hinders_a_button_is_said_on_the_page(house: House, there: Office) -> None:
+    wang = await browser(house, there, "wang", AccountRole.DUTY_OFFICER)
+    li = await browser(house, there, "li", AccountRole.APPROVER)
+    warning_id = await drafted(house, wang)
+    await wang.get(f"/warnings/{warning_id}")
+    await wang.post(f"/warnings/{warning_id}/submit")
+    await li.get(f"/warnings/{warning_id}")
+    await li.post(f"/warnings/{warning_id}/return", {"reason": " "})
+    assert li.status == 422
+    assert 'role="alert"' in li.page
+    assert "请写明为什么退回" in li.page
+    await li.post(f"/warnings/{warning_id}/return", {"reason": "少写了一个乡"})
+    assert li.status == 303
+    assert "送签" in labels(await wang.get(f"/warnings/{warning_id}"))
+
+
+async def test_by_json_a_program_hears_a_code_for_what_hinders(house: House, there: Office) -> None:
+    wang = await browser(house, there, "wang", AccountRole.DUTY_OFFICER)
+    await browser(house, there, "both", AccountRole.APPROVER)
+    warning_id = await drafted(house, wang)
+    at = f"/api/v1/warnings/{warning_id}"
+    status, put = await posted(house, wang, f"{at}/submit", {})
+    assert status == 202
+    li = Browser(url=house.url, http=house.http, cookies={"mingluo": await there.session("both")})
+    for body, due in (
+        ({"plan_hash": put["plan_hash"], "reason": "同意", "extra": 1}, (422, "bad_order")),
+        ({"plan_hash": "x"}, (422, "bad_order")),
+        ({"plan_hash": "f" * 64, "reason": "同意"}, (409, "changed")),
+    ):
+        status, said = await posted(house, li, f"{at}/approve", body)
+        assert (status, said["code"]) == due, said
+    status, said = await posted(house, wang, f"{at}/approve", {"plan_hash": put["plan_hash"], "reason": "同意"})
+    assert (status, said["code"]) == (403, "not_allowed")
+    status, said = await posted(house, li, f"{at}/approve", {"plan_hash": put["plan_hash"], "reason": "同意"})
+    assert (status, said["plan_hash"]) == (200, put["plan_hash"])
+    status, said = await posted(house, li, f"{at}/approve", {"plan_hash": put["plan_hash"], "reason": "同意"})
+    assert (status, said["code"]) == (409, "state")
+
+
+async def test_an_officer_drafts_for_his_own_area_alone(house: House, there: Office) -> None:
+    zhao = await browser(house, there, "zhao", AccountRole.DUTY_OFFICER, "360826")
+    status, said = await posted(house, zhao, "/api/v1/warnings", words())
+    assert (status, said["code"]) == (422, "214")
+    _, held, _ = await house.post(cap("held", where=code("360827102")))
+    assert (await zhao.get(f"/warnings/{held['warning_id']}")).count("<button") >= 0
+    assert zhao.status == 404
