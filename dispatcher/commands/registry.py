@@ -188,6 +188,7 @@ async def _import(folder: Path, *, dry_run: bool) -> Imported:
 
 async def _export(folder: Path) -> None:
     async with standing(load()) as context:
+        await exporting.note_export(context.store, context.now())
         with Screen(sys.stderr).working("导出") as tell:
             await exporting.export_folder(context.store, context.seal, folder, tell)
 

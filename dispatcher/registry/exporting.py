@@ -10,15 +10,24 @@ import asyncio
 import csv
 import json
 from collections.abc import AsyncIterator, Iterable, Sequence
+from datetime import datetime
 from pathlib import Path
 
 from dispatcher.registry.cells import BOUNDARIES, SYNTHETIC, Form, forms
+from dispatcher.store import audit
 from dispatcher.store import registry as rows
+from dispatcher.store.audit import Act
 from dispatcher.store.engine import Store, Tx
 from dispatcher.store.registry import ResidentRow, Row
 from dispatcher.store.sealed import Seal
 
 NOTE = "00-说明.txt"
+
+
+async def note_export(store: Store, now: datetime) -> None:
+    """Phones leave the house readable: that stands in the log before the first of them does."""
+    async with store.begin() as tx:
+        audit.append(tx, now, Act(actor="command", action="registry.exported", subject="registry", detail={}))
 
 
 async def export_folder(store: Store, seal: Seal, folder: Path, tell: rows.Tell = rows.quiet) -> None:

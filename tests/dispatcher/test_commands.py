@@ -249,6 +249,7 @@ def test_why_and_rejected_speak_of_what_came(desk: Desk) -> None:
 
 def test_the_register_goes_out_and_comes_back_unchanged(desk: Desk, tmp_path: Path) -> None:
     assert desk.run("registry", "export", str(tmp_path)).code == 0
+    assert "registry.exported" in desk.run("audit", "show").out, "phones left the house, and that is on record"
     back = desk.run("registry", "import", str(tmp_path), "--dry-run", "--json")
     assert back.code == 0, back.err
     assert back.json["version"] is None

@@ -6,7 +6,6 @@ from tests.house.tree import PACKAGES, PROJECT, Module, modules
 
 COVERED_BY = {
     # the steps: folders whose files are seen only through the folder's door
-    "dispatcher.accounts.authority": "tests/dispatcher/test_approve.py",
     "dispatcher.audience": "tests/dispatcher/test_audience.py",
     "dispatcher.broker": "tests/dispatcher/test_broker.py",
     "dispatcher.geofence": "tests/dispatcher/test_geofence.py",

@@ -14,6 +14,7 @@ BEGINS = {
     "dispatcher.store.deliveries.receipts": "receipts are committed in groups",
     "dispatcher.outbox": "a relayed event is ticked off",
     "dispatcher.broker.embedded": "its inbox and rejected are tables",
+    "dispatcher.registry.exporting": "that phones leave the house is put down first",
     "dispatcher.registry.importing": "a register is replaced whole",
     "dispatcher.service": "start: the node's epoch, the key's proof",
     "dispatcher.store.migrating": "a migration is one transaction",
