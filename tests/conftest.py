@@ -7,6 +7,7 @@ fails instead.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import shutil
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
@@ -17,6 +18,7 @@ from typing import Any, TypeVar
 import aio_pika
 import hypothesis
 import pytest
+import structlog
 import uvloop
 
 from dispatcher.broker.contract import EXCHANGE_IN, EXCHANGE_OUT, QUEUE_IN, QUEUE_REJECTED
@@ -95,6 +97,17 @@ def _run(work: Coroutine[Any, Any, T]) -> T:
     """In a thread of its own, so that no test's event loop is touched."""
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(asyncio.run, work).result()
+
+
+@pytest.fixture
+def logging_as_before() -> Iterator[None]:
+    """Logging is the process's own: what a test sets up is taken back, lest the next one writes to a stream that is closed."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    structlog.reset_defaults()
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,15 +19,7 @@ BARE = "15412345678"
 digits = st.text("0123456789", min_size=8, max_size=8)
 
 
-@pytest.fixture(autouse=True)
-def _as_before() -> Iterator[None]:
-    """Logging is the process's own: what a test sets up is taken back."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    structlog.reset_defaults()
-    root.handlers[:] = handlers
-    root.setLevel(level)
+pytestmark = pytest.mark.usefixtures("logging_as_before")
 
 
 def printed(capsys: pytest.CaptureFixture[str], form: str, **fields: object) -> str:

@@ -386,6 +386,7 @@ async def test_no_phone_no_home_and_no_secret_lies_in_dumps_logs_numbers_or_answ
 # ── the search itself ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.usefixtures("logging_as_before")
 async def test_the_search_finds_a_canary_in_every_form_and_place(
     store: Store, database_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
