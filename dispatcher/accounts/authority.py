@@ -150,8 +150,11 @@ RULES: Final[Mapping[Action, Rule]] = {
 }
 
 STEP_UP: Final = frozenset(
-    {Action.APPROVE, Action.RELEASE, Action.RETRACT, Action.UNMASK, Action.ADMINISTER, Action.OWN_KEYS}
-)
+    {
+        Action.APPROVE, Action.RELEASE, Action.RECORD_CALL, Action.RETRACT, Action.UNMASK, Action.ADMINISTER,
+        Action.OWN_KEYS,
+    }
+)  # fmt: skip
 """What a session alone is not enough for: the second factor, a moment ago."""
 
 BY_A_PERSON: Final = frozenset(
@@ -162,6 +165,9 @@ BY_A_PERSON: Final = frozenset(
 )  # fmt: skip
 """What no token does."""
 
+
+NOT_BY_TOKEN: Final = frozenset({Action.RETRACT})
+"""What a source may by its own token, and no system by one that an administrator made."""
 
 SEEN_ASLEEP: Final = frozenset({Action.LOOK, Action.GATEWAYS})
 """What stays on the wall while nobody touches it."""
@@ -212,7 +218,7 @@ def denial(principal: Principal, action: Action, areas: Collection[str] | None =
     reach = RULES[action].get(principal.role)
     if reach is None:
         return Denial.ROLE
-    if action in BY_A_PERSON and principal.means is not Means.SESSION:
+    if _needs_a_person(principal.means, action):
         return Denial.PERSON
     if principal.asleep and action not in SEEN_ASLEEP:
         return Denial.ASLEEP
@@ -221,6 +227,12 @@ def denial(principal: Principal, action: Action, areas: Collection[str] | None =
     if action in STEP_UP and principal.means is Means.SESSION and not principal.stepped_up:
         return Denial.STEP_UP
     return None
+
+
+def _needs_a_person(means: Means, action: Action) -> bool:
+    if action in NOT_BY_TOKEN and means is Means.TOKEN:
+        return True
+    return action in BY_A_PERSON and means is not Means.SESSION
 
 
 def _reaches(reach: Reach, scope: tuple[str, ...], areas: Collection[str]) -> bool:

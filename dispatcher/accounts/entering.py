@@ -32,6 +32,9 @@ STEPPED_UP: Final = timedelta(minutes=5)
 SEEN_EVERY: Final = timedelta(seconds=20)
 """A request a second need not be a write a second."""
 PAPER: Final = "paper"
+UNKNOWN_CODE: Final = "验证码不对：请核对是不是这个账号的，并在手机上打开“自动设置时间”"
+MOST_HASHING: Final = 20
+"""Passwords that wait to be hashed, two at a time: a few seconds' worth."""
 
 
 class Wrong(Exception):
@@ -76,25 +79,41 @@ class Entrance:
         self._store = store
         self._seal = seal
         self._now = now
+        self._hashing = 0
 
     async def sign_in(self, login: str, given: str, address: str) -> str:
         """A half session's token, for the cookie; Wrong or Wait."""
         login, now = plain(login), self._now()
         keys = throttle.keys(login, address)
-        async with self._store.read() as tx:
-            await _must_not_wait(tx, keys, now)
-            account = await accounts.by_login(tx, login)
+        account = await self._counted(login, keys, now)
         known = account.password if account and account.ready and account.disabled_at is None else ""
-        good = await password.matches(given, known)
+        good = await self._hashed_in_turn(given, known)
         async with self._store.begin() as tx:
             if not good or account is None:
-                await accounts.failed(tx, keys.every, now)
                 _log(tx, now, account, "account.refused", {"with": "password"})
             else:
+                await accounts.take_back(tx, keys.every)
                 token = await self._open(tx, account, address)
         if not good or account is None:
             raise Wrong("账号或密码不对，或账号已停用")
         return token
+
+    async def _counted(self, login: str, keys: throttle.Keys, now: datetime) -> Account | None:
+        """Counted before it is looked at, and taken back where it was right: a burst of guesses is one after another."""
+        async with self._store.begin() as tx:
+            await accounts.hold_guesses(tx, keys.pair)
+            await _must_not_wait(tx, keys, now)
+            await accounts.failed(tx, keys.every, now)
+            return await accounts.by_login(tx, login)
+
+    async def _hashed_in_turn(self, given: str, known: str) -> bool:
+        if self._hashing >= MOST_HASHING:
+            raise Wait(5.0)
+        self._hashing += 1
+        try:
+            return await password.matches(given, known)
+        finally:
+            self._hashing -= 1
 
     async def _open(self, tx: Tx, account: Account, address: str) -> str:
         token, now = secrets.token_urlsafe(32), self._now()
@@ -121,15 +140,16 @@ class Entrance:
         found = await self.known(token)
         if found is None:
             raise LookupError("no session")
-        keys, now = throttle.keys(found.account.login, address), self._now()
+        keys, now = throttle.proving(found.account.id, address), self._now()
         async with self._store.begin() as tx:
+            await accounts.hold_guesses(tx, keys.pair)
             await _must_not_wait(tx, keys, now)
             sentence = await self._use(tx, found.account, code)
             if sentence is not None:
                 await accounts.failed(tx, keys.every, now)
                 _log(tx, now, found.account, "account.refused", {"with": "second factor"})
             else:
-                await accounts.forgive(tx, [keys.pair])
+                await accounts.forgive(tx, [keys.pair, throttle.keys(found.account.login, address).pair])
                 token = await self._proven(tx, found, token, address)
         if sentence is not None:
             raise Wrong(sentence)
@@ -161,16 +181,15 @@ class Entrance:
         if account.totp is not None and code.isascii() and code.isdigit() and len(code) == 6:
             return await self._use_totp(tx, account, code)
         paper = await accounts.code(tx, second.digest(code, account.id), PAPER, self._now())
-        return None if paper is not None and await accounts.use_code(tx, paper) else "验证码不对"
+        return None if paper is not None and await accounts.use_code(tx, paper) else UNKNOWN_CODE
 
     async def _use_totp(self, tx: Tx, account: Account, code: str) -> str | None:
         assert account.totp is not None
         found = second.shown(self._seal.open(account.totp), code, self._now())
-        if found is None:
-            return "验证码不对"
+        if found is None or found.off_s > 0:  # whoever hears that a code is of a time to come waits for that time
+            return UNKNOWN_CODE
         if not found.good:
-            word = "快" if found.off_s > 0 else "慢"
-            return f"验证码不在有效时间内：手机时钟约{word} {abs(found.off_s) // 60} 分钟，请在手机上打开“自动设置时间”"
+            return f"这个验证码已过时：手机时钟约慢 {-found.off_s // 60} 分钟，请在手机上打开“自动设置时间”"
         return None if await accounts.use_step(tx, account.id, found.step) else "这个验证码用过了：请等下一个"
 
     async def known(self, token: str) -> Known | None:

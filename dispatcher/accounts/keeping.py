@@ -116,14 +116,10 @@ class Keeper:
             before = await _one(tx, account_id)
             if before.id == by.id and given.role != before.role:
                 raise Unfit("不能改自己的角色：请另一位管理员来改，以免没有人能管理")
-            await accounts.change(
-                tx,
-                account_id,
-                name=given.name,
-                role=str(given.role),
-                scope=list(given.scope),
-                phone=self._sealed(given.phone),
-            )
+            values: dict[str, object] = {"name": given.name, "role": str(given.role), "scope": list(given.scope)}
+            if given.phone:  # a form shows no number: an empty field leaves it as it is
+                values["phone"] = self._sealed(given.phone)
+            await accounts.change(tx, account_id, **values)
             after = replace(before, name=given.name, role=str(given.role), scope=given.scope)
             self._log(tx, by.actor, "account.changed", after)
 
@@ -220,8 +216,9 @@ class Keeper:
 
     async def make_token(self, by: Principal, name: str, role: AccountRole, scope: Sequence[str]) -> str:
         """Shown once; the database has its hash."""
-        if not name.strip() or not scope or role not in HELD_BY_ACCOUNTS:
-            raise Unfit("请写明令牌给哪个系统用、什么角色、哪些区划")
+        if not name.strip() or role not in HELD_BY_ACCOUNTS:
+            raise Unfit("请写明令牌给哪个系统用、什么角色")
+        _fit_scope(scope)
         token, now = f"mingluo_{secrets.token_urlsafe(32)}", self._now()
         kept = Token(
             id=uuid.uuid7().hex,
@@ -312,5 +309,9 @@ def _fit(given: Given) -> None:
         raise Unfit("请填登录名和姓名")
     if not all(one.isascii() and (one.isalnum() or one in "._-") for one in plain(given.login)):
         raise Unfit("登录名只用字母、数字和 . _ -")
-    if not given.scope or not all(one.isascii() and one.isdigit() and len(one) in (6, 9, 12) for one in given.scope):
+    _fit_scope(given.scope)
+
+
+def _fit_scope(scope: Sequence[str]) -> None:
+    if not scope or not all(one.isascii() and one.isdigit() and len(one) in (6, 9, 12) for one in scope):
         raise Unfit("请填区划代码（6、9 或 12 位），如 360800")

@@ -16,7 +16,7 @@ from zxcvbn import zxcvbn
 
 T = TypeVar("T")
 Rule = Literal["asvs", "mlps3"]
-"""`asvs`: length and guesses alone. `mlps3` (等保三级): three kinds of characters too, and a new one every 90 days."""
+"""`asvs`: length and guesses alone. `mlps3` (等保三级): three kinds of characters too."""
 
 SHORTEST: Final = 12
 LONGEST: Final = 128
@@ -24,7 +24,6 @@ _GUESSED: Final = 72
 """How much of it is looked at for what can be guessed: the time for that grows with its square."""
 _SAFE: Final = 3
 """Of zxcvbn's 0 to 4: more than 10^8 guesses."""
-GOOD_FOR_DAYS: Final = 90
 _HASHER: Final = PasswordHasher()
 _NOBODY: Final = _HASHER.hash("nobody has this password")
 _THREADS: Final = ThreadPoolExecutor(2, "argon2")

@@ -19,24 +19,28 @@ FORGOTTEN: Final = timedelta(hours=12)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Keys:
-    """Under which failures are counted: for this name from this address, for all from this address, for this name from
-    wherever; each as a hash, and how many are let pass."""
+    """Under which failures are counted, each as a hash, and how many are let pass. `pair`: whom he guesses at, from where."""
 
     pair: str
-    address: str
-    login: str
-
-    @property
-    def free(self) -> Mapping[str, int]:
-        return {self.pair: 1, self.address: 20, self.login: 100}
+    free: Mapping[str, int]
 
     @property
     def every(self) -> tuple[str, ...]:
-        return (self.pair, self.address, self.login)
+        return tuple(self.free)
 
 
 def keys(login: str, address: str) -> Keys:
-    return Keys(pair=_key("pair", login, address), address=_key("address", address), login=_key("login", login))
+    """Of a password: for this name from this address; for all from this address, an office's maybe; for this name from
+    wherever."""
+    pair = _key("pair", login, address)
+    return Keys(pair=pair, free={pair: 1, _key("address", address): 200, _key("login", login): 100})
+
+
+def proving(account_id: str, address: str) -> Keys:
+    """Of a second factor: only who has shown the password gets here, so that no stranger at the sign-in page keeps an officer
+    from showing a code, and a wrong alarm from being taken back."""
+    pair = _key("prove", account_id, address)
+    return Keys(pair=pair, free={pair: 1, _key("prove", account_id): 100})
 
 
 def wait_s(counted: Mapping[str, tuple[int, datetime]], of: Keys, now: datetime) -> float:

@@ -11,7 +11,7 @@ from dispatcher.approval import is_signer
 from dispatcher.pipeline import releasing
 from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.letting_go import Released, let_go
-from dispatcher.pipeline.persons import Case, Hindrance, NotDone, Person, held, person
+from dispatcher.pipeline.persons import Case, Hindrance, NotDone, Person, held, person, spoken_for
 from dispatcher.signing import Act, hands
 
 
@@ -22,7 +22,7 @@ async def approve(
     FINDINGS (209)."""
     async with context.persons, context.store.begin() as tx:
         case = await held(tx, warning_id)
-        whose = await person(tx, principal, Action.APPROVE, case.villages)
+        whose = await person(tx, principal, Action.APPROVE, await spoken_for(tx, case))
         may_sign(context, case, whose, reason)
         signed = (whose, whose.by(Act.APPROVED, context.now(), reason=reason.strip()))
         released, ended = await let_go(context, tx, case, signed, plan_hash)

@@ -14,7 +14,7 @@ from dispatcher.pipeline.approve import another_person
 from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.letting_go import Released, let_go
 from dispatcher.pipeline.page import Purpose, Said, called, leaders, page
-from dispatcher.pipeline.persons import Case, Hindrance, NotDone, Person, held, note, person
+from dispatcher.pipeline.persons import Case, Hindrance, NotDone, Person, held, note, person, spoken_for
 from dispatcher.signing import Act
 from dispatcher.store import accounts
 from dispatcher.store.engine import Tx
@@ -24,7 +24,7 @@ async def release(context: Context, principal: Principal, warning_id: str, *, pl
     """NotDone: as `approve`, and TOO_EARLY while a signer still has time, or where the city's rule has no such release."""
     async with context.persons, context.store.begin() as tx:
         case = await held(tx, warning_id)
-        whose = await person(tx, principal, Action.RELEASE, case.villages)
+        whose = await person(tx, principal, Action.RELEASE, await spoken_for(tx, case))
         another_person(case, whose)
         if not reason.strip():
             raise NotDone(Hindrance.REASON, "请写明为什么不等签发就放行")

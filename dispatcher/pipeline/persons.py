@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from dispatcher.accounts.authority import AccountRole, Action, Denial, Means, Principal, denial
 from dispatcher.intake.judge import verdict_of
-from dispatcher.model import Code, Finding
+from dispatcher.model import Code, Finding, Kind
 from dispatcher.pipeline.releasing import By
 from dispatcher.signing import Act
 from dispatcher.states import WarningState
@@ -145,6 +145,14 @@ async def held(tx: Tx, warning_id: str) -> Case:
     if row.message["references"] != before.message["references"]:
         raise NotDone(Hindrance.CHANGED, "别人刚刚改过这条预警：请刷新后再试")
     return Case(row=row, signatures=await signatures.of(tx, warning_id))
+
+
+async def spoken_for(tx: Tx, case: Case) -> list[str]:
+    """The villages it speaks to: a Cancel to all of its chain, whatever the last version was about."""
+    if case.row.kind != Kind.CANCEL:
+        return case.villages
+    chain = await warnings.chain(tx, case.row.chain_id)
+    return sorted({village for one in (*chain, case.row) for village in one.area["villages"]})
 
 
 def in_state(case: Case, states: Collection[WarningState], sentence: str) -> None:

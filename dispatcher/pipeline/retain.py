@@ -32,7 +32,8 @@ async def retain_due(context: Context) -> Mapping[Kind, int]:
     async with context.store.read() as tx:
         before = await nodes.fact(tx, _RETAINED_AT)
         sending = any(row.state in SENDING for row in await warnings.unfinished(tx))
-    await erase_waiting(context)
+    if not sending:  # it looks through what is planned, and the database is the sender's now
+        await erase_waiting(context)
     waited = now - datetime.fromisoformat(before) if before is not None else LATEST
     return await retain(context) if waited >= (LATEST if sending else EVERY) else {}
 

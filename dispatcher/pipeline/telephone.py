@@ -16,7 +16,7 @@ from dispatcher.pipeline.approve import another_person
 from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.letting_go import Released, let_go
 from dispatcher.pipeline.page import Purpose, Said, able_to_sign, called, leaders, officers, page
-from dispatcher.pipeline.persons import Case, Hindrance, NotDone, held, note, person
+from dispatcher.pipeline.persons import Case, Hindrance, NotDone, held, note, person, spoken_for
 from dispatcher.signing import Act
 from dispatcher.store.accounts import Account
 from dispatcher.store.engine import Tx
@@ -40,7 +40,7 @@ async def record_call(
     down whole, or was before it was put forward."""
     async with context.persons, context.store.begin() as tx:
         case, now = await held(tx, warning_id), context.now()
-        whose = await person(tx, principal, Action.RECORD_CALL, case.villages)
+        whose = await person(tx, principal, Action.RECORD_CALL, await spoken_for(tx, case))
         another_person(case, whose)
         if whose.account is None or not whose.account.on_duty:
             raise NotDone(Hindrance.ROLE, "电话请示须由在岗的值班员登记：请先登记在岗")

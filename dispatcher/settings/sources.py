@@ -59,7 +59,7 @@ class Source(BaseModel):
     secret: SecretStr | None = None
     signed: bool = False
     trusted: bool = False
-    area_prefixes: tuple[str, ...]
+    area_prefixes: tuple[str, ...] = Field(min_length=1)
     senders: tuple[str, ...] = ()
     amqp_user: str = ""
     drill_only: bool = False

@@ -244,6 +244,17 @@ async def failed(tx: Tx, keys: Sequence[str], now: datetime) -> None:
         await tx.execute(put.on_conflict_do_update(index_elements=["key"], set_=more))
 
 
+async def hold_guesses(tx: Tx, key: str) -> None:
+    """Whoever else guesses under this key waits until this transaction ends (SQLite has one writer)."""
+    if tx.dialect.name == "postgresql":
+        await tx.execute(select(func.pg_advisory_xact_lock(int(key[:15], 16))))
+
+
+async def take_back(tx: Tx, keys: Sequence[str]) -> None:
+    """What was counted as a failure was none."""
+    await tx.execute(update(throttles).where(throttles.c.key.in_(keys)).values(failures=throttles.c.failures - 1))
+
+
 async def forgive(tx: Tx, keys: Sequence[str]) -> None:
     await tx.execute(delete(throttles).where(throttles.c.key.in_(keys)))
 

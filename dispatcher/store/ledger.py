@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, and_, func, literal, or_, select
 
 from dispatcher.states import DeliveryState
 from dispatcher.store.chunks import ChunkState
@@ -84,17 +84,18 @@ class Times:
 _ENTRY = [deliveries.c[name] for name in Entry.__dataclass_fields__]
 
 
-async def counts(tx: Tx, warning_id: str) -> list[Count]:
-    """By channel and state, the unplanned chunks included: nothing is in no state."""
+async def counts(tx: Tx, warning_id: str, *, under: Sequence[str] = ()) -> list[Count]:
+    """By channel and state, the unplanned chunks included: nothing is in no state. `under`: only rows of units whose code
+    begins so, and without what is not planned yet, which is known by its chunk alone."""
     rows = await tx.execute(
         select(deliveries.c.channel, deliveries.c.state, func.count())
-        .where(deliveries.c.warning_id == warning_id)
+        .where(deliveries.c.warning_id == warning_id, *_under(under))
         .group_by(deliveries.c.channel, deliveries.c.state)
     )
     found = {(channel, DeliveryState(state)): number for channel, state, number in rows}
     unplanned = await tx.execute(
         select(chunks.c.channel, func.sum(chunks.c.size))
-        .where(chunks.c.warning_id == warning_id, chunks.c.state < ChunkState.OPEN)
+        .where(chunks.c.warning_id == warning_id, chunks.c.state < ChunkState.OPEN, literal(not under))
         .group_by(chunks.c.channel)
     )
     for channel, number in unplanned:

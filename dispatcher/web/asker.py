@@ -19,7 +19,7 @@ from aiohttp import web
 from dispatcher.accounts.authority import AccountRole, Action, Denial, Means, Principal, denial
 from dispatcher.accounts.entering import Known, form_key
 from dispatcher.geofence.names import stem
-from dispatcher.store import headlines
+from dispatcher.store import headlines, signatures
 from dispatcher.web import asking, guard
 from dispatcher.web.client import client_of
 from dispatcher.web.parts import PARTS, Parts
@@ -29,7 +29,7 @@ from dispatcher.web.route import About, Route, Who
 SIGN_IN: Final = "/sign-in"
 SECOND: Final = "/sign-in/second"
 KEY_HEADER: Final = "X-Form-Key"
-_PLACE: Final = re.compile(r"/(?:warnings/[0-9a-f]{32}|account|accounts)?(?:\?county=\d{6})?")
+_PLACE: Final = re.compile(r"(/(?:warnings/[0-9a-f]{32}|accounts?)?)(?:/[a-z0-9/-]*)?(\?county=\d{6})?")
 _SAFE: Final = ("GET", "HEAD")
 
 
@@ -98,7 +98,8 @@ async def admit(request: web.Request, route: Route) -> None:
     if found.known is not None:
         if request.method not in _SAFE:
             await _must_be_from_our_page(request, found.key)
-        if not _passive(request, route):
+        # a reload wakes nobody: whoever left is back when he has shown himself
+        if not found.known.asleep and not _passive(request, route):
             await parts.entrance.touch(found.known)
 
 
@@ -122,7 +123,8 @@ def set_cookie(request: web.Request, response: web.StreamResponse, token: str) -
 
 def place(request: web.Request, given: str) -> str:
     """Where somebody wanted to go before he was asked who he is: one of our pages, and nothing else."""
-    return given if _PLACE.fullmatch(given) else "/"
+    found = _PLACE.fullmatch(given)
+    return found[1] + (found[2] or "") if found else "/"
 
 
 async def _found(request: web.Request, parts: Parts) -> Asker | None:
@@ -176,7 +178,8 @@ async def _areas(request: web.Request, parts: Parts, route: Route) -> Collection
             return await _touched(request, parts) if stems(request) else city
         case About.GATEWAY:
             gateway = (await parts.doors.context.register()).gateways.get(request.match_info["id"])
-            return (gateway.area_code,) if gateway else city
+            # one that left the register is everybody's who has the whole city, and nobody else's
+            return (gateway.area_code,) if gateway else () if stems(request) else city
         case _:
             assert_never(route.about)
 
@@ -184,9 +187,12 @@ async def _areas(request: web.Request, parts: Parts, route: Route) -> Collection
 async def _touched(request: web.Request, parts: Parts) -> Collection[str]:
     async with parts.doors.context.store.read() as tx:
         found = await headlines.touched(tx, asking.warning_id(request))
+        own = () if found else await signatures.of(tx, asking.warning_id(request))
     if found is None:
         raise asking.no_such_warning()
-    return found
+    # what has no area yet is its author's, so that he can draw it
+    who = principal(request)
+    return who.scope if any(one.account_id == who.id for one in own) else found
 
 
 def _must_be_allowed(request: web.Request, why: Denial | None) -> None:
@@ -213,7 +219,9 @@ def _elsewhere(request: web.Request, route: Route, who: Principal, areas: Collec
 
 
 def _show_again(request: web.Request, status: int, code: str, detail: str) -> Exception:
-    return _to(request, SECOND) if _wants_page(request) else Problem(status, code, detail)
+    if _wants_page(request) or _is_button(request):
+        return _to(request, SECOND)
+    return Problem(status, code, detail)
 
 
 def _stranger(request: web.Request) -> Exception:
@@ -229,6 +237,12 @@ def _stranger(request: web.Request) -> Exception:
 
 def _to(request: web.Request, page: str) -> web.HTTPSeeOther:
     return web.HTTPSeeOther(f"{page}?next={quote(place(request, request.path_qs), safe='')}")
+
+
+def _is_button(request: web.Request) -> bool:
+    """Pressed in a browser: whoever pressed it is led back to its page, where it stands once more."""
+    form = request.content_type == "application/x-www-form-urlencoded"
+    return form and "text/html" in request.headers.get("Accept", "") and not request.path.startswith("/api/")
 
 
 def _wants_page(request: web.Request) -> bool:

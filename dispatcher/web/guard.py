@@ -16,7 +16,7 @@ from dispatcher.web.client import OUR_NAMES, client_of
 from dispatcher.web.problems import Problem
 
 MOST_HEADER_BYTES = 8 * 1024
-MOST_FORM_BYTES = 4 * 1024
+MOST_FORM_BYTES = 16 * 1024
 FORM_S = 10.0
 HTTPS_FOR_S = 365 * 24 * 3600
 """How long a browser that came by HTTPS comes by nothing else."""

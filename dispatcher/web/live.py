@@ -42,6 +42,8 @@ class View:
 
     newest: int
     counts: dict[str, str]
+    states: dict[str, str] = field(default_factory=dict)
+    """The same without a number, for whoever may see only a part: his page asks for his own."""
     problem: str = ""
 
 
@@ -78,7 +80,8 @@ class Feed:
         try:
             async with self._store.read() as tx:
                 newest = await self._read_events(tx)
-                self._view = View(newest=newest, counts=await self._count(tx))
+                counts = await self._count(tx)
+                self._view = View(newest=newest, counts=counts, states=dict(map(_bare, counts.items())))
         except Exception as error:
             if not database_is_away(error):
                 raise
@@ -101,6 +104,12 @@ class Feed:
         ended = await warnings.states_of(tx, sorted(self._under_way - under_way.keys()))
         self._under_way = set(under_way)
         return {number: await _counted(tx, number, state) for number, state in {**ended, **under_way}.items()}
+
+
+def _bare(counted: tuple[str, str]) -> tuple[str, str]:
+    whole = shapes.LiveCounts.model_validate_json(counted[1])
+    nothing = {"channels": {}, "total": reach.Tally().out(), "first_sent": None, "last_sent": None}
+    return counted[0], whole.model_copy(update=nothing).model_dump_json()
 
 
 async def _counted(tx: Tx, warning_id: str, state: str) -> str:
@@ -126,18 +135,15 @@ class Viewer:
 
     sees: Sees | None
     still: Callable[[], Awaitable[bool]]
-    known: dict[str, bool] = field(default_factory=dict)
 
     async def may_see(self, warning_ids: Iterable[str | None]) -> set[str | None]:
-        """None stands for what is about no warning: that is for whoever sees everything."""
+        """Asked anew each time: a draft is drawn elsewhere. None stands for what is about no warning: that is for whoever sees
+        everything."""
         asked = set(warning_ids)
+        named = sorted(one for one in asked if one is not None)
         if self.sees is None:
             return asked
-        new = [one for one in asked if one is not None and one not in self.known]
-        if new:
-            found = await self.sees(new)
-            self.known.update({one: one in found for one in new})
-        return {one for one in asked if one is not None and self.known[one]}
+        return set(await self.sees(named)) if named else set()
 
 
 async def stream(
@@ -181,7 +187,8 @@ async def _tell(response: EventSourceResponse, feed: Feed, of: tuple[asyncio.Eve
         for warning_id in await viewer.may_see(view.counts):
             if warning_id is not None and told.get(warning_id) != view.counts[warning_id]:
                 told[warning_id] = view.counts[warning_id]
-                await response.send(told[warning_id], event="counts")
+                shown = view.counts if viewer.sees is None else view.states
+                await response.send(shown[warning_id], event="counts")
         try:
             async with asyncio.timeout(LOOK_S):
                 await closing.wait()

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
 from dispatcher.model import county_of, township_of
 from dispatcher.registry.register import Register
 from dispatcher.states import DeliveryState
-from dispatcher.store import ledger
+from dispatcher.store import headlines, ledger
 from dispatcher.store.engine import Tx
 from dispatcher.store.ledger import Count, Unplanned
 from dispatcher.store.packing import unpack
@@ -168,6 +168,12 @@ async def by_unit(tx: Tx, frozen: Frozen, warning_id: str) -> dict[str, Tally]:
 def under(own: tuple[str, ...], units: Mapping[str, Tally]) -> dict[str, Tally]:
     """`own`: what the codes begin with that whoever looks may see; none where it is all."""
     return {code: tally for code, tally in units.items() if not own or code.startswith(own)}
+
+
+async def seen_of(tx: Tx, chain: Sequence[WarningRow], own: tuple[str, ...]) -> list[WarningRow]:
+    """Of an event's warnings those that touch what whoever looks may see."""
+    touching = await headlines.touching(tx, [one.id for one in chain], own) if own else set()
+    return [one for one in chain if not own or one.id in touching]
 
 
 def table(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import text
@@ -78,14 +78,48 @@ async def test_fifty_who_show_one_code_at_once_are_one(there: Office) -> None:
     assert all(isinstance(one, str | Wrong) for one in found)
 
 
-async def test_a_phone_whose_clock_is_off_is_told_by_how_much(there: Office) -> None:
+async def test_a_phone_whose_clock_is_slow_is_told_by_how_much(there: Office) -> None:
     await there.person("zhang")
     half = await there.entrance.sign_in("zhang", PASSWORD, "192.0.2.1")
-    there.clock.pass_(minutes=1)
+    there.clock.pass_(minutes=-4)
     late = second.code_at(there.clock.secrets["zhang"], there.clock.now)
-    there.clock.pass_(minutes=-6)
-    with pytest.raises(Wrong, match="手机时钟约快 6 分钟"):
+    there.clock.pass_(minutes=4)
+    with pytest.raises(Wrong, match="手机时钟约慢 4 分钟"):
         await there.entrance.prove(half, late, "192.0.2.1")
+
+
+async def test_nobody_learns_that_a_code_is_of_a_time_to_come(there: Office) -> None:
+    """Whoever has the password and guesses would wait for that time and show it again."""
+    await there.person("zhang")
+    half = await there.entrance.sign_in("zhang", PASSWORD, "192.0.2.1")
+    said = []
+    for ahead in (6, 600):
+        code = second.code_at(there.clock.secrets["zhang"], there.clock.now + timedelta(minutes=ahead))
+        with pytest.raises(Wrong) as why:
+            await there.entrance.prove(half, code, "192.0.2.1")
+        said.append(str(why.value))
+    assert said[0] == said[1]
+
+
+async def test_no_stranger_at_the_door_keeps_an_officer_from_showing_his_code(there: Office) -> None:
+    """A wrong alarm is taken back by whoever is signed in, whatever is guessed at his name from his own office."""
+    await there.person("zhang")
+    token = await there.session("zhang")
+    for number in range(110):
+        there.clock.pass_(seconds=61)
+        try:
+            await there.entrance.sign_in("zhang", "", f"192.0.2.{number % 3}")
+        except (Wrong, Wait):
+            continue
+    there.clock.pass_(seconds=-61 * 110)
+    assert await there.entrance.prove(token, there.clock.code("zhang"), "192.0.2.1") == token
+
+
+async def test_a_burst_of_guesses_is_one_after_another(there: Office) -> None:
+    await there.person("zhang")
+    tried = await asyncio.gather(*(refused(there, "zhang", f"wrong wrong {number}") for number in range(12)))
+    assert sum(one.startswith("Wrong") for one in tried) == 2
+    assert sum(one.startswith("Wait") for one in tried) == 10
 
 
 async def test_a_paper_code_stands_in_for_the_phone_once(there: Office) -> None:
@@ -120,14 +154,15 @@ async def test_ten_thousand_guesses_take_a_week_and_lock_nobody_out(there: Offic
     """The guesser waits a minute for each; whoever comes from his own desk waits a minute at the most, and once."""
     await there.person("zhang")
     keys = throttle.keys("zhang", "198.51.100.1")
+    login = list(keys.free)[2]
     waited, failures = 0.0, 0
     for failures in range(10_000):
         waited += throttle.wait_s({keys.pair: (failures, NIGHT)}, keys, NIGHT)
     assert waited > 6 * 24 * 3600
     assert failures == 9999
     own = throttle.keys("zhang", "192.0.2.1")
-    assert throttle.wait_s({own.login: (99, NIGHT)}, own, NIGHT) == 0
-    assert throttle.wait_s({own.login: (10_000, NIGHT)}, own, NIGHT) == throttle.LONGEST_S
+    assert throttle.wait_s({login: (99, NIGHT)}, own, NIGHT) == 0
+    assert throttle.wait_s({login: (10_000, NIGHT)}, own, NIGHT) == throttle.LONGEST_S
 
 
 async def test_a_name_nobody_has_takes_as_long_as_one_that_somebody_has(there: Office) -> None:

@@ -107,7 +107,8 @@ def expected(person: Person, route: Route, relation: str) -> tuple[int, str] | N
     rule = golden(person.role, route.who)
     if not rule:
         return 403, "not_allowed"
-    if person.means is not Means.SESSION and route.who in BY_A_PERSON:
+    token = person.means is Means.TOKEN and route.who is Action.RETRACT
+    if token or (person.means is not Means.SESSION and route.who in BY_A_PERSON):
         return 403, "person_needed"
     match route.about:
         case About.NOTHING | About.OWN_PART:

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from dispatcher.geofence.names import stem
 from dispatcher.model import Gateway, Target, TargetKind
-from dispatcher.store import ledger, pushes, warnings
+from dispatcher.store import headlines, ledger, pushes, warnings
 from dispatcher.store.engine import Store
 from dispatcher.store.pushes import Place, Push
 from dispatcher.telemetry import mask
@@ -63,21 +63,31 @@ async def commands(request: web.Request) -> web.StreamResponse:
     if limit and len(first) > limit:
         first = first[:limit]
         headers["X-Next-Cursor"] = _text(first[-1])
-    return await as_lines(request, _pages(context.store, target, first, more=not limit), headers)
+    pages = _pages(context.store, (target, stems(request)), first, more=not limit)
+    return await as_lines(request, pages, headers)
 
 
 async def _pages(
-    store: Store, target: str, first: list[Push], *, more: bool
+    store: Store, of: tuple[str, tuple[str, ...]], first: list[Push], *, more: bool
 ) -> AsyncIterator[Sequence[shapes.CommandLine]]:
-    page = first
+    """`of`: the gateway, and what the codes begin with that whoever asks may see: a county's gateway speaks for others too."""
+    (target, own), page = of, first
     while page:
-        yield await _lines(store, target, page)
+        yield await _lines(store, target, await _seen(store, page, own))
         page = await _page(store, target, _place(page[-1]), PAGE) if more else []
 
 
 async def _page(store: Store, target: str, after: Place | None, limit: int) -> list[Push]:
     async with store.read() as tx:
         return await pushes.commands(tx, target, after, limit)
+
+
+async def _seen(store: Store, page: list[Push], own: tuple[str, ...]) -> list[Push]:
+    if not own:
+        return page
+    async with store.read() as tx:
+        seen = await headlines.touching(tx, sorted({push.warning_id for push in page}), own)
+    return [push for push in page if push.warning_id in seen]
 
 
 async def _lines(store: Store, target: str, page: Sequence[Push]) -> list[shapes.CommandLine]:

@@ -8,6 +8,7 @@ from aiohttp import web
 
 from dispatcher.accounts.authority import Means
 from dispatcher.store import headlines
+from dispatcher.web import guard
 from dispatcher.web.asker import Asker, asker, stems
 from dispatcher.web.live import Viewer, stream
 from dispatcher.web.parts import Parts, parts
@@ -20,16 +21,17 @@ async def live(request: web.Request) -> web.StreamResponse:
         async with site.doors.context.store.read() as tx:
             return await headlines.touching(tx, warning_ids, own)
 
-    viewer = Viewer(sees=sees if own else None, still=lambda: _still(site, who))
+    shown = guard.bearer(request)
+    viewer = Viewer(sees=sees if own else None, still=lambda: _still(site, who, shown))
     return await stream(request, site.feed, site.closing, viewer, resumes=not site.training)
 
 
-async def _still(site: Parts, who: Asker) -> bool:
+async def _still(site: Parts, who: Asker, shown: str) -> bool:
     """Whoever was disabled or signed out, or has another role or area now, sees nothing more from this second on."""
     if who.principal.means is Means.VISITOR:
         return await site.keeper.empty()
     if who.known is None:
-        return True
+        return who.principal.means is Means.SOURCE or await site.entrance.system(shown) == who.principal
     now = await site.entrance.known(who.token)
     return now is not None and (now.account.role, now.account.scope) == (
         who.known.account.role,

@@ -147,17 +147,20 @@ async def one_warning(request: web.Request) -> web.Response:
         if row is None:
             raise asking.no_such_warning()
         remarks = _remarks(of_kept(context, register, row).remarks)
-        detail = await _detail(tx, row, {code: area.name for code, area in register.areas.items()}, remarks)
+        names = {code: area.name for code, area in register.areas.items()}
+        detail = await _detail(tx, (row, stems(request)), names, remarks)
     return as_json(detail)
 
 
 async def _detail(
-    tx: Tx, row: WarningRow, names: Mapping[str, str], remarks: tuple[shapes.RemarkOut, ...]
+    tx: Tx, of: tuple[WarningRow, tuple[str, ...]], names: Mapping[str, str], remarks: tuple[shapes.RemarkOut, ...]
 ) -> shapes.WarningDetail:
-    channels = reach.by_channel(await ledger.counts(tx, row.id))
+    """`of`: the warning, and what the codes begin with that whoever asks may see; none where it is all."""
+    row, own = of
+    channels = reach.by_channel(await ledger.counts(tx, row.id, under=own))
     return shapes.WarningDetail(
         warning=_item(row),
-        chain=tuple(_link(one) for one in await kin.whole_event(tx, row.chain_id)),
+        chain=tuple(map(_link, await reach.seen_of(tx, await kin.whole_event(tx, row.chain_id), own))),
         channels={channel: tally.out() for channel, tally in channels.items()},
         total=reach.summed(channels.values()).out(),
         possible_duplicates=await ledger.flagged(tx, row.id),
@@ -172,7 +175,7 @@ async def _detail(
         villages=len(row.area["villages"]),
         findings=tuple(shapes.FindingOut(**found) for found in row.findings),
         remarks=remarks,
-        unreachable=unreachable(row, names),
+        unreachable=tuple(one for one in unreachable(row, names) if not own or one.area.startswith(own)),
         unreachable_count=int(row.plan.get("unreachable_count", 0)),
         events=tuple(
             shapes.EventOut(id=one.id, at=one.at, kind=one.kind, detail=dict(one.detail))
@@ -247,7 +250,7 @@ async def why(request: web.Request) -> web.Response:
     if story is None:
         raise asking.no_such_warning()
     own = stems(request)
-    if own and not all(told.entry.township.startswith(own) for told in story.told):
+    if own and not (story.told and all(told.entry.township.startswith(own) for told in story.told)):
         raise Problem(403, "214", "这个人不在您的管辖区域")
     told = tuple(map(_told, story.told))
     return as_json(shapes.WhyOut(warning_id=warning_id, target=str(target), told=told, reason=story.reason))

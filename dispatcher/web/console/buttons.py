@@ -56,7 +56,7 @@ Done = Sequence[Signature]
 
 def buttons(who: Principal, row: WarningRow, done: Done, told: Sequence[Recorded]) -> tuple[Button, ...]:
     """Those that make sense now, for whoever may press them."""
-    areas = list(row.area["villages"])
+    areas = list(row.area["villages"]) or None  # what has none yet is drawn first
     return tuple(
         button
         for button in BUTTONS

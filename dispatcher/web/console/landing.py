@@ -155,7 +155,7 @@ async def front(context: Context, before: str, own: tuple[str, ...] = ()) -> Fro
         rows = await headlines(tx, Wanted(limit=LISTED + 1, before=before, touching=own))
         listed = []
         for row in rows[:LISTED]:
-            channels = reach.by_channel(await ledger.counts(tx, row.id))
+            channels = reach.by_channel(await ledger.counts(tx, row.id, under=own))
             source = context.settings.sources.get(row.source)
             total = _bar("", reach.summed(channels.values()))
             listed.append(Listed(row=row, source=source.name if source else row.source, bar=total))
@@ -213,7 +213,7 @@ async def _read(tx: Tx, site: Parts, of: tuple[WarningRow, Own], remarks: Sequen
     return _Read(
         row=row,
         own=own,
-        channels=reach.by_channel(await ledger.counts(tx, row.id)),
+        channels=reach.by_channel(await ledger.counts(tx, row.id, under=own)),
         units=reach.under(own, await reach.by_unit(tx, site.frozen, row.id)),
         times=await ledger.times(tx, row.id),
         troubles=await ledger.troubles(tx, row.id),
@@ -222,7 +222,7 @@ async def _read(tx: Tx, site: Parts, of: tuple[WarningRow, Own], remarks: Sequen
         flagged=await ledger.flagged(tx, row.id),
         texts=await warnings.texts_of(tx, row.id),
         remarks=remarks,
-        chain=await kin.whole_event(tx, row.chain_id),
+        chain=await reach.seen_of(tx, await kin.whole_event(tx, row.chain_id), own),
         events=await events.of_warning(tx, row.id),
         signatures=await signatures.of(tx, row.id),
     )
