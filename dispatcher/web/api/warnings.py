@@ -9,13 +9,14 @@ from typing import Any
 from aiohttp import web
 
 from dispatcher.linting import Remark
-from dispatcher.model import Finding, Level, Target, Verdict, Why
+from dispatcher.model import Finding, Level, Target, TargetKind, Verdict, Why
 from dispatcher.pipeline.accept import Answer, Incoming
 from dispatcher.pipeline.call_off import NothingToCallOff, call_off
 from dispatcher.pipeline.claim import claim
-from dispatcher.pipeline.explain import Told, explain
+from dispatcher.pipeline.explain import Story, Told, explain
 from dispatcher.pipeline.lint import lint, of_kept
 from dispatcher.pipeline.preview import preview
+from dispatcher.registry.register import Register
 from dispatcher.states import WarningState
 from dispatcher.store import events, kin, ledger, warnings
 from dispatcher.store.engine import Tx
@@ -250,10 +251,25 @@ async def why(request: web.Request) -> web.Response:
     if story is None:
         raise asking.no_such_warning()
     own = stems(request)
-    if own and not (story.told and all(told.entry.township.startswith(own) for told in story.told)):
+    if own and not _is_own(await parts(request).doors.context.register(), story, own):
         raise Problem(403, "214", "这个人不在您的管辖区域")
     told = tuple(map(_told, story.told))
     return as_json(shapes.WhyOut(warning_id=warning_id, target=str(target), told=told, reason=story.reason))
+
+
+def _is_own(register: Register, story: Story, own: tuple[str, ...]) -> bool:
+    """Whether he lives where whoever asks has a say, or was told there. Of anybody else not even why he was not told: that says
+    where he lives."""
+    if story.told:
+        return all(told.entry.township.startswith(own) for told in story.told)
+    officer, gateway = register.officers.get(story.target.id), register.gateways.get(story.target.id)
+    match story.target.kind:
+        case TargetKind.OFFICER if officer is not None:
+            return officer.home_code.startswith(own)
+        case TargetKind.GATEWAY if gateway is not None:
+            return gateway.area_code.startswith(own)
+        case _:
+            return False
 
 
 def _told(told: Told) -> shapes.ToldOut:
