@@ -227,6 +227,9 @@ class Model:
         late = any(_is_later(one, letter) for one in issued)
         if late and any(one.state is WarningState.APPROVED for one in issued[:-1]):
             return "what comes too late and shows that two versions are of one event leaves the older one in force"
+        ends = [one for one in issued if one.state is WarningState.APPROVED]
+        if letter.kind is Kind.CANCEL and len(ends) > 1 and all(one.cancels for one in ends):
+            return "a Cancel that names two events which are both over shows them to be one, and both ends stand"
         return ""
 
 
