@@ -64,6 +64,7 @@ class Action(StrEnum):
     CALL_OFF = "call_off"
     UNMASK = "unmask"
     ADMINISTER = "administer"
+    LEAVE = "leave"
     OWN_ACCOUNT = "own_account"
     OWN_KEYS = "own_keys"
     METRICS = "metrics"
@@ -93,6 +94,7 @@ _ACTION_CHINESE: Final[Mapping[Action, str]] = {
     Action.CALL_OFF: "解除预警",
     Action.UNMASK: "查看完整号码",
     Action.ADMINISTER: "管理账号",
+    Action.LEAVE: "退出登录",
     Action.OWN_ACCOUNT: "管理本人账号",
     Action.OWN_KEYS: "更换本人密码和验证码",
     Action.METRICS: "查看运行指标",
@@ -143,6 +145,7 @@ RULES: Final[Mapping[Action, Rule]] = {
     Action.CALL_OFF: _within(_DUTY) | _JUDGED_AT_INTAKE,
     Action.UNMASK: _within(_DUTY, _CLERK),
     Action.ADMINISTER: _within(_ADMINISTRATOR),
+    Action.LEAVE: _EVERYBODY,
     Action.OWN_ACCOUNT: _EVERYBODY,
     Action.OWN_KEYS: _EVERYBODY,
     Action.METRICS: _within(_DUTY, _AUDITOR, _ADMINISTRATOR) | _JUDGED_AT_INTAKE,
@@ -160,7 +163,7 @@ STEP_UP: Final = frozenset(
 BY_A_PERSON: Final = frozenset(
     {
         Action.APPROVE, Action.RELEASE, Action.RECORD_CALL, Action.OBJECT, Action.UNMASK, Action.ADMINISTER,
-        Action.OWN_ACCOUNT, Action.OWN_KEYS,
+        Action.LEAVE, Action.OWN_ACCOUNT, Action.OWN_KEYS,
     }
 )  # fmt: skip
 """What no token does."""
@@ -169,8 +172,8 @@ BY_A_PERSON: Final = frozenset(
 NOT_BY_TOKEN: Final = frozenset({Action.RETRACT})
 """What a source may by its own token, and no system by one that an administrator made."""
 
-SEEN_ASLEEP: Final = frozenset({Action.LOOK, Action.GATEWAYS})
-"""What stays on the wall while nobody touches it."""
+SEEN_ASLEEP: Final = frozenset({Action.LOOK, Action.GATEWAYS, Action.LEAVE})
+"""What stays on the wall while nobody touches it; and the way out."""
 
 
 class Means(StrEnum):

@@ -147,14 +147,6 @@ async def close_sessions(tx: Tx, account_id: str, *, but: str = "") -> None:
     await tx.execute(delete(sessions).where(sessions.c.account_id == account_id, sessions.c.digest != but))
 
 
-async def sessions_of(tx: Tx, account_id: str) -> list[Session]:
-    """Newest first."""
-    rows = await tx.execute(
-        select(sessions).where(sessions.c.account_id == account_id).order_by(sessions.c.created_at.desc())
-    )
-    return [Session(**row) for row in rows.mappings()]
-
-
 async def close_stale(tx: Tx, *, seen_before: datetime, begun_before: datetime) -> int:
     done = await tx.execute(
         delete(sessions).where(or_(sessions.c.seen_at < seen_before, sessions.c.created_at < begun_before))
@@ -178,7 +170,7 @@ class Code:
 async def put_codes(tx: Tx, purpose: str, account_id: str, some: Sequence[Code]) -> None:
     """In the place of all of that purpose that this account had."""
     await tx.execute(delete(codes).where(codes.c.purpose == purpose, codes.c.account_id == account_id))
-    rows = [{name: getattr(one, name) for name in Code.__dataclass_fields__} | {"tries": 0} for one in some]
+    rows = [{name: getattr(one, name) for name in Code.__dataclass_fields__} for one in some]
     if rows:
         await tx.execute(insert(codes), rows)
 

@@ -79,7 +79,6 @@ def _keys() -> None:
         sa.Column("purpose", sa.String(length=10), nullable=False),
         sa.Column("account_id", sa.String(length=32), nullable=False),
         sa.Column("ends_at", _TIME, nullable=True),
-        sa.Column("tries", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("digest", name=op.f("pk_codes")),
     )
     op.create_index("ix_codes_account_id", "codes", ["account_id"])

@@ -42,10 +42,9 @@ codes = Table(
     "codes",
     metadata,
     Column("digest", String(64), primary_key=True),
-    Column("purpose", String(10), nullable=False),  # first, enrol, paper, sms
+    Column("purpose", String(10), nullable=False),  # first, enrol, paper
     Column("account_id", String(32), nullable=False),  # '' for the first account of all
     Column("ends_at", Instant),
-    Column("tries", Integer, nullable=False),
     Index("ix_codes_account_id", "account_id"),
 )
 

@@ -43,7 +43,7 @@ ACCOUNT_ROUTES: Final = (
     _form("/enrol", entrance.enrol, "enrol", "Sets the first password by a code", Who.ENTERING),
     _page("/enrol/second", entrance.enrol_second_page, "enrolSecondPage", "The app's secret, as a picture", Who.ENTERING),
     _form("/enrol/second", entrance.enrol_second, "enrolSecond", "Proves that the app has it", Who.ENTERING),
-    _form("/sign-out", entrance.sign_out, "signOut", "Ends this session", Action.OWN_ACCOUNT),
+    _form("/sign-out", entrance.sign_out, "signOut", "Ends this session", Action.LEAVE),
     _page("/account", entrance.own_page, "ownAccount", "One's own account", Action.OWN_ACCOUNT),
     _form("/account/duty", entrance.set_duty, "setDuty", "On duty, or off", Action.OWN_ACCOUNT),
     _form("/account/end-others", entrance.end_others, "endOthers", "Ends one's sessions elsewhere", Action.OWN_ACCOUNT),
