@@ -17,7 +17,7 @@ from dispatcher.pipeline.freeze import audience_of, called_off, resolve_area
 from dispatcher.pipeline.persons import Case, Hindrance, NotDone, Person
 from dispatcher.pipeline.releasing import By, Ended
 from dispatcher.planning import TOLD
-from dispatcher.sending.live import not_as_frozen
+from dispatcher.sending.approved import as_frozen
 from dispatcher.signing import in_words
 from dispatcher.states import WarningState
 from dispatcher.store import chunks, events, kin, ledger, warnings
@@ -71,9 +71,9 @@ async def _stands(context: Context, tx: Tx, case: Case, seen: str) -> None:
     if row.expires is not None and row.expires <= context.now():
         raise NotDone(Hindrance.FINDINGS, "已过有效期，不再签发：请修改有效期后重新送签", code=Code.EXPIRED)
     texts = list((await warnings.texts_of(tx, row.id)).values())
-    code, changed = await not_as_frozen(tx, row, texts, case.signatures)
-    if code:
-        raise NotDone(Hindrance.CHANGED, f"送签之后库中内容被改动，不能签发：{in_words(changed)}。请重新送签")
+    found = await as_frozen(tx, row, texts, case.signatures)
+    if found.wrong:
+        raise NotDone(Hindrance.CHANGED, f"送签之后库中内容被改动，不能签发：{in_words(found.changed)}。请重新送签")
 
 
 async def _company(context: Context, tx: Tx, case: Case, message: WarningMessage) -> Company:

@@ -9,6 +9,7 @@
     writer.py     its one writer: results and marks in group commits, then whatever else waits
     outcome.py    what a provider's answer means for a delivery (pure)
     live.py       a warning being sent: its bulletin, its texts, and whether it is still in force
+    approved.py   whether what stands in the database is what was approved, and by whom (header, lists, rows)
     barring.py    what must not leave although its warning holds, and how its rows end
     mixing.py     whether all that is kept of a warning agrees that it is a drill, or none (pure)
 

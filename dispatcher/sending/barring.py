@@ -4,13 +4,14 @@ or a drill without a provider of its own. It ends with a code, in the ledger and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 
 import structlog
 
 from channels.contract import MIXED
-from dispatcher.sending.live import PLAN_CHANGED, UNSIGNED, Live
+from dispatcher.sending.approved import PLAN_CHANGED, UNSIGNED, Differences
+from dispatcher.sending.live import Live
 from dispatcher.states import DeliveryState
 from dispatcher.store import chunks, deliveries, events
 from dispatcher.store.chunks import Chunk
@@ -26,6 +27,8 @@ Barred = tuple[DeliveryState, str]
 
 KINDS = {PLAN_CHANGED: "warning.plan_changed", UNSIGNED: "warning.unsigned", MIXED: "warning.drill_mixed"}
 """What other systems hear of it, by code."""
+
+_SHOWN = 5
 
 log = structlog.get_logger()
 
@@ -47,7 +50,7 @@ class Bar:
             return None
         return (DeliveryState.SUPPRESSED, NO_DRILL_PROVIDER) if live.bulletin.drill else (DeliveryState.FAILED, MIXED)
 
-    async def tell(self, tx: Tx, of: Chunk | Due, live: Live, told: tuple[int, Barred]) -> None:
+    async def tell(self, tx: Tx, of: Chunk | Due, changed: Differences, told: tuple[int, Barred]) -> None:
         """What was approved is not what stands in the database: somebody is woken. For a drill that nobody can send, nobody.
         `told`: how many rows, and how they end."""
         rows, barred = told
@@ -61,16 +64,28 @@ class Bar:
             said.error("没有人签发过，拒绝发送")
         else:
             said.error("冻结的方案被改动，拒绝发送")
-        detail = {"channel": of.channel, "rows": rows, "code": code, "changed": [dict(one) for one in live.changed]}
+        detail = {"channel": of.channel, "rows": rows, "code": code, "changed": [dict(one) for one in changed]}
         event = Event(kind=KINDS[code], subject=of.warning_id, warning_id=of.warning_id, detail=detail)
         await events.record(tx, self._now(), event, outward=True)
 
     async def end(self, tx: Tx, of: Chunk | Due, live: Live, held: tuple[int, list[Row], Barred]) -> None:
         """Nothing more of these is sent; what may have been sent is called unknown. `held`: a chunk, its rows, their end."""
-        (chunk_id, rows, barred), now = held, self._now()
-        state, code = barred
+        chunk_id, rows, barred = held
         if rows:
-            await self.tell(tx, of, live, (len(rows), barred))
+            await self.tell(tx, of, live.approved.changed, (len(rows), barred))
+        await self._settle(tx, chunk_id, rows, barred)
+        await chunks.close(tx, [chunk_id])
+
+    async def refuse(self, tx: Tx, of: Chunk | Due, chunk_id: int, rows: Sequence[Row]) -> None:
+        """These are on no list that was signed, or were on it otherwise; the others of their chunk go out."""
+        barred = (DeliveryState.FAILED, PLAN_CHANGED)
+        shown = [f"{row.target}，第 {row.text_no + 1} 条文字" for row in rows[:_SHOWN]]
+        changed = [{"what": "台账中的一行", "was": "按签发的名单", "now": now} for now in shown]
+        await self.tell(tx, of, changed, (len(rows), barred))
+        await self._settle(tx, chunk_id, rows, barred)
+
+    async def _settle(self, tx: Tx, chunk_id: int, rows: Sequence[Row], barred: Barred) -> None:
+        (state, code), now = barred, self._now()
         results = [
             deliveries.Settled(
                 chunk_id=chunk_id,
@@ -82,4 +97,3 @@ class Bar:
             for row in rows
         ]
         await deliveries.settle(tx, results)
-        await chunks.close(tx, [chunk_id])

@@ -17,10 +17,11 @@ from functools import partial
 import structlog
 
 from dispatcher.model import Channel, Lane
+from dispatcher.sending.approved import PLAN_CHANGED
 from dispatcher.sending.barring import Bar, Side
 from dispatcher.sending.calling import Wire
 from dispatcher.sending.lease import Lease
-from dispatcher.sending.live import PLAN_CHANGED, Desk, Live
+from dispatcher.sending.live import Desk, Live
 from dispatcher.sending.opened import Lookup, OpenChunk
 from dispatcher.sending.outcome import Jitter
 from dispatcher.sending.outlet import BACKLOG, Outlet
@@ -32,7 +33,7 @@ from dispatcher.store.chunks import Chunk, ChunkState, Holder, NewChunk
 from dispatcher.store.deliveries import Due, Row
 from dispatcher.store.engine import Store, Tx
 from dispatcher.store.events import Event
-from dispatcher.store.packing import digest, readable
+from dispatcher.store.packing import readable
 
 RENEW_S = 2.0
 LOOK_S = 1.0
@@ -223,11 +224,11 @@ class Dispatcher:
         """Inserts a chunk's rows: to be sent, or in the state its warning has ended in."""
         live, frozen = await self._desk.load(tx, chunk.warning_id), readable(chunk.packed)
         born = live.ended or self._bar.of(live, chunk.channel)
-        if frozen is None or digest(chunk.packed) != chunk.hash:
+        if frozen is None or not live.approved.has(chunk):
             # nobody can tell whose these rows were; and one that names somebody twice must not stop whoever plans
             born, frozen = born or (DeliveryState.FAILED, PLAN_CHANGED), None
         if born is not None:
-            await self._bar.tell(tx, chunk, live, (chunk.size, born))
+            await self._bar.tell(tx, chunk, live.approved.changed, (chunk.size, born))
         serial = await nodes.reserve(tx, "ebd", chunk.size) if chunk.channel == Channel.BROADCAST else 0
         rows = await deliveries.plan(tx, chunk, frozen, serial, born) if frozen else []
         await warnings.move(tx, chunk.warning_id, WarningState.DISPATCHING)
@@ -268,7 +269,7 @@ class Dispatcher:
                 continue
             opened = await self._regroup(tx, group, live)
             if barred is None:
-                found.append((group.channel, opened))
+                found.append((group.channel, await self._as_approved(tx, group, opened)))
             else:
                 await self._bar.end(tx, group, live, (opened.id, opened.rows, barred))
         return found
@@ -317,7 +318,16 @@ class Dispatcher:
             targets = tuple([(row.target, row.round) for row in doubtful])
             again = Due(warning_id=chunk.warning_id, channel=chunk.channel, targets=targets)
             opened.append(await self._regroup(tx, again, live))
-        return [(chunk.channel, one) for one in opened]
+        return [(chunk.channel, await self._as_approved(tx, chunk, one)) for one in opened]
+
+    async def _as_approved(self, tx: Tx, of: Chunk | Due, opened: OpenChunk) -> OpenChunk:
+        """What was taken up from the ledger, without the rows that are not as they were signed: those are refused."""
+        strangers = await opened.live.approved.strangers(tx, (of.warning_id, of.channel), opened.rows)
+        if strangers:
+            await self._bar.refuse(tx, of, opened.id, strangers)
+            gone = {row.pos for row in strangers}
+            opened.rows = [row for row in opened.rows if row.pos not in gone]
+        return opened
 
     async def _tell_doubt(self, tx: Tx, chunk: Chunk, count: int) -> None:
         log.warning("上次中断时有正在发送的行，逐行标记后处理", chunk=chunk.id, rows=count)

@@ -1,8 +1,7 @@
 """A warning being sent: everything its messages share, loaded once, and whether it is still in force.
 
-The header is hashed again from the database and compared with what was approved: if they differ, nothing is sent. Nor is
-anything sent that nobody who may has signed, whatever state it is in. Whether it is a drill is looked at anew each time it is
-loaded.
+Whether it is what was approved is found out once, while it is loaded (`approved.py`); whether it is a drill is looked at anew
+each time.
 """
 
 from __future__ import annotations
@@ -13,47 +12,37 @@ from datetime import datetime, timedelta
 from typing import Any
 from weakref import WeakValueDictionary
 
-import structlog
-
 from channels.contract import MIXED, Bulletin
 from channels.text import mark_drill
-from dispatcher import signing
 from dispatcher.model import Channel, Kind, Level, Why
-from dispatcher.sending.mixing import contradictions, other_side
+from dispatcher.sending.approved import Approved, approved, contradicts, sender_name_of
 from dispatcher.settings import LevelPolicy, Policy
 from dispatcher.states import SENDING, DeliveryState, WarningState
-from dispatcher.store import chunks, events, signatures, warnings
+from dispatcher.store import warnings
 from dispatcher.store.deliveries import Row
 from dispatcher.store.engine import Tx
-from dispatcher.store.packing import SAID, Header, header_hash, plan_hash, stamp
-from dispatcher.store.sides import chain_says_otherwise
-from dispatcher.store.signatures import Signature
 from dispatcher.store.warnings import TextRow, WarningRow
 
 NEVER = timedelta(hours=24)
 """For a warning without expiry (a Cancel): how long its messages are tried and kept by a provider."""
-PLAN_CHANGED = "plan_changed"
-UNSIGNED = "250"
-"""Nobody who may has let it go, whatever its state says."""
-
-log = structlog.get_logger()
 
 
 @dataclass(slots=True, kw_only=True, weakref_slot=True)
 class Live:
-    """One warning version. Mutable in two things: `ended`, set when it is called off, raised or runs out; and `wrong`."""
+    """One warning version. Mutable in two things: `ended`, set when it is called off, raised or runs out; and what is wrong."""
 
     bulletin: Bulletin
     texts: Mapping[int, TextRow]
     policy: LevelPolicy
     hours: Policy
     sounds_at_night: bool
-    wrong: str
-    """Why it must not be sent at all: the code of what is not as it was approved, or says drill and live at once. '' where
-    header and plan still are what was approved."""
-    changed: Sequence[Mapping[str, str]]
-    """What is not as it was signed: what, was, now."""
+    approved: Approved
     ended: tuple[DeliveryState, str] | None
+
+    @property
+    def wrong(self) -> str:
+        """Why it must not be sent at all: the code of what is not as it was approved, or says drill and live at once."""
+        return self.approved.wrong
 
     @property
     def expires(self) -> datetime:
@@ -84,8 +73,8 @@ class Desk:
         live = self._live.get(warning_id)
         if live is None:
             live = self._live[warning_id] = await self._build(tx, row)
-        elif not live.wrong and (row.drill is not live.bulletin.drill or _contradicts(row, ())):
-            live.wrong = MIXED
+        elif not live.wrong and (row.drill is not live.bulletin.drill or contradicts(row, ())):
+            live.approved.wrong = MIXED
         live.ended = live.ended or ended_state(row) or ((DeliveryState.FAILED, live.wrong) if live.wrong else None)
         return live
 
@@ -97,7 +86,6 @@ class Desk:
 
     async def _build(self, tx: Tx, row: WarningRow) -> Live:
         texts = await warnings.texts_of(tx, row.id)
-        wrong, changed = await _wrong(tx, row, list(texts.values()))
         rules = self._policy.levels[Level(row.level or Level.RED)]
         at_night = rules.loudspeakers_at_night or row.kind == Kind.CANCEL or bool(row.message.get("sound_at_night"))
         return Live(
@@ -106,8 +94,7 @@ class Desk:
             policy=rules,
             hours=self._policy,
             sounds_at_night=at_night,
-            wrong=wrong,
-            changed=changed,
+            approved=await approved(tx, row, list(texts.values())),
             ended=ended_state(row),
         )
 
@@ -126,78 +113,13 @@ class Desk:
             event_code=self._event_code(row.message),
             headline=mark_drill(row.headline) if row.drill else row.headline,
             sender=row.sender,
-            sender_name=_sender_name(row) or self._sender_name,
+            sender_name=sender_name_of(row) or self._sender_name,
             sent=row.sent,
             starts=starts,
             expires=row.expires or row.received_at + NEVER,
             broadcast_id=row.broadcast_id,
             earlier=tuple(row.plan.get("earlier", ())),
         )
-
-
-def _sender_name(row: WarningRow) -> str:
-    return str(row.message.get("sender_name") or "")
-
-
-Differences = Sequence[Mapping[str, str]]
-
-
-async def not_as_frozen(
-    tx: Tx, row: WarningRow, texts: Sequence[TextRow], signed: Sequence[Signature]
-) -> tuple[str, Differences]:
-    """The code of what is not as it was frozen, and what differs; '' where all is. Drill and live first: whoever reads the code
-    shall know that it was not just any word that was changed."""
-    header = _header(row, texts)
-    if _contradicts(row, header.texts):
-        return MIXED, ()
-    if await chain_says_otherwise(tx, row):
-        log.error("演练与实战混在同一条预警链里，拒绝发送", warning_id=row.id, chain_id=row.chain_id)
-        return MIXED, ()
-    shapes, facts = await chunks.shapes(tx, row.id), signing.facts_as_signed(row, signed)
-    changed = signing.differences(facts, texts, signing.facts_of(row, texts, shapes)) if facts else []
-    if header_hash(header) != row.header_hash:
-        return MIXED if header_hash(other_side(header)) == row.header_hash else PLAN_CHANGED, changed
-    stands = plan_hash(row.header_hash, [one.hash for one in shapes]) == row.plan_hash
-    return "" if stands and not changed else PLAN_CHANGED, changed
-
-
-async def _wrong(tx: Tx, row: WarningRow, texts: Sequence[TextRow]) -> tuple[str, Differences]:
-    signed = await signatures.of(tx, row.id)
-    code, changed = await not_as_frozen(tx, row, texts, signed)
-    if code or signing.released(row, signed) or await _released_by_the_version_before(tx, row, signed):
-        return code, changed
-    if row.state in SENDING:  # what ended while it waited to be signed is laid out as ended, and no news
-        log.error("没有人签发过，拒绝发送：请立即查明是谁放行的", warning_id=row.id, state=row.state)
-    return UNSIGNED, ()
-
-
-def _header(row: WarningRow, texts: Sequence[TextRow]) -> Header:
-    """As it stands in the database now."""
-    return Header(
-        kind=row.kind,
-        status=row.status,
-        level=row.level or "",
-        drill=row.drill,
-        villages=list(row.area["villages"]),
-        channels=sorted(row.plan["channels"]),
-        expires=stamp(row.expires),
-        broadcast_id=row.broadcast_id,
-        earlier=list(row.plan.get("earlier", ())),
-        texts=[text.body for text in texts],
-        said={name: str(getattr(row, name)) for name in SAID} | {"sender_name": _sender_name(row)},
-    )
-
-
-async def _released_by_the_version_before(tx: Tx, row: WarningRow, signed: Sequence[Signature]) -> bool:
-    """It signed nothing, but put on record what it let go; and it let go what a trusted source said, and nothing else."""
-    return row.trusted and not signed and await events.was_approved(tx, row.id)
-
-
-def _contradicts(row: WarningRow, texts: Sequence[str]) -> bool:
-    found = contradictions(row, texts)
-    if found:
-        log.error("演练标志互相矛盾，拒绝发送：请立即查明是谁改的", warning_id=row.id, drill=row.drill, against=found)
-    return bool(found)
 
 
 def ended_state(row: WarningRow) -> tuple[DeliveryState, str] | None:

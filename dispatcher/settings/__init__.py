@@ -189,6 +189,8 @@ class Service(_Frozen):
     """Whose X-Forwarded-For and X-Forwarded-Proto are believed."""
     plain_from: tuple[IPvAnyNetwork, ...] = ()
     """Who may come without TLS although it is another machine: nobody can listen on the way."""
+    per_address: float = Field(default=100.0, gt=0)
+    """Requests a second that one address may keep up: an office of two hundred behind one does not ask for so many."""
     anchor_file: str = ""
     passwords: Literal["asvs", "mlps3"] = "asvs"
     max_body_bytes: int = 4 * 1024 * 1024

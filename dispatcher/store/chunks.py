@@ -43,6 +43,15 @@ class ChunkState(IntEnum):
     CLOSED = 4
 
 
+class Shape(NamedTuple):
+    """What of a chunk stands for its rows."""
+
+    channel: str
+    seq: int
+    size: int
+    hash: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chunk:
     id: int
@@ -59,6 +68,10 @@ class Chunk:
     lease_until: datetime | None
     opened_to: int
 
+    @property
+    def shape(self) -> Shape:
+        return Shape(self.channel, self.seq, self.size, self.hash)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewChunk:
@@ -67,15 +80,6 @@ class NewChunk:
     seq: int
     size: int
     packed: bytes
-    hash: str
-
-
-class Shape(NamedTuple):
-    """What of a chunk stands for its rows."""
-
-    channel: str
-    seq: int
-    size: int
     hash: str
 
 
@@ -144,6 +148,14 @@ async def shapes(tx: Tx, warning_id: str) -> list[Shape]:
     c = chunks.c
     wanted = select(c.channel, c.seq, c.size, c.hash).where(c.warning_id == warning_id, c.seq >= 0).order_by(c.id)
     return [Shape(channel, seq, size, digest) for channel, seq, size, digest in await tx.execute(wanted)]
+
+
+async def lists(tx: Tx, warning_id: str, channel: str) -> list[tuple[Shape, bytes]]:
+    """The frozen plan of one channel with its packed rows."""
+    c = chunks.c
+    mine = and_(c.warning_id == warning_id, c.channel == channel, c.seq >= 0)
+    rows = await tx.execute(select(c.seq, c.size, c.hash, c.packed).where(mine))
+    return [(Shape(channel, seq, size, digest), packed) for seq, size, digest, packed in rows]
 
 
 async def take(

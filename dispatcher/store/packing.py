@@ -25,15 +25,23 @@ class FrozenRow:
     suppressed: str = ""
 
 
+def line_of(r: FrozenRow) -> str:
+    return f"{r.target}\t{r.why}\t{r.text_no}\t{r.township}\t{r.areas}\t{r.suppressed}"
+
+
 def pack(rows: Iterable[FrozenRow]) -> bytes:
-    lines = (f"{r.target}\t{r.why}\t{r.text_no}\t{r.township}\t{r.areas}\t{r.suppressed}" for r in rows)
-    return zlib.compress("\n".join(lines).encode(), 1)
+    return zlib.compress("\n".join(map(line_of, rows)).encode(), 1)
+
+
+def lines(blob: bytes) -> list[str]:
+    """One a row; zlib.error or ValueError where the bytes were changed."""
+    return zlib.decompress(blob).decode().split("\n")
 
 
 def unpack(blob: bytes) -> list[FrozenRow]:
     """The inverse of `pack`; zlib.error or ValueError where the bytes were changed."""
     rows = []
-    for line in zlib.decompress(blob).decode().split("\n"):
+    for line in lines(blob):
         target, why, text_no, township, areas, suppressed = line.split("\t")
         rows.append(FrozenRow(target, int(why), int(text_no), township, areas, suppressed))
     return rows

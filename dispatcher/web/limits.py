@@ -8,18 +8,17 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
-RATE = 100.0
-"""Requests a second that anybody may keep up: an office of two hundred behind one address does not."""
-BURST = 1000.0
+BURST_S = 10.0
+"""So many seconds' worth may come at once."""
 MOST = 10_000
 
 
 @dataclass(slots=True, kw_only=True)
 class Buckets:
-    """`now` is any clock that only goes forward."""
+    """`now` is any clock that only goes forward, `rate` in requests a second."""
 
-    rate: float = RATE
-    burst: float = BURST
+    rate: float
+    burst: float
     most: int = MOST
     _left: OrderedDict[str, tuple[float, float]] = field(default_factory=OrderedDict)
     """Tokens, and when there were so many."""

@@ -15,7 +15,7 @@ from dispatcher.accounts.entering import Entrance
 from dispatcher.accounts.keeping import Keeper
 from dispatcher.web.console.sketch import Atlas
 from dispatcher.web.doors import Doors, Ready
-from dispatcher.web.limits import Buckets
+from dispatcher.web.limits import BURST_S, Buckets
 from dispatcher.web.live import Feed
 from dispatcher.web.reach import Frozen
 
@@ -62,11 +62,11 @@ class Parts:
     feed: Feed
     entrance: Entrance
     keeper: Keeper
+    buckets: Buckets
     frozen: Frozen = field(default_factory=Frozen)
     atlas: Atlas = field(default_factory=Atlas)
     ready: Recent[Ready] = field(default_factory=lambda: Recent(READY_S))
     published: Recent[Document] = field(default_factory=lambda: Recent(PUBLISHED_S))
-    buckets: Buckets = field(default_factory=Buckets)
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     form_key: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     """Stands in every form of ours: whoever cannot read our pages cannot send one."""
@@ -80,10 +80,11 @@ PARTS = web.AppKey("parts", Parts)
 
 
 def parts_of(doors: Doors, feed: Feed) -> Parts:
-    context = doors.context
+    context, service = doors.context, doors.context.settings.service
     given = (context.store, context.seal, context.now)
-    keeper = Keeper(*given, context.settings.service.passwords)
-    return Parts(doors=doors, feed=feed, entrance=Entrance(*given), keeper=keeper)
+    buckets = Buckets(rate=service.per_address, burst=service.per_address * BURST_S)
+    keeper = Keeper(*given, service.passwords)
+    return Parts(doors=doors, feed=feed, entrance=Entrance(*given), keeper=keeper, buckets=buckets)
 
 
 def parts(request: web.Request) -> Parts:

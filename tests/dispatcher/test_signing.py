@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from channels.contract import TryAgain
 from dispatcher.model import Why
 from dispatcher.pipeline.accept import Incoming, accept
 from dispatcher.pipeline.approve import approve
@@ -17,14 +18,15 @@ from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.persons import Hindrance, NotDone
 from dispatcher.planning import make_plan
 from dispatcher.signing import Act, differences, facts_of, in_words, released
-from dispatcher.states import DeliveryState
-from dispatcher.store import audit, chunks, events, warnings
+from dispatcher.states import DeliveryState, WarningState
+from dispatcher.store import audit, chunks, deliveries, events, ledger, nodes, warnings
 from dispatcher.store.audit import Entry
-from dispatcher.store.chunks import Shape
+from dispatcher.store.chunks import Holder, NewChunk, Shape
 from dispatcher.store.engine import Store
 from dispatcher.store.events import Event
-from dispatcher.store.packing import FrozenRow, pack
+from dispatcher.store.packing import FrozenRow, digest, pack, unpack
 from dispatcher.store.signatures import Signature
+from dispatcher.store.tables import deliveries as deliveries_table
 from dispatcher.store.warnings import WarningRow
 from tests.city import NOW, Clock, Provider, both, frame, gateways, people, red, row_as_kept
 from tests.city import released as released_plan
@@ -172,6 +174,98 @@ async def test_a_text_that_was_changed_stands_beside_what_the_message_says(store
     await run(store, ELSEWHERE["a text"], w=warning.id)
     (only,) = said(await nothing_leaves(store, warning.id))
     assert only == {"what": "第 1 条文字", "was": warning.message["description"], "now": "大家回家睡觉"}
+
+
+# ── a row that lies in the ledger until it is tried again ─────────────────────────────────────────────────────────────────────
+
+IN_LEDGER = {
+    "target": "target = 'officer-JA99999'",
+    "text_no": "text_no = text_no + 1",
+    "areas": "areas = '360827102'",
+    "township": "township = '360827103'",
+    "why": "why = why + 1",
+}
+
+
+async def refused_row(store: Store, warning_id: str, sms: Provider) -> None:
+    """Two of three reach the provider, the third is refused, and the log says so."""
+    clock = Clock(NOW + timedelta(minutes=5))
+    async with dispatching(store, clock, sms=sms):
+        await until(all_in(store, warning_id, {DeliveryState.SENT: 2, DeliveryState.FAILED: 1}))
+    (entry,) = await refusals(store)
+    (only,) = json.loads(entry.detail)["changed"]
+    assert (entry.action, only["what"]) == ("warning.plan_changed", "台账中的一行")
+
+
+@pytest.mark.parametrize("column", IN_LEDGER)
+async def test_a_row_of_the_ledger_changed_before_it_is_tried_again_is_not_sent(store: Store, column: str) -> None:
+    warning = await released_plan(store, red(), people(3))
+    busy, sms = Provider(answer=lambda _: TryAgain(code="busy", reason="稍后")), Provider()
+    async with dispatching(store, Clock(), sms=busy):
+        await until(lambda: _waits(store, warning.id))
+    await run(
+        store, f"UPDATE deliveries SET {IN_LEDGER[column]} WHERE warning_id = :w AND target = :t", **first(warning)
+    )
+    await refused_row(store, warning.id, sms)
+    assert len(sms.got) == 2
+
+
+async def test_a_row_put_into_the_ledger_is_not_sent(store: Store) -> None:
+    warning = await released_plan(store, red(), people(2))
+    busy, sms = Provider(answer=lambda _: TryAgain(code="busy", reason="稍后")), Provider()
+    async with dispatching(store, Clock(), sms=busy):
+        await until(lambda: _waits(store, warning.id))
+    others = ", ".join(one.name for one in deliveries_table.c if one.name != "target")
+    await run(
+        store,
+        f"INSERT INTO deliveries (target, {others}) SELECT 'officer-JA99999', {others} FROM deliveries"
+        " WHERE warning_id = :w AND target = :t",
+        **first(warning),
+    )
+    await refused_row(store, warning.id, sms)
+    assert {message.id.split(".")[1] for message in sms.got} == {"officer-JA00000", "officer-JA00001"}
+
+
+@pytest.mark.parametrize("column", IN_LEDGER)
+async def test_a_row_changed_while_the_service_lay_dead_is_not_sent(store: Store, column: str) -> None:
+    warning = await released_plan(store, red(), people(3))
+    async with store.begin() as tx:
+        await nodes.enter(tx, "node-1", NOW)
+        chunk = await chunks.take(tx, "sms", Holder(node="node-1", epoch=1))
+        assert chunk is not None
+        await deliveries.plan(tx, chunk, unpack(chunk.packed), 0, None)
+        await warnings.move(tx, warning.id, WarningState.DISPATCHING)
+    await run(
+        store, f"UPDATE deliveries SET {IN_LEDGER[column]} WHERE warning_id = :w AND target = :t", **first(warning)
+    )
+    sms = Provider()
+    await refused_row(store, warning.id, sms)
+    assert len(sms.got) == 2
+
+
+async def test_a_list_put_beside_those_that_were_signed_is_not_sent(store: Store) -> None:
+    """Also one that looks like a chunk of retries, which no hash covers."""
+    warning = await released_plan(store, red(), people(2))
+    blob = pack([FrozenRow("officer-JA99999", int(Why.VILLAGE_POST), 0, "360827102")])
+    forged = NewChunk(channel="sms", lane=0, seq=-1, size=1, packed=blob, hash=digest(blob))
+    async with store.begin() as tx:
+        await chunks.freeze(tx, warning.id, [forged])
+        await chunks.release(tx, warning.id)
+    sms = Provider()
+    async with dispatching(store, Clock(), sms=sms):
+        await until(lambda: _told(store))
+        await until(all_in(store, warning.id, {DeliveryState.SENT: 2}))
+    assert len(sms.got) == 2
+
+
+def first(warning: WarningRow) -> dict[str, str]:
+    return {"w": warning.id, "t": "officer-JA00001"}
+
+
+async def _waits(store: Store, warning_id: str) -> bool:
+    async with store.read() as tx:
+        page = await ledger.page(tx, warning_id, None)
+        return bool(page) and all(entry.due_at for entry in page)
 
 
 # ── and what a state alone cannot do ────────────────────────────────────────────────────────────────────────────────────
