@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any, Final
+from zlib import crc32
 
 from dispatcher.store.chunks import Shape
 from dispatcher.store.packing import stamp
@@ -20,6 +21,9 @@ from dispatcher.store.warnings import TextRow, WarningRow
 
 FACTS: Final = "facts"
 """Under which name they stand in a signature's detail."""
+WORDINGS: Final = "wordings"
+"""And under which name among them the mark of each text."""
+_DIGITS: Final = 8
 _SHOWN: Final = 5
 _MOST: Final = 300
 
@@ -82,7 +86,8 @@ def facts_as_signed(row: WarningRow, signatures: Sequence[Signature]) -> Mapping
 
 
 def facts_of(row: WarningRow, texts: Sequence[TextRow], shapes: Sequence[Shape]) -> dict[str, Any]:
-    """All of a warning that leaves the house, is published, or says to whom it goes: in words, or as a hash."""
+    """All of a warning that leaves the house, is published, or says to whom it goes, except the texts' own words: in words, or
+    as a hash."""
     said, hazard = row.message, row.message.get("hazard") or {}
     return {
         "kind": str(row.kind),
@@ -108,8 +113,13 @@ def facts_of(row: WarningRow, texts: Sequence[TextRow], shapes: Sequence[Shape])
         "area": _hash(row.area),
         "recipients": _hash([[str(one.channel), one.seq, one.size, one.hash] for one in shapes]),
         "texts": _hash([[one.no, str(one.channel), one.segments] for one in texts]),
-        "wordings": [_hash(one.body)[:16] for one in texts],
     }
+
+
+def wordings_of(texts: Sequence[TextRow]) -> str:
+    """Eight digits a text: enough to say which was changed. That none was is the header hash's word, so that whoever sends a
+    thousand texts need not look at each."""
+    return "".join(f"{crc32(one.body.encode()):08x}" for one in texts)
 
 
 def is_message_of(facts: Mapping[str, Any], message: Mapping[str, Any]) -> bool:
@@ -122,37 +132,39 @@ CHINESE: Final[Mapping[str, str]] = {
     "hazard": "灾种代码", "headline": "标题", "sender": "发布单位编码", "sender_name": "发布单位", "identifier": "编号",
     "sent": "发布时间", "expires": "有效期", "broadcast_id": "播发编号", "earlier": "先前的播发编号", "channels": "渠道",
     "description": "正文", "instruction": "防御指南", "message": "报文", "villages": "村数", "area": "区域",
-    "recipients": "名单", "texts": "文字的用处", "wordings": "发出的文字",
+    "recipients": "名单", "texts": "文字的用处",
 }  # fmt: skip
 """What a person calls them."""
 _HASHED: Final = frozenset({"message", "area", "recipients", "texts"})
 
 
-def differences(was: Mapping[str, Any], texts: Sequence[TextRow], now: Mapping[str, Any]) -> list[dict[str, str]]:
+def differences(was: Mapping[str, Any], now: Mapping[str, Any]) -> list[dict[str, str]]:
     """What is not as it was signed, each with its words then and now, where words were kept."""
-    changed = [name for name in now if name in was and was[name] != now[name] and name != "wordings"]
     found = []
-    for name in changed:
+    for name in now:
+        if name not in was or was[name] == now[name]:
+            continue
         words = ("按签发时的", "已不同") if name in _HASHED else (_short(was[name]), _short(now[name]))
         found.append({"what": CHINESE[name], "was": words[0], "now": words[1]})
-    return found + list(_wordings(was.get("wordings", ()), texts, str(was.get("description") or "")))
+    return found
+
+
+def reworded(was: Mapping[str, Any], texts: Sequence[TextRow]) -> list[dict[str, str]]:
+    """Which texts say something else than was signed. A text is made of the message: what the message says stands beside it."""
+    signed, now = str(was.get(WORDINGS) or ""), {one.no: one for one in texts}
+    count = len(signed) // _DIGITS
+    other = [no for no in sorted(now) if wordings_of([now[no]]) != signed[no * _DIGITS : (no + 1) * _DIGITS]]
+    said = _short(str(was.get("description") or ""))
+    found = [{"what": f"第 {no + 1} 条文字", "was": said, "now": _short(now[no].body)} for no in other[:_SHOWN]]
+    if len(other) > _SHOWN or count > len(now):
+        found.append({"what": "发出的文字", "was": f"{count} 条", "now": f"{len(now)} 条，{len(other)} 条不同"})
+    return found
 
 
 def in_words(found: Sequence[Mapping[str, str]]) -> str:
     """One sentence for whoever is paged."""
     said = [f"{one['what']}：签发时“{one['was']}”，现在“{one['now']}”" for one in found[:_SHOWN]]
     return "；".join(said) or "签发的内容与库中的不一致"
-
-
-def _wordings(was: Sequence[str], texts: Sequence[TextRow], description: str) -> Iterator[dict[str, str]]:
-    """A text is made of the message: where it was changed, what the message says stands beside what it says now."""
-    now = {one.no: one.body for one in texts}
-    other = [no for no in sorted(now) if no >= len(was) or _hash(now[no])[:16] != was[no]]
-    gone = len(was) - len(now)
-    for no in other[:_SHOWN]:
-        yield {"what": f"第 {no + 1} 条文字", "was": _short(description), "now": _short(now[no])}
-    if len(other) > _SHOWN or gone > 0:
-        yield {"what": CHINESE["wordings"], "was": f"{len(was)} 条", "now": f"{len(now)} 条，{len(other)} 条不同"}
 
 
 def _short(value: object) -> str:

@@ -33,7 +33,7 @@ from dispatcher.model import (
 )
 from dispatcher.planning import Frame, Plan, make_plan
 from dispatcher.settings import Settings, load
-from dispatcher.signing import FACTS, Act, facts_of
+from dispatcher.signing import FACTS, WORDINGS, Act, facts_of, wordings_of
 from dispatcher.store import chunks, signatures, warnings
 from dispatcher.store.engine import Store, Tx
 from dispatcher.store.signatures import Signature
@@ -150,7 +150,7 @@ async def kept(tx: Tx, message: WarningMessage, audience: Audience, number: int 
     await warnings.keep_texts(tx, row.id, plan.texts)
     await chunks.freeze(tx, row.id, plan.chunks)
     await chunks.release(tx, row.id)
-    facts = facts_of(row, plan.texts, await chunks.shapes(tx, row.id))
+    facts = {**facts_of(row, plan.texts, await chunks.shapes(tx, row.id)), WORDINGS: wordings_of(plan.texts)}
     detail = {FACTS: facts, "source": row.source}
     by_itself = Signature(
         warning_id=row.id, at=NOW, account_id="", act=Act.TRUSTED, plan_hash=row.plan_hash, detail=detail

@@ -16,7 +16,7 @@ from dispatcher.pipeline.chaining import Company
 from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.freeze import Frozen
 from dispatcher.pipeline.withdraw import end, told
-from dispatcher.signing import FACTS, Act, facts_of
+from dispatcher.signing import FACTS, WORDINGS, Act, facts_of, wordings_of
 from dispatcher.states import WarningState
 from dispatcher.store import chunks, signatures, warnings
 from dispatcher.store.engine import Tx
@@ -50,7 +50,8 @@ async def keep_plan(tx: Tx, row: WarningRow, frozen: Frozen, by: By) -> None:
     """Texts and chunks, not released; and signed with what they say."""
     await warnings.keep_texts(tx, row.id, frozen.plan.texts)
     await chunks.freeze(tx, row.id, frozen.plan.chunks)
-    facts = facts_of(row, frozen.plan.texts, await chunks.shapes(tx, row.id))
+    texts, shapes = frozen.plan.texts, [one.shape for one in frozen.plan.chunks]
+    facts = {**facts_of(row, texts, shapes), WORDINGS: wordings_of(texts)}
     await sign(tx, row, replace(by, detail={**by.detail, FACTS: facts}))
 
 

@@ -91,11 +91,12 @@ async def as_frozen(tx: Tx, row: WarningRow, texts: Sequence[TextRow], signed: S
     if wrong:
         return Approved(wrong=wrong, shapes=frozenset(shapes))
     facts = signing.facts_as_signed(row, signed)
-    changed = signing.differences(facts, texts, signing.facts_of(row, texts, shapes)) if facts else []
+    changed = signing.differences(facts, signing.facts_of(row, texts, shapes)) if facts else []
     header = _header(row, texts)
     as_signed = header_hash(header)
     if as_signed != row.header_hash:
         wrong = MIXED if header_hash(other_side(header)) == row.header_hash else PLAN_CHANGED
+        changed += signing.reworded(facts, texts) if facts else []
     elif changed or plan_hash(as_signed, [one.hash for one in shapes]) != row.plan_hash:
         wrong = PLAN_CHANGED
     return Approved(wrong=wrong, changed=changed, shapes=frozenset(shapes))

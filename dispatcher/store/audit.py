@@ -106,7 +106,8 @@ async def entries(tx: Tx, after: int = 0) -> AsyncIterator[Entry]:
         after = rows[-1]["no"]
 
 
-async def newest(tx: Tx, limit: int) -> list[Entry]:
-    """Newest first."""
-    rows = await tx.execute(select(audit).order_by(audit.c.no.desc()).limit(limit))
+async def newest(tx: Tx, limit: int, before: int = 0) -> list[Entry]:
+    """Newest first; `before`: only those behind this one, 0 for all."""
+    wanted = select(audit).order_by(audit.c.no.desc()).limit(limit)
+    rows = await tx.execute(wanted.where(audit.c.no < before) if before else wanted)
     return [Entry(**row) for row in rows.mappings()]

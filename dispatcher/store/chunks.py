@@ -82,6 +82,10 @@ class NewChunk:
     packed: bytes
     hash: str
 
+    @property
+    def shape(self) -> Shape:
+        return Shape(self.channel, self.seq, self.size, self.hash)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holder:

@@ -19,6 +19,7 @@ from aiohttp import web
 from dispatcher.accounts.authority import AccountRole, Action, Denial, Means, Principal, denial
 from dispatcher.accounts.entering import Known, form_key
 from dispatcher.geofence.names import stem
+from dispatcher.registry.unmasking import person_of
 from dispatcher.store import headlines, signatures
 from dispatcher.web import asking, guard
 from dispatcher.web.client import client_of
@@ -180,6 +181,10 @@ async def _areas(request: web.Request, parts: Parts, route: Route) -> Collection
             gateway = (await parts.doors.context.register()).gateways.get(request.match_info["id"])
             # one that left the register is everybody's who has the whole city, and nobody else's
             return (gateway.area_code,) if gateway else () if stems(request) else city
+        case About.PERSON:
+            async with parts.doors.context.store.read() as tx:
+                person = await person_of(tx, request.match_info["target"])
+            return (person.area_code,) if person else () if stems(request) else city
         case _:
             assert_never(route.about)
 

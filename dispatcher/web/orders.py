@@ -1,12 +1,18 @@
-"""The bodies by which a person orders something of a warning: what is asked, whole and no more; and the answers."""
+"""The bodies by which a person orders something: what is asked, whole and no more; and the answers."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final, TypeVar
 
-from pydantic import AwareDatetime, ConfigDict, Field
+from aiohttp import web
+from pydantic import AwareDatetime, ConfigDict, Field, ValidationError
 
+from dispatcher.intake.native import in_chinese
+from dispatcher.web import asking
+from dispatcher.web.problems import Problem
 from dispatcher.web.shapes import Body, FindingOut
+
+MOST_BYTES: Final = 16 * 1024
 
 Words = Annotated[str, Field(max_length=1000, description="In the person's own words")]
 Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="plan_hash of what was before his eyes")]
@@ -16,6 +22,21 @@ class Order(Body):
     """What is not known is refused: a misspelt word must not become a silent default."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+Asked = TypeVar("Asked", bound=Order)
+
+
+async def read(request: web.Request, kind: type[Asked]) -> Asked:
+    """A Problem that says which field is wrong."""
+    if request.content_type != "application/json":
+        raise Problem(415, "no_content_type", "请用 Content-Type: application/json")
+    body = await asking.body_of(request, MOST_BYTES)
+    try:
+        return kind.model_validate_json(body)
+    except ValidationError as error:
+        said = "；".join(in_chinese(fault) for fault in error.errors()[:5])
+        raise Problem(422, "bad_order", f"请求内容有误：{said}") from error
 
 
 class Signed(Order):
@@ -43,6 +64,20 @@ class Telephoned(Order):
     number: Annotated[str, Field(max_length=40, description="The number that was called; kept sealed")]
     at: AwareDatetime
     words: Words
+
+
+class Unmasked(Order):
+    """Whose number is looked at, and why."""
+
+    reason: Annotated[str, Field(min_length=2, max_length=200, description="What the number is needed for")]
+
+
+class NumberOut(Body):
+    """`number`: E.164."""
+
+    target: str
+    name: str
+    number: str
 
 
 class DraftOut(Body):

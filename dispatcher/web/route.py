@@ -30,6 +30,7 @@ class About(StrEnum):
     CITY = "city"
     WARNING = "warning"
     GATEWAY = "gateway"
+    PERSON = "person"
     OWN_PART = "own_part"
 
 

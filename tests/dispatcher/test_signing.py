@@ -17,7 +17,7 @@ from dispatcher.pipeline.approve import approve
 from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.persons import Hindrance, NotDone
 from dispatcher.planning import make_plan
-from dispatcher.signing import Act, differences, facts_of, in_words, released
+from dispatcher.signing import WORDINGS, Act, differences, facts_of, in_words, released, reworded, wordings_of
 from dispatcher.states import DeliveryState, WarningState
 from dispatcher.store import audit, chunks, deliveries, events, ledger, nodes, warnings
 from dispatcher.store.audit import Entry
@@ -358,7 +358,8 @@ def test_what_is_as_it_was_differs_in_nothing() -> None:
     row = row_as_kept(red(), plan)
     shapes = [Shape(one.channel, one.seq, one.size, one.hash) for one in plan.chunks]
     was = json.loads(json.dumps(facts_of(row, plan.texts, shapes)))
-    assert differences(was, plan.texts, facts_of(row, plan.texts, shapes)) == []
+    assert differences(was, facts_of(row, plan.texts, shapes)) == []
+    assert reworded({WORDINGS: wordings_of(plan.texts)}, plan.texts) == []
     assert in_words([]) != ""
 
 

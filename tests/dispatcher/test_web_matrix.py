@@ -116,21 +116,24 @@ def expected(person: Person, route: Route, relation: str) -> tuple[int, str] | N
             return None
         case About.CITY:
             return None if person.scope == CITY or rule == "e" else (403, "214")
-        case About.WARNING | About.GATEWAY:
+        case About.WARNING | About.GATEWAY | About.PERSON:
             if person.scope == CITY or relation in REACHES[rule]:
                 return None
             seen = relation in REACHES[golden(person.role, Action.LOOK)]
-            return (403, "214") if seen or route.about is About.GATEWAY else (404, "no_such_warning")
+            return (403, "214") if seen or route.about is not About.WARNING else (404, "no_such_warning")
 
 
 def cases(route: Route, warnings: dict[str, str], gateways: dict[str, str]) -> Iterator[tuple[str, str]]:
     """(relation, path)."""
-    path = route.template.replace("{target}", gateways["somebody"]).replace("{account}", "0" * 32)
+    path = route.template.replace("{target}", gateways["somebody, own"]).replace("{account}", "0" * 32)
     match route.about:
         case About.WARNING:
             yield from ((relation, path.replace("{id}", found)) for relation, found in warnings.items())
         case About.GATEWAY:
             yield from ((name, path.replace("{id}", found)) for name, found in gateways.items() if name in WHERE)
+        case About.PERSON:
+            for name in ("own", "sibling", "other"):
+                yield name, route.template.replace("{target}", gateways[f"somebody, {name}"])
         case _:
             yield "", path
 
@@ -206,7 +209,9 @@ async def test_every_route_every_role_every_area(house: House) -> None:
     warnings, gateways, everybody = await warned(house), await gatewayed(house), await people(house)
     assert {"own", "parent", "sibling", "other"} == set(gateways)
     officers = (await house.context.register()).officers.values()
-    gateways["somebody"] = f"officer-{next(one.id for one in officers if one.home_code.startswith(TOWN))}"
+    for relation in ("own", "sibling", "other"):
+        here = next(one.id for one in officers if one.home_code.startswith(WHERE[relation]))
+        gateways[f"somebody, {relation}"] = f"officer-{here}"
     asked = [route for route in ROUTES if isinstance(route.who, Action) and route.name != "live"]
     done, wrong = 0, []
     async with desks(len(everybody)) as sessions:

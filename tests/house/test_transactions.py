@@ -16,6 +16,7 @@ BEGINS = {
     "dispatcher.broker.embedded": "its inbox and rejected are tables",
     "dispatcher.registry.exporting": "that phones leave the house is put down first",
     "dispatcher.registry.importing": "a register is replaced whole",
+    "dispatcher.registry.unmasking": "who looked at a number is put down before it is shown",
     "dispatcher.service": "start: the node's epoch, the key's proof",
     "dispatcher.store.migrating": "a migration is one transaction",
     "dispatcher.store.deliveries.commit": "a group commit: one statement on PostgreSQL, a transaction on SQLite",

@@ -6,13 +6,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Sequence
 from dataclasses import asdict
-from typing import Final, TypeVar, assert_never
+from typing import assert_never
 
 from aiohttp import web
-from pydantic import ValidationError
 
 from dispatcher.accounts.authority import Means, Principal
-from dispatcher.intake.native import in_chinese
 from dispatcher.model import Finding
 from dispatcher.pipeline.approve import approve
 from dispatcher.pipeline.context import Context
@@ -31,13 +29,9 @@ from dispatcher.web import asking, orders
 from dispatcher.web.answering import as_json
 from dispatcher.web.api import warnings
 from dispatcher.web.asker import principal
-from dispatcher.web.orders import Order
 from dispatcher.web.parts import parts
 from dispatcher.web.problems import Handler, Problem
 from dispatcher.web.shapes import FindingOut
-
-MOST_ORDER_BYTES: Final = 16 * 1024
-Asked = TypeVar("Asked", bound=Order)
 
 
 def hindered(handler: Handler) -> Handler:
@@ -89,50 +83,50 @@ async def post_submit(request: web.Request) -> web.StreamResponse:
 
 @hindered
 async def post_approve(request: web.Request) -> web.StreamResponse:
-    asked = await _order(request, orders.Signed)
+    asked = await orders.read(request, orders.Signed)
     return _released(await approve(*_who(request), plan_hash=asked.plan_hash, reason=asked.reason))
 
 
 @hindered
 async def post_release(request: web.Request) -> web.StreamResponse:
-    asked = await _order(request, orders.Signed)
+    asked = await orders.read(request, orders.Signed)
     return _released(await release(*_who(request), plan_hash=asked.plan_hash, reason=asked.reason))
 
 
 @hindered
 async def post_telephone(request: web.Request) -> web.StreamResponse:
-    asked = await _order(request, orders.Telephoned)
+    asked = await orders.read(request, orders.Telephoned)
     call = Call(leader=asked.leader, number=asked.number, at=asked.at, words=asked.words)
     return _released(await record_call(*_who(request), plan_hash=asked.plan_hash, call=call))
 
 
 @hindered
 async def post_return(request: web.Request) -> web.StreamResponse:
-    asked = await _order(request, orders.Explained)
+    asked = await orders.read(request, orders.Explained)
     return await _done(request, send_back(*_who(request), reason=asked.reason))
 
 
 @hindered
 async def post_discard(request: web.Request) -> web.StreamResponse:
-    asked = await _order(request, orders.Explained)
+    asked = await orders.read(request, orders.Explained)
     return await _done(request, discard(*_who(request), reason=asked.reason))
 
 
 @hindered
 async def post_review(request: web.Request) -> web.StreamResponse:
-    asked = await _order(request, orders.Said)
+    asked = await orders.read(request, orders.Said)
     return await _done(request, review(*_who(request), words=asked.words))
 
 
 @hindered
 async def post_object(request: web.Request) -> web.StreamResponse:
-    asked = await _order(request, orders.Said)
+    asked = await orders.read(request, orders.Said)
     return await _done(request, object_to_call(*_who(request), words=asked.words))
 
 
 @hindered
 async def post_ink_slip(request: web.Request) -> web.StreamResponse:
-    asked = await _order(request, orders.Slip)
+    asked = await orders.read(request, orders.Slip)
     return await _done(request, hand_in_slip(*_who(request), number=asked.number))
 
 
@@ -161,17 +155,6 @@ Who = tuple[Context, Principal, str]
 
 def _who(request: web.Request) -> Who:
     return parts(request).doors.context, principal(request), asking.warning_id(request)
-
-
-async def _order(request: web.Request, kind: type[Asked]) -> Asked:
-    if request.content_type != "application/json":
-        raise Problem(415, "no_content_type", "请用 Content-Type: application/json")
-    body = await asking.body_of(request, MOST_ORDER_BYTES)
-    try:
-        return kind.model_validate_json(body)
-    except ValidationError as error:
-        said = "；".join(in_chinese(fault) for fault in error.errors()[:5])
-        raise Problem(422, "bad_order", f"请求内容有误：{said}") from error
 
 
 async def _done(request: web.Request, verb: Awaitable[None]) -> web.Response:

@@ -8,10 +8,11 @@ from dispatcher.model import Level
 from dispatcher.states import WarningState
 from dispatcher.web import health, openapi, shapes
 from dispatcher.web.answering import NDJSON
-from dispatcher.web.api import callbacks, deliveries, feeds, lifecycle, machines, warnings
+from dispatcher.web.api import callbacks, deliveries, feeds, lifecycle, log, machines, people, warnings
 from dispatcher.web.api.streaming import live
 from dispatcher.web.console import pages
 from dispatcher.web.openapi import AMP, CAP, NATIVE
+from dispatcher.web.orders import NumberOut, Unmasked
 from dispatcher.web.route import About, Good, Query, Route, Who
 from dispatcher.web.routes.accounts import ACCOUNT_ROUTES
 from dispatcher.web.routes.orders import LIFECYCLE_ROUTES
@@ -125,6 +126,18 @@ ROUTES = (
         who=Action.REJECTS, about=About.CITY,
         what="What was refused, newest first, without its bytes", query=(_LIMIT, _BEFORE),
         good=((200, Good(what="A page", body=shapes.RejectPage)),), fails=(400, 503),
+    ),
+    Route(
+        method="GET", path="/api/v1/audit", handler=log.entries, name="listAudit", who=Action.AUDIT, about=About.CITY,
+        what="Who did what, newest first, each entry with its link of the chain",
+        query=(_LIMIT, Query(name="before", what="The last number of the page before", schema=_NUMBER)),
+        good=((200, Good(what="A page", body=log.LogPage)),), fails=(400, 503),
+    ),
+    Route(
+        method="POST", path="/api/v1/people/{target}/number", handler=people.post_number, name="showNumber",
+        who=Action.UNMASK, about=About.PERSON, what="One person's number; who looked, and why, is put on record",
+        takes=("application/json",), order=Unmasked,
+        good=((200, Good(what="The number", body=NumberOut)),), fails=(404, 408, 409, 413, 415, 422, 503),
     ),
     Route(
         method="GET", path="/api/v1/live", handler=live, name="live", who=Action.LOOK, about=About.OWN_PART,
