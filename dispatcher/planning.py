@@ -108,14 +108,14 @@ def make_plan(message: WarningMessage, audience: Audience, frame: Frame) -> Plan
     """Freezes who is told what, over which channel, in which order."""
     desk = _Desk(message, frame, audience)
     by_channel: dict[Channel, list[FrozenRow]] = {}
-    reasons: Counter[str] = Counter()
+    reasons: Counter[Why] = Counter()
     for member in _pressing_first(audience.members):
         by_channel.setdefault(member.channel, []).append(desk.row(member))
-        reasons[str(int(member.why))] += 1
+    reasons.update([member.why for member in audience.members])
     _add_residents(by_channel, reasons, desk, (audience.residents, desk.resident_why))
     for member in audience.former:
         by_channel.setdefault(member.channel, []).append(desk.row(member))
-        reasons[str(int(member.why))] += 1
+    reasons.update([member.why for member in audience.former])
     _add_residents(by_channel, reasons, desk, (audience.former_residents, Why.FORMER))
     lane = lane_of(message)
     chunks = tuple(
@@ -132,7 +132,7 @@ def make_plan(message: WarningMessage, audience: Audience, frame: Frame) -> Plan
         hash=plan_hash(head, [chunk.hash for chunk in chunks]),
         rows=sum(chunk.size for chunk in chunks),
         channels={str(channel): len(rows) for channel, rows in by_channel.items()},
-        reasons=dict(reasons),
+        reasons={str(int(why)): number for why, number in reasons.items()},
         not_sent={str(channel): why for channel, rows in by_channel.items() if (why := _not_sent(rows))},
         samples=desk.samples(),
     )
@@ -143,12 +143,12 @@ def _not_sent(rows: Sequence[FrozenRow]) -> dict[str, int]:
 
 
 def _add_residents(
-    by_channel: dict[Channel, list[FrozenRow]], reasons: Counter[str], desk: _Desk, homes: tuple[ResidentHits, Why]
+    by_channel: dict[Channel, list[FrozenRow]], reasons: Counter[Why], desk: _Desk, homes: tuple[ResidentHits, Why]
 ) -> None:
     hits, why = homes
     if len(hits.id):
         by_channel.setdefault(Channel.SMS, []).extend(desk.residents(hits, why))
-        reasons[str(int(why))] += len(hits.id)
+        reasons[why] += len(hits.id)
 
 
 def _pressing_first(members: Sequence[Member]) -> Sequence[Member]:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from enum import Enum, auto
+from enum import IntEnum, auto
 
 from channels import text as sms
 from dispatcher.model import BEIJING, ROLES, Channel, Kind, Role, Status, WarningMessage
@@ -59,7 +59,7 @@ class Text:
     """What was cut off to keep an SMS within `max_segments`."""
 
 
-class Saying(Enum):
+class Saying(IntEnum):
     """What somebody is told: what the message says; that he is outside its area now; what stands when it is over, or less
     than that; or both."""
 
@@ -83,10 +83,15 @@ class Wordsmith:
         self._lines = {**self._template.lines, **own, **wording.hazard_lines.get(hazard, {})}
         fields = _fields(message, standing)
         fields["grade"] = wording.hazards.grade(hazard, message.level) or fields["colour"]
-        self._forms = _Forms.of(self._template, fields, advice)
-        self._for_former = _Forms.of(wording.former, fields)
-        self._for_standing = _SmsForms.of(wording.standing, fields)
-        self._for_former_standing = _SmsForms.of(wording.standing, {**fields, "verb": "更新后，不再包括此地的"})
+        said, former = _Forms.worded(self._template, fields, advice), _Forms.worded(wording.former, fields)
+        stands = _SmsForms.of(wording.standing, fields)
+        both = _SmsForms.of(wording.standing, {**fields, "verb": "更新后，不再包括此地的"})
+        self._forms: dict[Saying, _Forms] = {
+            Saying.ALL: said, Saying.STANDING: said, Saying.FORMER: former, Saying.FORMER_STANDING: former
+        }  # fmt: skip
+        self._sms_forms: dict[Saying, _SmsForms] = {
+            Saying.ALL: said, Saying.STANDING: stands, Saying.FORMER: former, Saying.FORMER_STANDING: both
+        }  # fmt: skip
 
     def line(self, roles: int) -> str:
         """What somebody with these roles (bits of model.ROLES) is to do; '' where nothing special is said."""
@@ -99,18 +104,14 @@ class Wordsmith:
         self, channel: Channel, place: str, line: str = "", *, resident: bool = False, saying: Saying = Saying.ALL
     ) -> Text:
         """The finished text with signature and drill marks. A resident is told what to do, not sent to a post."""
-        forms = self._forms if saying in (Saying.ALL, Saying.STANDING) else self._for_former
         match channel:
             case Channel.SMS:
-                sms_forms = {
-                    Saying.STANDING: self._for_standing,
-                    Saying.FORMER_STANDING: self._for_former_standing,
-                }.get(saying, forms)
-                return self._sms((sms_forms.resident if resident else sms_forms.officer).filled(place, line))
+                forms = self._sms_forms[saying]
+                return self._sms((forms.resident if resident else forms.officer).filled(place, line))
             case Channel.BROADCAST | Channel.VOICE:
-                return Text(body=self._marked(forms.broadcast.filled(place, line)), segments=0)
+                return Text(body=self._marked(self._forms[saying].broadcast.filled(place, line)), segments=0)
             case Channel.PARTY:
-                return Text(body=self._marked(forms.party.filled(place, line)), segments=0)
+                return Text(body=self._marked(self._forms[saying].party.filled(place, line)), segments=0)
 
     def _sms(self, said: str) -> Text:
         body = said
@@ -174,16 +175,14 @@ class _SmsForms:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Forms:
+class _Forms(_SmsForms):
     """A template's four texts. {action} is what officers are to do in theirs, what everybody is to do in the others."""
 
-    officer: Form
-    resident: Form
     broadcast: Form
     party: Form
 
     @staticmethod
-    def of(template: Template, fields: Mapping[str, str], advice: Advice | None = None) -> _Forms:
+    def worded(template: Template, fields: Mapping[str, str], advice: Advice | None = None) -> _Forms:
         officers = (advice.officers if advice else template.officers) or ""
         residents = (advice.residents if advice else template.residents) or ""
         everybody = {**fields, "action": residents}

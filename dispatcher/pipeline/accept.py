@@ -28,7 +28,7 @@ from dispatcher.pipeline.chaining import OVER, OVERTAKEN, Company, chain_finding
 from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.freeze import freeze, freeze_cancel, resolve_area, with_expiry
 from dispatcher.pipeline.keeping import Arrival, Born, row_of
-from dispatcher.pipeline.releasing import By, Ended
+from dispatcher.pipeline.releasing import By, Loosed
 from dispatcher.planning import lane_of
 from dispatcher.settings import Source
 from dispatcher.signing import Act
@@ -216,12 +216,12 @@ async def _keep(context: Context, case: _Case) -> Answer:
             await warnings.keep(tx, row, case.message.references)
         if born.state is not WarningState.HELD:
             await warnings.join(tx, [one.id for one in company.every], row.chain_id)
-        ended = await _release(context, tx, (row, born), company, by)
+        loosed = await _release(context, tx, (row, born), company, by)
         await _record(context, tx, row, judged, by)
         if case.hand and born.state is WarningState.APPROVED:
             await case.hand.released(tx, row)
     if born.state is WarningState.APPROVED:
-        releasing.tell(context, ended)
+        releasing.tell(context, loosed)
     return Answer(
         verdict=judged.verdict,
         code=judged.code,
@@ -307,10 +307,10 @@ def _by_itself(context: Context, case: _Case) -> By:
     return By(account_id="", actor=f"source:{name}", act=Act.TRUSTED, at=context.now(), detail={"source": name})
 
 
-async def _release(context: Context, tx: Tx, born: tuple[WarningRow, Born], company: Company, by: By) -> Ended:
+async def _release(context: Context, tx: Tx, born: tuple[WarningRow, Born], company: Company, by: By) -> Loosed:
     row, (frozen, others) = born[0], (born[1].frozen, born[1].kin)
     if frozen is None:
-        return ()
+        return Loosed()
     await releasing.keep_plan(tx, row, frozen, by)
     await chunks.release(tx, row.id)
     await kin.link(tx, row.id, others)

@@ -25,8 +25,8 @@ async def approve(
         whose = await person(tx, principal, Action.APPROVE, await spoken_for(tx, case))
         may_sign(context, case, whose, reason)
         signed = (whose, whose.by(Act.APPROVED, context.now(), reason=reason.strip()))
-        released, ended = await let_go(context, tx, case, signed, plan_hash)
-    releasing.tell(context, ended)
+        released, loosed = await let_go(context, tx, case, signed, plan_hash)
+    releasing.tell(context, loosed)
     return released
 
 

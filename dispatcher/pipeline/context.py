@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -29,7 +29,7 @@ class Context:
     seal: Seal
     now: Callable[[], datetime]
     make_way: Callable[[Lane], None] = lambda _lane: None
-    wake: Callable[[], None] = lambda: None
+    wake: Callable[[Collection[str]], None] = lambda _channels: None
     ended: Callable[[str, DeliveryState], None] = lambda _id, _state: None
     drill_channels: frozenset[Channel] = frozenset()
     persons: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(PERSONS))

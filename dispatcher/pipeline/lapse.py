@@ -31,11 +31,11 @@ async def release(context: Context, principal: Principal, warning_id: str, *, pl
         await _both_on_duty(tx, case, whose)
         _late_enough(context, case)
         by = (whose, whose.by(Act.RELEASED, context.now(), reason=reason.strip(), author=author_of(case)))
-        released, ended = await let_go(context, tx, case, by, plan_hash)
+        released, loosed = await let_go(context, tx, case, by, plan_hash)
         words = f"未经签发已放行：{called(case.row)}，由两名在岗值班员逾时放行。请立即登录复核；误发可一键撤回"
         said = Said(purpose=Purpose.RELEASED, about=plan_hash, words=words)
         await page(context, tx, case.row, await leaders(tx, case.row), said)
-    releasing.tell(context, ended)
+    releasing.tell(context, loosed)
     return released
 
 

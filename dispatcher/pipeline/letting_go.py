@@ -15,7 +15,7 @@ from dispatcher.pipeline.chaining import Company, overtaken_on_arrival
 from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.freeze import audience_of, called_off, resolve_area
 from dispatcher.pipeline.persons import Case, Hindrance, NotDone, Person
-from dispatcher.pipeline.releasing import By, Ended
+from dispatcher.pipeline.releasing import By, Loosed
 from dispatcher.planning import TOLD
 from dispatcher.sending.approved import as_frozen
 from dispatcher.signing import in_words
@@ -37,7 +37,7 @@ class Released:
     plan_hash: str
 
 
-async def let_go(context: Context, tx: Tx, case: Case, by: tuple[Person, By], seen: str) -> tuple[Released, Ended]:
+async def let_go(context: Context, tx: Tx, case: Case, by: tuple[Person, By], seen: str) -> tuple[Released, Loosed]:
     """`seen`: the hash of the plan that was before his eyes. NotDone: STATE, CHANGED, OUTGROWN, FINDINGS (209)."""
     await _stands(context, tx, case, seen)
     row, (person, act), now = case.row, by, context.now()
@@ -54,11 +54,11 @@ async def let_go(context: Context, tx: Tx, case: Case, by: tuple[Person, By], se
     await warnings.join(tx, [one.id for one in company.every], chain_id)
     await kin.link(tx, row.id, [one.id for one in company.kin])
     await releasing.sign(tx, row, act)
-    ended = await releasing.overtake(context, tx, row, company)
+    loosed = await releasing.overtake(context, tx, row, company)
     detail = {"by": person.id, "act": act.act, "plan_hash": row.plan_hash, "level": row.level or ""}
     event = Event(actor=person.actor, kind="warning.approved", subject=row.id, warning_id=row.id, detail=detail)
     await events.record(tx, now, event, outward=True)
-    return Released(warning_id=row.id, plan_hash=row.plan_hash), ended
+    return Released(warning_id=row.id, plan_hash=row.plan_hash), loosed
 
 
 async def _stands(context: Context, tx: Tx, case: Case, seen: str) -> None:

@@ -5,7 +5,7 @@ What comes before it of its event ends in the same transaction, and what stands 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -23,8 +23,13 @@ from dispatcher.store.engine import Tx
 from dispatcher.store.signatures import Signature
 from dispatcher.store.warnings import WarningRow
 
-Ended = Sequence[tuple[str, WarningState]]
-"""What a release has ended, and how: told to the sender after the commit."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loosed:
+    """What a release has done, told to the sender after the commit: what it ended, and how; by which channels it leaves."""
+
+    ended: Sequence[tuple[str, WarningState]] = ()
+    channels: Collection[str] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,21 +72,21 @@ async def sign(tx: Tx, row: WarningRow, by: By) -> None:
     await signatures.sign(tx, signature)
 
 
-async def overtake(context: Context, tx: Tx, row: WarningRow, company: Company) -> Ended:
+async def overtake(context: Context, tx: Tx, row: WarningRow, company: Company) -> Loosed:
     """What is issued ends what came before it of its event."""
     done = []
     for before in company.before:
         ended = chaining.ends(row.kind, before)
         if ended is not None and await end(context, tx, before.id, ended, by=row.id):
             done.append((before.id, ended))
-    return done
+    return Loosed(ended=done, channels=frozenset(row.plan["channels"]))
 
 
-def tell(context: Context, ended: Ended) -> None:
+def tell(context: Context, loosed: Loosed) -> None:
     """After the commit: what is in the sender's memory stops, and what is released leaves."""
-    for warning_id, state in ended:
+    for warning_id, state in loosed.ended:
         told(context, warning_id, state)
-    context.wake()
+    context.wake(loosed.channels)
 
 
 def nothing_to_end(message: WarningMessage, company: Company) -> bool:

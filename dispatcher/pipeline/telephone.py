@@ -54,10 +54,10 @@ async def record_call(
             "ink_due": (now + timedelta(hours=context.settings.policy.approval.ink_slip_hours)).isoformat(),
         }
         by = (whose, whose.by(Act.TELEPHONE, now, **detail))
-        released, ended = await let_go(context, tx, case, by, plan_hash)
+        released, loosed = await let_go(context, tx, case, by, plan_hash)
         words = f"已按您电话同意签发：{called(case.row)}。如非您本人同意，请立即登录提出异议或撤回"
         await page(context, tx, case.row, [leader], Said(purpose=Purpose.TELEPHONE, about=plan_hash, words=words))
-    releasing.tell(context, ended)
+    releasing.tell(context, loosed)
     return released
 
 

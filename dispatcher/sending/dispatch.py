@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -75,7 +75,8 @@ class Dispatcher:
         alone = store.dialect == "sqlite"  # there one process holds the lock file, so nothing can be taken over
         self.lease = Lease(math.inf if alone else chunks.LEASE_S, time.monotonic)
         self._way = Way()
-        self._wakes: list[asyncio.Event] = []
+        self._wakes: list[tuple[str, asyncio.Event]] = []
+        """By channel; the retries' stands under ''."""
         self._draining = False
 
     def connect(self, wires: Mapping[tuple[Channel, bool], Sequence[Wire]], lookup: Lookup) -> None:
@@ -110,10 +111,12 @@ class Dispatcher:
     def _live_channels(self) -> list[str]:
         return [channel for channel, drill in self._outlets if not drill]
 
-    def wake(self) -> None:
-        """Something was released, or is due."""
-        for event in self._wakes:
-            event.set()
+    def wake(self, channels: Collection[str] | None = None) -> None:
+        """Something was released to leave by these; None: or is due, nobody knows where. Whoever is woken in vain takes a
+        transaction, and the first message waits behind it."""
+        for channel, event in self._wakes:
+            if channels is None or channel in channels:
+                event.set()
 
     def make_way(self, lane: Lane, at_most_s: float = CLEAR_S) -> None:
         """Something of this lane is being judged: what is less urgent stands still until it leaves, or the time is over."""
@@ -130,9 +133,9 @@ class Dispatcher:
             await self._take_back()
             for side, outlet in self._outlets.items():
                 tasks.create_task(outlet.run(), name=f"{side}: outlet")
-                feed = self._repeat(partial(self._feed, side), self._woken_by(outlet.low))
+                feed = self._repeat(partial(self._feed, side), self._woken_by(side[0], outlet.low))
                 tasks.create_task(feed, name=f"{side}: planner")
-            tasks.create_task(self._repeat(self._retry, self._woken_by(asyncio.Event())), name="retries")
+            tasks.create_task(self._repeat(self._retry, self._woken_by("", asyncio.Event())), name="retries")
             # What is released does not wake these: their transactions would stand before its first message.
             tasks.create_task(self._repeat(self._lay_to_rest, asyncio.Event()), name="ended, unsent")
             tasks.create_task(self._repeat(self._take_back, asyncio.Event()), name="sweeper")
@@ -155,9 +158,9 @@ class Dispatcher:
     def _holder(self) -> Holder:
         return Holder(node=self._identity.node, epoch=self._identity.epoch)
 
-    def _woken_by(self, event: asyncio.Event) -> asyncio.Event:
+    def _woken_by(self, channel: str, event: asyncio.Event) -> asyncio.Event:
         """Also set by `wake`."""
-        self._wakes.append(event)
+        self._wakes.append((channel, event))
         return event
 
     async def _repeat(self, step: Callable[[], Awaitable[float | None]], event: asyncio.Event) -> None:

@@ -11,11 +11,12 @@ import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class FrozenRow:
-    """`target` is `kind-id`; `areas` comma-separated 12-digit codes; `suppressed` a reason why it is not sent, or ''."""
+class FrozenRow(NamedTuple):
+    """A tuple, because a city has a million of them. `target` is `kind-id`; `areas` comma-separated 12-digit codes;
+    `suppressed` a reason why it is not sent, or ''."""
 
     target: str
     why: int

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import ColumnElement, Select, Table, and_, func, insert, or_, select, update
 
@@ -60,8 +60,7 @@ class WarningRow:
     ended_by: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TextRow:
+class TextRow(NamedTuple):
     """One wording of a warning; deliveries name it by `no`."""
 
     no: int
@@ -97,7 +96,7 @@ _TEXTS = Inserted(texts, ("warning_id", "no", "channel", "body", "segments"))
 async def texts_of(tx: Tx, warning_id: str) -> dict[int, TextRow]:
     wanted = select(texts.c.no, texts.c.channel, texts.c.body, texts.c.segments)
     rows = await tx.execute(wanted.where(texts.c.warning_id == warning_id).order_by(texts.c.no))
-    return {no: TextRow(no=no, channel=channel, body=body, segments=segments) for no, channel, body, segments in rows}
+    return {row[0]: TextRow._make(row) for row in rows}
 
 
 async def hold_chains(tx: Tx, *, joins: bool) -> None:
