@@ -28,6 +28,8 @@ FIRST: Final = "first"
 ENROL: Final = "enrol"
 GOOD_FOR: Final = timedelta(hours=24)
 TOKEN_DAYS: Final = 365
+PASSWORD_DAYS: Final = 90
+"""等保三级: how old a password may be. Nobody is kept out for it: he may have to warn somebody."""
 COMMAND: Final = "command"
 """The actor where somebody at the machine itself asked."""
 
@@ -114,8 +116,8 @@ class Keeper:
         _fit(given)
         async with self._store.begin() as tx:
             before = await _one(tx, account_id)
-            if before.id == by.id and given.role != before.role:
-                raise Unfit("不能改自己的角色：请另一位管理员来改，以免没有人能管理")
+            if before.id == by.id and (given.role, frozenset(given.scope)) != (before.role, frozenset(before.scope)):
+                raise Unfit("不能改自己的角色和管辖区域：请另一位管理员来改")
             values: dict[str, object] = {"name": given.name, "role": str(given.role), "scope": list(given.scope)}
             if given.phone:  # a form shows no number: an empty field leaves it as it is
                 values["phone"] = self._sealed(given.phone)
@@ -206,6 +208,13 @@ class Keeper:
             await accounts.change(tx, account.id, password=hashed, password_at=self._now())
             await accounts.close_sessions(tx, account.id, but=keep)
             self._log(tx, f"account:{account.id}", "account.password_changed", account)
+
+    def days_old(self, account: Account) -> int:
+        """How old a password is that should have been changed by now; 0 where nothing is due, or the rule asks for nothing."""
+        if self._rule != "mlps3" or account.password_at is None:
+            return 0
+        days = (self._now() - account.password_at).days
+        return days if days >= PASSWORD_DAYS else 0
 
     async def end_others(self, account: Account, *, keep: str) -> None:
         async with self._store.begin() as tx:

@@ -61,7 +61,7 @@ class Source(BaseModel):
     trusted: bool = False
     area_prefixes: tuple[str, ...] = Field(min_length=1)
     senders: tuple[str, ...] = ()
-    amqp_user: str = ""
+    amqp_user: str | None = None
     drill_only: bool = False
     feed: Feed | None = None
 
@@ -80,6 +80,8 @@ def contradictions(source: Source, *, production: bool) -> Iterator[str]:
         yield "doors 里有 feed，却没有写 feed: {url: …}"
     elif production and source.trusted and not source.signed:
         yield "标为 trusted 却不是 signed：正式环境里只有签名能证明是谁在说话"
+    if production and "amqp" in source.doors and not (source.signed or source.amqp_user):
+        yield "从 amqp 进来，却既没有签名也没有 amqp_user：请写它在 RabbitMQ 的用户名，或去掉 amqp（doors: [http]）"
 
 
 def _of_feed(source: Source, feed: Feed, *, production: bool) -> Iterator[str]:

@@ -69,6 +69,10 @@ class Seal:
         digest = hmac.digest(self._index_key, phone.encode(), "sha256")
         return int.from_bytes(digest[:8], "big") >> 1
 
+    def mark(self, text: str) -> str:
+        """What only whoever has the key can say of these words: 128 bits, in hexadecimal."""
+        return hmac.digest(self._index_key, b"mark\0" + text.encode(), "sha256").hex()[:32]
+
     @property
     def public_key(self) -> bytes:
         """By which whoever has no secret of ours can check what we signed: 32 bytes."""

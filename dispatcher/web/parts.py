@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
@@ -68,8 +67,12 @@ class Parts:
     ready: Recent[Ready] = field(default_factory=lambda: Recent(READY_S))
     published: Recent[Document] = field(default_factory=lambda: Recent(PUBLISHED_S))
     closing: asyncio.Event = field(default_factory=asyncio.Event)
-    form_key: str = field(default_factory=lambda: secrets.token_urlsafe(24))
-    """Stands in every form of ours: whoever cannot read our pages cannot send one."""
+
+    @property
+    def form_key(self) -> str:
+        """Stands in every form of ours that no session's key can stand in: whoever cannot read our pages cannot send one. The
+        same for all that serve one database, so that a form of one may be answered by another."""
+        return self.doors.context.seal.mark("the forms of whoever has not come in yet")
 
     @property
     def training(self) -> bool:

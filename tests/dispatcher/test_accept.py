@@ -16,7 +16,7 @@ from dispatcher.states import DeliveryState, WarningState
 from dispatcher.store import chunks, events, ledger, rejects, warnings
 from dispatcher.store.packing import plan_hash
 from dispatcher.store.sealed import Seal
-from tests.city import NOW, Clock, cap, named
+from tests.city import NOW, Clock, cap, named, settings
 
 SEAL = Seal(bytes(32))
 
@@ -49,6 +49,17 @@ async def test_the_same_message_through_two_doors_at_once_is_one_warning(jian: C
     assert [answer.repeated for answer in answers].count(False) == 1
     async with jian.store.read() as tx:
         assert len(await warnings.latest(tx)) == 1
+
+
+async def test_a_source_bound_to_a_user_of_the_broker_speaks_by_no_other(jian: Context) -> None:
+    jian.settings = settings(MINGLUO_AMQP_USER_COUNTY_WEATHER="county")
+    given = Incoming(door="amqp", source="county-weather", content_type="application/cap+xml", body=cap())
+    for user in ("", "guest", "County"):
+        answer = await accept(jian, replace(given, user_id=user))
+        assert (answer.verdict, answer.code) == (Verdict.REJECT, Code.SIGNATURE)
+        assert "RabbitMQ 用户 county" in answer.reason
+    assert (await accept(jian, replace(given, user_id="county"))).verdict is Verdict.HOLD
+    assert (await accept(jian, replace(given, source="city-weather"))).verdict is Verdict.ACCEPT
 
 
 async def test_the_same_identity_with_other_content_is_refused_and_put_on_record(jian: Context) -> None:

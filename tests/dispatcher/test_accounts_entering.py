@@ -12,9 +12,10 @@ from sqlalchemy import text
 from dispatcher.accounts import second, throttle
 from dispatcher.accounts.authority import AccountRole, Means
 from dispatcher.accounts.entering import HALF, IDLE, LONGEST, STEPPED_UP, Wait, Wrong, digest
-from dispatcher.accounts.keeping import Given, Unfit
+from dispatcher.accounts.keeping import Given, Keeper, Unfit
 from dispatcher.store import audit
 from dispatcher.store.engine import Store
+from tests.browser.standing import SEAL
 from tests.dispatcher.persons import CITY, PASSWORD, Hands, Office, office
 
 NIGHT = datetime(2026, 6, 11, 18, 39, tzinfo=UTC)
@@ -232,6 +233,34 @@ async def test_another_role_holds_from_the_next_look_on(there: Office) -> None:
     known = await there.entrance.known(token)
     assert known is not None
     assert (known.principal.role, known.principal.scope) == (AccountRole.AUDITOR, ("360827",))
+
+
+@pytest.mark.parametrize(("role", "scope"), [(AccountRole.APPROVER, CITY), (AccountRole.ADMINISTRATOR, "360827")])
+async def test_nobody_changes_his_own_role_or_area(there: Office, role: AccountRole, scope: str) -> None:
+    account = await there.person("chief", AccountRole.ADMINISTRATOR)
+    chief = await there.entrance.known(await there.session("chief"))
+    assert chief is not None
+    with pytest.raises(Unfit, match="另一位管理员"):
+        await there.keeper.change(chief.principal, account, Given(login="chief", name="长", role=role, scope=(scope,)))
+    same = Given(login="chief", name="长", role=AccountRole.ADMINISTRATOR, scope=(CITY,))
+    await there.keeper.change(chief.principal, account, same)
+
+
+async def test_an_old_password_is_said_to_be_old_where_the_rule_asks_and_keeps_nobody_out(there: Office) -> None:
+    await there.person("zhang")
+    strict = Keeper(there.store, SEAL, there.clock, "mlps3")
+    there.clock.pass_(days=89)
+    account = await strict.called("zhang")
+    assert account is not None
+    assert strict.days_old(account) == 0
+    there.clock.pass_(days=1)
+    assert (strict.days_old(account), there.keeper.days_old(account)) == (90, 0)
+    known = await there.entrance.known(await there.session("zhang"))
+    assert known is not None
+    await strict.change_password(known.account, PASSWORD, "另一串 很长的 Ci 93kd", keep="")
+    account = await strict.called("zhang")
+    assert account is not None
+    assert strict.days_old(account) == 0
 
 
 async def test_the_first_account_is_made_once_by_the_code_that_was_printed(there: Office) -> None:

@@ -341,8 +341,18 @@ def test_production_starts_only_with_signed_sources_and_a_sealing_key(change: Ch
     change("sources", "    trusted: true\n    drill_only", "    drill_only")
     folder = change("service", "profile: test", "profile: production")
     secret = {"MINGLUO_SECRET_CITY_WEATHER": "whsec_" + "MfKQ" * 8}
-    assert "seal_key" in refusal(folder, **secret)
-    assert loaded(folder, **secret, MINGLUO_SEAL_KEY=KEY).production
+    users = {"MINGLUO_AMQP_USER_COUNTY_WEATHER": "county", "MINGLUO_AMQP_USER_DRILL": "drill"}
+    assert "seal_key" in refusal(folder, **secret, **users)
+    assert loaded(folder, **secret, **users, MINGLUO_SEAL_KEY=KEY).production
+
+
+def test_in_production_whoever_comes_over_amqp_is_signed_or_bound_to_a_user(change: Change) -> None:
+    folder = change("service", "profile: test", "profile: production")
+    said = refusal(folder, MINGLUO_SEAL_KEY=KEY)
+    assert "county-weather" in said
+    assert "amqp_user" in said
+    users = {"MINGLUO_AMQP_USER_COUNTY_WEATHER": "county", "MINGLUO_AMQP_USER_DRILL": "drill"}
+    assert "county-weather" not in refusal(folder, MINGLUO_SEAL_KEY=KEY, **users)
 
 
 # ── upstream feeds ──────────────────────────────────────────────────────────────────────────────────────────────────

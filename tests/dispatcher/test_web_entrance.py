@@ -173,6 +173,18 @@ async def test_nothing_is_changed_by_a_page_that_is_not_ours(house: House, brows
     assert [one.login for one in await keeper(house).every()] == ["chief"]
 
 
+async def test_a_form_of_one_process_is_answered_by_another_of_the_same_database(
+    jian_postgres_url: str,
+) -> None:
+    async with standing(jian_postgres_url) as house, standing(jian_postgres_url) as beside:
+        await office(house.context.store, Hands(datetime.now(UTC))).person("zhang")
+        made = Browser(url=house.url, http=house.http)
+        await made.get("/sign-in")
+        made.url = beside.url
+        await made.post("/sign-in", {"login": "zhang", "password": PASSWORD})
+        assert (made.status, made.at.partition("?")[0]) == (303, "/sign-in/second")
+
+
 async def test_a_form_that_is_none_is_refused_also_with_the_right_key(
     house: House, browser: Callable[[], Browser]
 ) -> None:

@@ -194,6 +194,7 @@ async def _own(request: web.Request, why: Exception | None = None, said: str = "
         account=account,
         role=AccountRole(known.account.role).chinese,
         papers_left=await site.keeper.papers_left(known.account.id),
+        days_old=site.keeper.days_old(account) if account else 0,
         said=said,
     )
 
