@@ -104,10 +104,23 @@ async def counts(tx: Tx, warning_id: str, *, under: Sequence[str] = ()) -> list[
     return [Count(channel=channel, state=state, rows=number) for (channel, state), number in sorted(found.items())]
 
 
-async def flagged(tx: Tx, warning_id: str) -> int:
+async def flagged(tx: Tx, warning_id: str, *, under: Sequence[str] = ()) -> int:
     """Rows that may have arrived twice."""
-    statement = select(func.count()).where(deliveries.c.warning_id == warning_id, deliveries.c.possible_duplicate)
-    return int((await tx.execute(statement)).scalar_one())
+    flagged = (deliveries.c.warning_id == warning_id, deliveries.c.possible_duplicate)
+    return int((await tx.execute(select(func.count()).where(*flagged, *_under(under)))).scalar_one())
+
+
+async def reasons(tx: Tx, warning_id: str, *, under: Sequence[str] = ()) -> dict[str, int]:
+    """Rows that stand in the ledger, by the number of their reason."""
+    mine = (deliveries.c.warning_id == warning_id, *_under(under))
+    rows = await tx.execute(select(deliveries.c.why, func.count()).where(*mine).group_by(deliveries.c.why))
+    return {str(int(why)): number for why, number in rows}
+
+
+async def texts_used(tx: Tx, warning_id: str, *, under: Sequence[str] = ()) -> set[int]:
+    """The numbers of the texts that rows of the ledger say."""
+    mine = (deliveries.c.warning_id == warning_id, *_under(under))
+    return set((await tx.execute(select(deliveries.c.text_no).where(*mine).distinct())).scalars())
 
 
 async def times(tx: Tx, warning_id: str) -> Times:
@@ -296,12 +309,12 @@ class Trouble:
 _TROUBLED = [DeliveryState.FAILED, DeliveryState.UNDELIVERED, DeliveryState.UNKNOWN]
 
 
-async def troubles(tx: Tx, warning_id: str) -> list[Trouble]:
+async def troubles(tx: Tx, warning_id: str, *, under: Sequence[str] = ()) -> list[Trouble]:
     """Failed, undelivered and unknown rows by code, the commonest first."""
     number = func.count()
     rows = await tx.execute(
         select(deliveries.c.channel, deliveries.c.state, deliveries.c.state_code, number)
-        .where(deliveries.c.warning_id == warning_id, deliveries.c.state.in_(_TROUBLED))
+        .where(deliveries.c.warning_id == warning_id, deliveries.c.state.in_(_TROUBLED), *_under(under))
         .group_by(deliveries.c.channel, deliveries.c.state, deliveries.c.state_code)
         .order_by(number.desc(), deliveries.c.channel, deliveries.c.state, deliveries.c.state_code)
     )
@@ -318,7 +331,7 @@ class Retrying:
     next_due: datetime
 
 
-async def retrying(tx: Tx, warning_id: str) -> list[Retrying]:
+async def retrying(tx: Tx, warning_id: str, *, under: Sequence[str] = ()) -> list[Retrying]:
     """The commonest first."""
     number, first = func.count(), func.min(deliveries.c.due_at)
     rows = await tx.execute(
@@ -327,6 +340,7 @@ async def retrying(tx: Tx, warning_id: str) -> list[Retrying]:
             deliveries.c.warning_id == warning_id,
             deliveries.c.state == DeliveryState.PLANNED,
             deliveries.c.due_at.is_not(None),
+            *_under(under),
         )
         .group_by(deliveries.c.channel, deliveries.c.state_code)
         .order_by(number.desc(), deliveries.c.channel, deliveries.c.state_code)

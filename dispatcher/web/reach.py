@@ -9,14 +9,15 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import assert_never
+from dataclasses import dataclass, replace
+from typing import Any, Final, assert_never
 
 from dispatcher.model import county_of, township_of
 from dispatcher.registry.register import Register
 from dispatcher.states import DeliveryState
 from dispatcher.store import headlines, ledger
 from dispatcher.store.engine import Tx
+from dispatcher.store.events import Recorded
 from dispatcher.store.ledger import Count, Unplanned
 from dispatcher.store.packing import unpack
 from dispatcher.store.warnings import WarningRow
@@ -168,6 +169,43 @@ async def by_unit(tx: Tx, frozen: Frozen, warning_id: str) -> dict[str, Tally]:
 def under(own: tuple[str, ...], units: Mapping[str, Tally]) -> dict[str, Tally]:
     """`own`: what the codes begin with that whoever looks may see; none where it is all."""
     return {code: tally for code, tally in units.items() if not own or code.startswith(own)}
+
+
+async def still_frozen(tx: Tx, frozen: Frozen, warning_id: str, own: tuple[str, ...]) -> int:
+    """Rows that stand in no ledger yet, because nobody took their chunk in hand."""
+    chunks = await ledger.unplanned(tx, warning_id)
+    if not own:
+        return sum(chunk.size for chunk in chunks)
+    spreads = await frozen.spreads(tx, chunks)
+    return sum(rows for spread in spreads for township, _, rows in spread if township.startswith(own))
+
+
+async def plan_of(tx: Tx, row: WarningRow, own: tuple[str, ...]) -> Mapping[str, Any]:
+    """The summary of its plan; of a part of it what the ledger says, since the whole was summed up for everybody."""
+    if not own:
+        return row.plan
+    unreachable = [place for place in row.plan.get("unreachable", ()) if place["area"].startswith(own)]
+    channels: Counter[str] = Counter()
+    for count in await ledger.counts(tx, row.id, under=own):
+        channels[count.channel] += count.rows
+    return {
+        "channels": dict(channels),
+        "reasons": await ledger.reasons(tx, row.id, under=own),
+        "unreachable": unreachable,
+        "unreachable_count": len(unreachable),
+        "earlier": list(row.plan.get("earlier", ())),
+    }
+
+
+def events_of(every: Iterable[Recorded], own: tuple[str, ...]) -> list[Recorded]:
+    """What became of a warning as a whole; whoever may see a part is told no numbers and nobody's name."""
+    if not own:
+        return list(every)
+    kept = [one for one in every if one.kind.startswith("warning.")]
+    return [replace(one, detail={key: one.detail[key] for key in _TOLD if key in one.detail}) for one in kept]
+
+
+_TOLD: Final = ("by", "state", "level", "code", "reason")
 
 
 async def seen_of(tx: Tx, chain: Sequence[WarningRow], own: tuple[str, ...]) -> list[WarningRow]:

@@ -4,6 +4,8 @@ so that nobody changes a rule without meaning it.
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -15,9 +17,12 @@ import pytest
 
 from dispatcher.accounts.authority import BY_A_PERSON, HELD_BY_ACCOUNTS, AccountRole, Action, Means
 from dispatcher.accounts.entering import form_key
+from dispatcher.states import DeliveryState
+from dispatcher.store import ledger
+from dispatcher.store.deliveries import Row
 from dispatcher.web.route import About, Route, Who
 from dispatcher.web.routes import ROUTES
-from tests.browser.standing import TOKEN, House, cap, code, standing
+from tests.browser.standing import TOKEN, House, cap, code, standing, take_in_hand
 from tests.dispatcher.persons import Hands, office
 
 CITY, TOWN = "360800", "360827102"
@@ -259,3 +264,51 @@ async def test_a_list_shows_what_touches_ones_area_and_a_ledger_ones_own_rows(ho
     assert all(
         TOWN.startswith(one["area_code"].rstrip("0")) or one["area_code"].startswith(TOWN) for one in found["gateways"]
     )
+
+
+async def test_of_a_countys_warning_a_township_sees_its_own_part_and_no_number_of_the_others(house: House) -> None:
+    warnings = await warned(house)
+    clerk = next(one for one in await people(house) if one.role is AccountRole.TOWNSHIP_CLERK and one.scope == TOWN)
+    chief = await duty_officer(house)
+    path = f"/api/v1/warnings/{warnings['parent']}"
+    _, _, before = await house.text(f"{path}/deliveries", **clerk.headers)
+    _, _, whole = await house.text(f"{path}/deliveries", **chief.headers)
+    assert 0 < int(before["X-Unplanned"]) < int(whole["X-Unplanned"])
+    async with house.context.store.read() as tx:
+        every = [
+            chunk for one in warnings.values() for chunk in await ledger.unplanned(tx, one) if chunk.channel == "sms"
+        ]
+    for _ in every:
+        await take_in_hand(house, "sms", half_fail)
+    _, told, _ = await house.text(f"{path}/deliveries", **clerk.headers)
+    own = [json.loads(line) for line in told.splitlines()]
+    assert {one["township"] for one in own if one["township"] != TOWN} == set()
+    failed = sum(one["state"] == "failed" for one in own)
+    _, seen, _ = await house.get(path, **clerk.headers)
+    _, everything, _ = await house.get(path, **chief.headers)
+    assert sum(one["rows"] for one in seen["troubles"]) == failed
+    assert sum(one["rows"] for one in everything["troubles"]) > failed > 0
+    assert sum(seen["plan"]["reasons"].values()) == seen["total"]["planned"] == len(own)
+    assert seen["unreachable_count"] == len(seen["unreachable"])
+    assert all("rows" not in one["detail"] and one["kind"].startswith("warning.") for one in seen["events"])
+    _, page, _ = await house.text(f"/warnings/{warnings['parent']}", **clerk.headers, Accept="text/html")
+    _, chiefs, _ = await house.text(f"/warnings/{warnings['parent']}", **chief.headers, Accept="text/html")
+    areas = (await house.context.register()).areas
+    others = [
+        area.name for code, area in areas.items() if code.startswith("360827") and len(code) == 9 and code != TOWN
+    ]
+    worded = [re.findall(r"<blockquote>(.*?)</blockquote>", one, re.DOTALL) for one in (page, chiefs)]
+    assert worded[0]
+    assert [name for name in others for text in worded[0] if name in text] == []
+    assert [name for name in others for text in worded[1] if name in text] != []
+
+
+def half_fail(row: Row) -> tuple[DeliveryState, str]:
+    return (DeliveryState.FAILED, "30003") if row.pos % 2 else (DeliveryState.DELIVERED, "")
+
+
+async def duty_officer(house: House) -> Person:
+    there = office(house.context.store, Hands(datetime.now(UTC)))
+    await there.person("chief", AccountRole.DUTY_OFFICER, CITY)
+    headers = _browser(await there.session("chief"))
+    return Person(name="chief", role=AccountRole.DUTY_OFFICER, scope=CITY, means=Means.SESSION, headers=headers)

@@ -11,7 +11,7 @@ from dispatcher.store import ledger, warnings
 from dispatcher.store.engine import Store
 from dispatcher.store.ledger import Entry, Heard, Try
 from dispatcher.telemetry import mask
-from dispatcher.web import asking, shapes
+from dispatcher.web import asking, reach, shapes
 from dispatcher.web.answering import as_lines
 from dispatcher.web.asker import stems
 from dispatcher.web.asking import Cursor, cursor_text
@@ -32,7 +32,7 @@ async def deliveries(request: web.Request) -> web.StreamResponse:
     async with store.read() as tx:
         if not await warnings.exists(tx, warning_id):
             raise asking.no_such_warning()
-        unplanned = sum(chunk.size for chunk in await ledger.unplanned(tx, warning_id))
+        unplanned = await reach.still_frozen(tx, parts(request).frozen, warning_id, own)
     headers = {"X-Unplanned": str(unplanned)}
     if not limit:
         return await as_lines(request, _all(store, (warning_id, own), after), headers)

@@ -159,28 +159,29 @@ async def _detail(
     """`of`: the warning, and what the codes begin with that whoever asks may see; none where it is all."""
     row, own = of
     channels = reach.by_channel(await ledger.counts(tx, row.id, under=own))
+    plan = await reach.plan_of(tx, row, own)
     return shapes.WarningDetail(
         warning=_item(row),
         chain=tuple(map(_link, await reach.seen_of(tx, await kin.whole_event(tx, row.chain_id), own))),
         channels={channel: tally.out() for channel, tally in channels.items()},
         total=reach.summed(channels.values()).out(),
-        possible_duplicates=await ledger.flagged(tx, row.id),
+        possible_duplicates=await ledger.flagged(tx, row.id, under=own),
         times=times_out(row, await ledger.times(tx, row.id)),
         troubles=tuple(
             shapes.TroubleOut(channel=one.channel, state=one.state.label, code=one.code, rows=one.rows)
-            for one in await ledger.troubles(tx, row.id)
+            for one in await ledger.troubles(tx, row.id, under=own)
         ),
-        plan=_plan(row),
+        plan=_plan(plan),
         plan_hash=row.plan_hash,
         broadcast_id=row.broadcast_id,
         villages=len(row.area["villages"]),
         findings=tuple(shapes.FindingOut(**found) for found in row.findings),
         remarks=remarks,
-        unreachable=tuple(one for one in unreachable(row, names) if not own or one.area.startswith(own)),
-        unreachable_count=int(row.plan.get("unreachable_count", 0)),
+        unreachable=unreachable(plan, names),
+        unreachable_count=int(plan.get("unreachable_count", 0)),
         events=tuple(
             shapes.EventOut(id=one.id, at=one.at, kind=one.kind, detail=dict(one.detail))
-            for one in await events.of_warning(tx, row.id)
+            for one in reach.events_of(await events.of_warning(tx, row.id), own)
         ),
         message=dict(row.message),
     )
@@ -198,19 +199,19 @@ def times_out(row: WarningRow, sent: ledger.Times) -> shapes.TimesOut:
     )
 
 
-def unreachable(row: WarningRow, names: Mapping[str, str]) -> tuple[shapes.Place, ...]:
-    found: Sequence[Mapping[str, str]] = row.plan.get("unreachable", ())
+def unreachable(plan: Mapping[str, Any], names: Mapping[str, str]) -> tuple[shapes.Place, ...]:
+    found: Sequence[Mapping[str, str]] = plan.get("unreachable", ())
     return tuple(
         shapes.Place(area=place["area"], name=names.get(place["area"], place["area"]), why=place["why"])
         for place in found
     )
 
 
-def _plan(row: WarningRow) -> dict[str, Any]:
+def _plan(plan: Mapping[str, Any]) -> dict[str, Any]:
     """The summary without what stands elsewhere in the answer; reasons in words."""
-    plan = {name: value for name, value in row.plan.items() if not name.startswith("unreachable")}
-    reasons: Mapping[str, int] = row.plan.get("reasons", {})
-    return {**plan, "reasons": {Why(int(why)).chinese: number for why, number in reasons.items()}}
+    shown = {name: value for name, value in plan.items() if not name.startswith("unreachable")}
+    reasons: Mapping[str, int] = plan.get("reasons", {})
+    return {**shown, "reasons": {Why(int(why)).chinese: number for why, number in reasons.items()}}
 
 
 async def townships(request: web.Request) -> web.Response:

@@ -118,6 +118,7 @@ class Landing:
     """(code, name, why)."""
     unreachable_count: int
     reasons: tuple[tuple[str, int], ...]
+    suppressed: tuple[tuple[str, int], ...]
     texts: tuple[TextRow, ...]
     remarks: tuple[Remark, ...]
     chain: tuple[WarningRow, ...]
@@ -174,7 +175,7 @@ class _Read:
     """What one reading of the database brought."""
 
     row: WarningRow
-    own: tuple[str, ...]
+    plan: Mapping[str, Any]
     channels: Mapping[str, Tally]
     units: Mapping[str, Tally]
     times: Times
@@ -212,20 +213,29 @@ async def _read(tx: Tx, site: Parts, of: tuple[WarningRow, Own], remarks: Sequen
     row, own = of
     return _Read(
         row=row,
-        own=own,
+        plan=await reach.plan_of(tx, row, own),
         channels=reach.by_channel(await ledger.counts(tx, row.id, under=own)),
         units=reach.under(own, await reach.by_unit(tx, site.frozen, row.id)),
         times=await ledger.times(tx, row.id),
-        troubles=await ledger.troubles(tx, row.id),
+        troubles=await ledger.troubles(tx, row.id, under=own),
         troubled=await ledger.troubled(tx, row.id, TROUBLED, under=own),
-        retrying=await ledger.retrying(tx, row.id),
-        flagged=await ledger.flagged(tx, row.id),
-        texts=await warnings.texts_of(tx, row.id),
+        retrying=await ledger.retrying(tx, row.id, under=own),
+        flagged=await ledger.flagged(tx, row.id, under=own),
+        texts=await _texts(tx, row.id, own),
         remarks=remarks,
         chain=await reach.seen_of(tx, await kin.whole_event(tx, row.chain_id), own),
-        events=await events.of_warning(tx, row.id),
+        events=reach.events_of(await events.of_warning(tx, row.id), own),
         signatures=await signatures.of(tx, row.id),
     )
+
+
+async def _texts(tx: Tx, warning_id: str, own: Own) -> dict[int, TextRow]:
+    """A text names its township: whoever may see a part sees what is said there, once it is laid out."""
+    texts = await warnings.texts_of(tx, warning_id)
+    if not own:
+        return texts
+    used = await ledger.texts_used(tx, warning_id, under=own)
+    return {no: text for no, text in texts.items() if no in used}
 
 
 def _laid_out(
@@ -233,7 +243,7 @@ def _laid_out(
 ) -> Landing:
     row = read.row
     every, chosen = counties
-    plan: Mapping[str, Any] = row.plan
+    plan = read.plan
     planned = [channel for channel in plan.get("channels", {}) if channel not in read.channels]
     channels = dict(sorted({**read.channels, **{channel: Tally() for channel in planned}}.items(), key=_most_first))
     return Landing(
@@ -253,15 +263,14 @@ def _laid_out(
         retrying=tuple(read.retrying),
         flagged=read.flagged,
         unreachable=tuple(
-            (place["area"], _called(register, place["area"]), place["why"])
-            for place in plan.get("unreachable", ())
-            if not read.own or place["area"].startswith(read.own)
+            (place["area"], _called(register, place["area"]), place["why"]) for place in plan.get("unreachable", ())
         ),
         unreachable_count=int(plan.get("unreachable_count", 0)),
         reasons=tuple(
             (Why(int(why)).chinese, number)
             for why, number in sorted(plan.get("reasons", {}).items(), key=lambda pair: -pair[1])
         ),
+        suppressed=tuple(plan.get("suppressed", {}).items()),
         texts=tuple(text for channel in channels for text in _some(read.texts, channel)),
         remarks=tuple(read.remarks),
         chain=tuple(read.chain),
