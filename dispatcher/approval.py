@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from dispatcher.accounts.authority import AccountRole, Action, Means, Principal, denial
+from dispatcher.accounts.authority import AccountRole, Action, denial, in_person
 from dispatcher.model import Code, Finding, Status, Verdict, WarningMessage
 from dispatcher.settings import Approval, LevelApproval, Source
 from dispatcher.signing import hands
@@ -53,7 +53,7 @@ def signers(
         and one.role == AccountRole.APPROVER
         and one.id not in wrote
         and is_signer(approval, level, one.login)
-        and denial(_as_principal(one), Action.APPROVE, villages) is None
+        and denial(in_person(one), Action.APPROVE, villages) is None
     ]
     place = {login: number for number, login in enumerate(named)}
     return sorted(able, key=lambda one: (not one.on_duty, place.get(one.login, len(named)), one.login))
@@ -84,15 +84,3 @@ def lapsed(approval: Approval, level: str | None, submitted_at: datetime, now: d
     """Whether every signer's time is over, and two on duty may release it."""
     after_s = approval.of(level).release_after_s
     return approval.release_by_two_on_duty and after_s is not None and now - submitted_at >= timedelta(seconds=after_s)
-
-
-def _as_principal(account: Account) -> Principal:
-    """As he would come: by himself, his second factor shown."""
-    return Principal(
-        means=Means.SESSION,
-        id=account.id,
-        name=account.name,
-        role=AccountRole(account.role),
-        scope=account.scope,
-        stepped_up=True,
-    )

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Final, assert_never
 
 from dispatcher.geofence.names import stem
+from dispatcher.store.accounts import Account
 
 
 class AccountRole(StrEnum):
@@ -203,6 +204,19 @@ class Principal:
     def actor(self) -> str:
         """As the log has it."""
         return f"{'account' if self.means is Means.SESSION else self.means}:{self.id}"
+
+
+def in_person(account: Account, *, stepped_up: bool = True, asleep: bool = False) -> Principal:
+    """Whoever an account belongs to, come by himself."""
+    return Principal(
+        means=Means.SESSION,
+        id=account.id,
+        name=account.name,
+        role=AccountRole(account.role),
+        scope=account.scope,
+        stepped_up=stepped_up,
+        asleep=asleep,
+    )
 
 
 class Denial(StrEnum):

@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from dispatcher.accounts import password, second, throttle
-from dispatcher.accounts.authority import AccountRole, Means, Principal
+from dispatcher.accounts.authority import AccountRole, Means, Principal, in_person
 from dispatcher.store import accounts, audit
 from dispatcher.store.accounts import Account, Session
 from dispatcher.store.audit import Act
@@ -61,15 +61,7 @@ class Known:
 
     @property
     def principal(self) -> Principal:
-        return Principal(
-            means=Means.SESSION,
-            id=self.account.id,
-            name=self.account.name,
-            role=AccountRole(self.account.role),
-            scope=self.account.scope,
-            stepped_up=self.stepped_up,
-            asleep=self.asleep,
-        )
+        return in_person(self.account, stepped_up=self.stepped_up, asleep=self.asleep)
 
 
 class Entrance:

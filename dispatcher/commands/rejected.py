@@ -13,9 +13,8 @@ from dispatcher.commands.letters import Letter
 from dispatcher.commands.telling import emit, finish, say
 from dispatcher.model import BEIJING
 from dispatcher.settings import BadConfiguration, load
-from dispatcher.store import ledger, rejects
-from dispatcher.store.ledger import Refusal
-from dispatcher.store.rejects import Reject
+from dispatcher.store import rejects
+from dispatcher.store.rejects import Refusal, Reject
 
 app = typer.Typer(
     help="被拒收的报文：原文一字不改地留着。", add_completion=False, rich_markup_mode=None,
@@ -72,7 +71,7 @@ def replay(
 
 async def _list(limit: int) -> list[Refusal]:
     async with standing(load()) as context, context.store.read() as tx:
-        return await ledger.refusals(tx, limit)
+        return await rejects.refusals(tx, limit)
 
 
 async def _show(number: str) -> Reject:

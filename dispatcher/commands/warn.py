@@ -28,7 +28,7 @@ from dispatcher.service.keys import Occupied, sole_process
 from dispatcher.settings import BadConfiguration, Settings, Source, load, sqlite_file
 from dispatcher.states import WarningState
 from dispatcher.store import ledger
-from dispatcher.store.ledger import Refusal
+from dispatcher.store.rejects import Refusal
 from dispatcher.store.warnings import WarningRow
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)

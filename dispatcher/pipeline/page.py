@@ -18,7 +18,7 @@ import structlog
 
 from channels.contract import Accepted, Blame, Bulletin, Message, NotKnown, Outcome, Refused
 from channels.text import mark_drill, signed
-from dispatcher.accounts.authority import AccountRole, Action, Means, Principal, denial
+from dispatcher.accounts.authority import AccountRole, Action, denial, in_person
 from dispatcher.approval import alternate, due, lapsed, signers
 from dispatcher.model import Level
 from dispatcher.pipeline.context import Context
@@ -123,10 +123,7 @@ async def officers(tx: Tx, row: WarningRow) -> list[Account]:
 def _may(account: Account, role: AccountRole, action: Action, row: WarningRow) -> bool:
     if account.disabled_at is not None or account.role != role:
         return False
-    himself = Principal(
-        means=Means.SESSION, id=account.id, name=account.name, role=role, scope=account.scope, stepped_up=True
-    )
-    return denial(himself, action, list(row.area["villages"])) is None
+    return denial(in_person(account), action, list(row.area["villages"])) is None
 
 
 # ── ticks ───────────────────────────────────────────────────────────────────────────────────────────────────────────────

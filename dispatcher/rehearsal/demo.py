@@ -30,7 +30,7 @@ from dispatcher.service.assembly import clock
 from dispatcher.service.running import ROLES
 from dispatcher.service.serving import Serving, serving
 from dispatcher.settings import PROJECT
-from dispatcher.store.ledger import Refusal
+from dispatcher.store.rejects import Refusal
 from dispatcher.store.warnings import WarningRow
 
 ARRIVE_LIMIT_S = 30.0

@@ -13,7 +13,8 @@ from dispatcher.rehearsal.demo_screen import Screen
 from dispatcher.rehearsal.demo_timing import Resolution
 from dispatcher.reporting import Cell, Place, Summary
 from dispatcher.store.events import Recorded
-from dispatcher.store.ledger import Entry, Refusal
+from dispatcher.store.ledger import Entry
+from dispatcher.store.rejects import Refusal
 from dispatcher.store.warnings import WarningRow
 
 OUTSIDE_WORDS = "未通知，因为"

@@ -12,7 +12,7 @@ from dispatcher.states import DeliveryState
 from dispatcher.store.chunks import ChunkState
 from dispatcher.store.engine import Tx
 from dispatcher.store.packing import unpack
-from dispatcher.store.tables import attempts, chunks, deliveries, events, receipts, rejects
+from dispatcher.store.tables import attempts, chunks, deliveries, events, receipts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -364,31 +364,6 @@ async def troubled(tx: Tx, warning_id: str, limit: int, *, under: Sequence[str] 
 async def newest_event(tx: Tx) -> int:
     """The id of the last recorded event; 0 where nothing happened yet."""
     return int((await tx.execute(select(func.coalesce(func.max(events.c.id), 0)))).scalar_one())
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
-    """A refused message without its bytes."""
-
-    id: str
-    at: datetime
-    source: str
-    door: str
-    content_type: str
-    digest: str
-    size: int
-    code: int
-    reason: str
-
-
-async def refusals(tx: Tx, limit: int, before: str = "") -> list[Refusal]:
-    """Newest first; `before` is the id of the last one of the page before (ids stand in the order of time)."""
-    names = [name for name in Refusal.__dataclass_fields__ if name != "size"]
-    statement = select(*(rejects.c[name] for name in names), func.length(rejects.c.raw).label("size"))
-    if before:
-        statement = statement.where(rejects.c.id < before)
-    rows = await tx.execute(statement.order_by(rejects.c.id.desc()).limit(limit))
-    return [Refusal(**row) for row in rows.mappings()]
 
 
 async def frozen(tx: Tx, warning_id: str) -> list[tuple[str, bytes]]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import func, insert, select
 
 from dispatcher.store.engine import Tx
 from dispatcher.store.tables import rejects
@@ -52,3 +52,28 @@ async def latest(tx: Tx, limit: int = 50) -> list[Reject]:
 async def one(tx: Tx, reject_id: str) -> Reject | None:
     row = (await tx.execute(select(rejects).where(rejects.c.id == reject_id))).mappings().one_or_none()
     return Reject(**row) if row else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """A refused message without its bytes."""
+
+    id: str
+    at: datetime
+    source: str
+    door: str
+    content_type: str
+    digest: str
+    size: int
+    code: int
+    reason: str
+
+
+async def refusals(tx: Tx, limit: int, before: str = "") -> list[Refusal]:
+    """Newest first; `before` is the id of the last one of the page before (ids stand in the order of time)."""
+    names = [name for name in Refusal.__dataclass_fields__ if name != "size"]
+    statement = select(*(rejects.c[name] for name in names), func.length(rejects.c.raw).label("size"))
+    if before:
+        statement = statement.where(rejects.c.id < before)
+    rows = await tx.execute(statement.order_by(rejects.c.id.desc()).limit(limit))
+    return [Refusal(**row) for row in rows.mappings()]

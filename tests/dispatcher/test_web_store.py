@@ -6,7 +6,7 @@ import asyncio
 
 from dispatcher.pipeline.accept import Incoming, accept
 from dispatcher.pipeline.context import Context
-from dispatcher.store import ledger, pushes, warnings
+from dispatcher.store import ledger, pushes, rejects, warnings
 from dispatcher.store.headlines import Wanted, headlines
 from dispatcher.web import reach
 from tests.city import cap
@@ -29,9 +29,9 @@ async def test_lists_pages_and_filters_agree_on_both_databases(jian: Context) ->
         assert await warnings.states_of(tx, numbers) == dict.fromkeys(numbers, "approved")
         assert await warnings.states_of(tx, []) == {}
         assert all((await warnings.broadcast_ids(tx, numbers)).values())
-        (refused,) = await ledger.refusals(tx, 10)
+        (refused,) = await rejects.refusals(tx, 10)
         assert (refused.size, refused.code) == (len(b"rubbish"), 220)
-        assert await ledger.refusals(tx, 10, before=refused.id) == []
+        assert await rejects.refusals(tx, 10, before=refused.id) == []
         assert await ledger.newest_event(tx) > 0
 
 

@@ -27,7 +27,7 @@ from dispatcher.service.loop import settle_down
 from dispatcher.service.serving import Serving, serving
 from dispatcher.settings import load
 from dispatcher.store import ledger, warnings
-from dispatcher.store.ledger import Refusal
+from dispatcher.store.rejects import Refusal
 from dispatcher.store.warnings import WarningRow
 
 LOOK_S: Final = 0.004

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from dispatcher.geofence.names import stem
 from dispatcher.model import Gateway, Target, TargetKind
-from dispatcher.store import headlines, ledger, pushes, warnings
+from dispatcher.store import headlines, ledger, pushes, rejects, warnings
 from dispatcher.store.engine import Store
 from dispatcher.store.pushes import Place, Push
 from dispatcher.telemetry import mask
@@ -133,11 +133,11 @@ def _text(push: Push) -> str:
     return f"{push.started_at.isoformat()}~{push.packet}~{push.warning_id}~{push.no}".replace("+00:00", "Z")
 
 
-async def rejects(request: web.Request) -> web.Response:
+async def refused(request: web.Request) -> web.Response:
     """The newest first, without their bytes."""
     limit, before = asking.number(request, "limit", 50, 200), asking.id_after(request, "before")
     async with parts(request).doors.context.store.read() as tx:
-        rows = await ledger.refusals(tx, limit + 1, before)
+        rows = await rejects.refusals(tx, limit + 1, before)
     more = rows[limit - 1].id if len(rows) > limit else None
     names = shapes.RejectItem.model_fields
     items = tuple(shapes.RejectItem(**{name: getattr(row, name) for name in names}) for row in rows[:limit])

@@ -14,7 +14,7 @@ from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.lint import of_kept
 from dispatcher.registry.register import Register
 from dispatcher.states import LIVE, SENDING, WarningState
-from dispatcher.store import events, kin, ledger, signatures, warnings
+from dispatcher.store import events, kin, ledger, rejects, signatures, warnings
 from dispatcher.store.engine import Tx
 from dispatcher.store.events import Recorded
 from dispatcher.store.headlines import Headline, Wanted, headlines
@@ -160,7 +160,7 @@ async def front(context: Context, before: str, own: tuple[str, ...] = ()) -> Fro
             source = context.settings.sources.get(row.source)
             total = _bar("", reach.summed(channels.values()))
             listed.append(Listed(row=row, source=source.name if source else row.source, bar=total))
-        refused = 0 if own else len(await ledger.refusals(tx, 100))
+        refused = 0 if own else len(await rejects.refusals(tx, 100))
     return Front(
         at=context.now(),
         synthetic=register.synthetic,

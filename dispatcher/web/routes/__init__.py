@@ -122,7 +122,7 @@ ROUTES = (
         query=(_CURSOR, _LIMIT), good=((200, _lines("The packets", shapes.CommandLine)),), fails=(400, 404, 503),
     ),
     Route(
-        method="GET", path="/api/v1/rejects", handler=machines.rejects, name="listRejects",
+        method="GET", path="/api/v1/rejects", handler=machines.refused, name="listRejects",
         who=Action.REJECTS, about=About.CITY,
         what="What was refused, newest first, without its bytes", query=(_LIMIT, _BEFORE),
         good=((200, Good(what="A page", body=shapes.RejectPage)),), fails=(400, 503),
