@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from channels.contract import Accepted, Blame, Bulletin, NotKnown, Outcome, Refused, TryAgain
 from dispatcher.model import Level
+from dispatcher.sending.approved import Approved
 from dispatcher.sending.live import Live
 from dispatcher.sending.outcome import Call, not_sent, settle
 from dispatcher.states import DELIVERY, DeliveryState
@@ -77,8 +78,7 @@ def live(level: Level = Level.RED, *, expires: datetime = EXPIRES, ended: Delive
         policy=POLICY.levels[level],
         hours=POLICY,
         sounds_at_night=True,
-        wrong="",
-        changed=(),
+        approved=Approved(wrong=""),
         ended=(ended, "") if ended else None,
     )
 
