@@ -14,7 +14,7 @@ from statistics import median
 from dispatcher.states import DeliveryState
 from tests.crashes import faults, recording
 from tests.crashes.facts import Counted, Facts, Fault, Struck
-from tests.crashes.judge import Books, Finding
+from tests.crashes.judge import ACCEPTED, Books, Finding
 from tests.crashes.load import Load
 from tests.crashes.recording import DRILL
 from tests.crashes.stack import FIRST, Programs, Stack, standing
@@ -132,10 +132,21 @@ class Run:
         clock = asyncio.get_running_loop().time
         since = self._struck[-1].ended_s if self._struck else clock()
         self._tell(f"the last fault is over, {self._load.progress.left} rows are left")
-        while not await self._stack.ask(recording.at_rest) and clock() - since < END_S:
+        while not await self._over() and clock() - since < END_S:
             await asyncio.sleep(0.1)
         self._tell(f"at rest {clock() - since:.1f} s after the last fault")
         return clock() - since
+
+    async def _over(self) -> bool:
+        """Every row is terminal, and nothing that was accepted waits in the broker to become one."""
+        if not await self._stack.ask(recording.at_rest):
+            return False
+        rows = await self._stack.ask(recording.kept)
+        digests = await self._stack.ask(lambda store: recording.digests(store, rows))
+        known = {recording.warned(row).identity for row in rows}
+        accepted = [said for said in self._load.said if said.status in ACCEPTED]
+        taken_in = all(said.digest in digests or said.identity in known for said in accepted)
+        return taken_in and await self._stack.ask(recording.at_rest)
 
     async def _facts(self, terminal_after_s: float) -> Facts:
         stack, ground = self._stack, self._stack.grounds[FIRST]
