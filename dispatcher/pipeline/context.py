@@ -19,10 +19,11 @@ PERSONS = 3
 """Acts of persons at the same time: each takes a connection, and a second one to see whether the register is the same."""
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, repr=False)
 class Context:
-    """One for the process. `now` is the only clock; `make_way`, `wake` and `ended` reach the sender, and do
-    nothing without one. `drill_channels`: those with a provider for drills; a drill is planned for no other."""
+    """One for the process. It says nothing of itself: whoever printed it would print a city. `now` is the only clock;
+    `make_way`, `wake` and `ended` reach the sender, and do nothing without one. `drill_channels`: those with a provider for
+    drills; a drill is planned for no other."""
 
     settings: Settings
     store: Store
@@ -36,11 +37,12 @@ class Context:
     """Fifty who approve at once wait here, and not with a connection each in their hands."""
     sides: dict[str, bool] = field(default_factory=dict)
     """Warning → whether a drill, of those that receipts came for."""
-    _register: Register | None = None
+    in_memory: Register | None = None
+    """The register, once somebody asked for it."""
     _loading: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def register(self) -> Register:
         """The register as it stands; read again when its version in the database has moved."""
         async with self._loading:
-            self._register = await registers.current(self.store, self.seal, self._register)
-            return self._register
+            self.in_memory = await registers.current(self.store, self.seal, self.in_memory)
+            return self.in_memory

@@ -36,7 +36,7 @@ class Residents:
     risk_tags: NDArray[np.uint8]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Register:
     """One version of everything."""
 

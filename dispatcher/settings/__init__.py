@@ -198,7 +198,7 @@ class Service(_Frozen):
     log_format: Literal["json", "console"] = "console"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Settings:
     """Everything, read once at start. `channels` is validated by each provider's own class in `service.py`."""
 

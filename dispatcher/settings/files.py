@@ -13,6 +13,8 @@ from pydantic import BaseModel, ValidationError
 
 _SECRETS = ("secret", "token", "seal_key", "auth_token", "access_key_secret", "callback_token")
 _VARIABLE = re.compile(r"^\$\{([A-Z][A-Z0-9_]*)(?::-(.*))?\}$")
+_LOADER: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""Libyaml's where PyYAML was built with it: every command reads the configuration, and it does so in a tenth of the time."""
 _M = TypeVar("_M", bound=BaseModel)
 
 
@@ -37,7 +39,7 @@ class File:
                 f"{path}: 读不到（{error.strerror}）：配置文件夹由 MINGLUO_CONFIG 指定，默认是 MINGLUO_HOME 下的 config"
             ) from error
         try:
-            node = yaml.compose(text, Loader=yaml.SafeLoader)
+            node = yaml.compose(text, Loader=_LOADER)
         except yaml.YAMLError as error:
             raise BadConfiguration(f"{path}: 不是合法的 YAML：{error}") from error
         lines: dict[tuple[str | int, ...], int] = {}

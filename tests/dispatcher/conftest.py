@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 import pytest
 
 from dispatcher.pipeline.context import Context
-from dispatcher.registry import importing, sample
+from dispatcher.registry import importing, register, sample
+from dispatcher.registry.register import Register
 from dispatcher.store.engine import open_store
 from dispatcher.store.migrating import migrate
 from dispatcher.store.sealed import Seal
@@ -32,6 +33,13 @@ async def _make(url: str) -> None:
     await store.close()
 
 
+async def _read(url: str) -> Register:
+    store = open_store(url)
+    made = await register.load(store, SEAL)
+    await store.close()
+    return made
+
+
 def _aside(work: Coroutine[Any, Any, T]) -> T:
     """In a thread of its own, so that no test's event loop is touched."""
     with ThreadPoolExecutor(1) as thread:
@@ -43,6 +51,12 @@ def _jian_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("jian") / "jian.db"
     _aside(_make(f"sqlite+aiosqlite:///{path}"))
     return path
+
+
+@pytest.fixture(scope="session")
+def _register(_jian_sqlite: Path) -> Register:
+    """Of every copy, on either database, until a test changes it: reading it takes longer than most tests."""
+    return _aside(_read(f"sqlite+aiosqlite:///{_jian_sqlite}"))
 
 
 @pytest.fixture
@@ -75,8 +89,8 @@ def clock() -> Clock:
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
-async def jian(request: pytest.FixtureRequest, clock: Clock) -> AsyncIterator[Context]:
+async def jian(request: pytest.FixtureRequest, clock: Clock, _register: Register) -> AsyncIterator[Context]:
     """What a pipeline verb needs: the project's settings, the sample register in a database, a clock that stands."""
     store = open_store(request.getfixturevalue(f"jian_{request.param}_url"))
-    yield Context(settings=settings(), store=store, seal=SEAL, now=clock)
+    yield Context(settings=settings(), store=store, seal=SEAL, now=clock, in_memory=_register)
     await store.close()
