@@ -28,7 +28,7 @@ from dispatcher.rehearsal.founding import found_city
 from dispatcher.rehearsal.report import Night, write_report
 from dispatcher.service.assembly import clock
 from dispatcher.service.running import ROLES
-from dispatcher.service.serving import Serving, serving
+from dispatcher.service.serving import Rehearsal, Serving, serving
 from dispatcher.settings import PROJECT
 from dispatcher.store.rejects import Refusal
 from dispatcher.store.warnings import WarningRow
@@ -70,7 +70,7 @@ async def run(wish: Wish, screen: Screen) -> Told:
                 residents=wish.residents,
             )
             await found_city(settings, place, people, screen)
-            async with serving(settings, roles=ROLES, loopback_only=True) as live:
+            async with serving(settings, roles=ROLES, rehearsal=Rehearsal()) as live:
                 await place.report_to(live.url)
                 screen.line(f"  服务已启动，数据库 {_short(folder)}/mingluo.db，控制台 {live.url}")
                 told = await _night(live, folder, body, screen)

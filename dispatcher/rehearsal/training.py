@@ -27,7 +27,7 @@ from dispatcher.rehearsal.founding import acquaint, found_city
 from dispatcher.service import schema
 from dispatcher.service.keys import sole_process
 from dispatcher.service.running import ROLES
-from dispatcher.service.serving import Serving, Training, bound_to, serving
+from dispatcher.service.serving import Rehearsal, Serving, Training, bound_to, serving
 from dispatcher.settings import BadConfiguration, Settings, sqlite_file
 from dispatcher.store.engine import open_store
 
@@ -52,7 +52,7 @@ async def serve_training(
                 settings = demo_stage.played(ours, place)
                 with sole_process(settings):
                     await _founded(settings, place, screen, anew=anew)
-                async with serving(settings, roles=ROLES, loopback_only=True, training=training) as live:
+                async with serving(settings, roles=ROLES, rehearsal=Rehearsal(training=training)) as live:
                     await place.report_to(live.url)
                     on_ready(live)
                     await _either(stop, asked)

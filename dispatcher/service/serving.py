@@ -16,6 +16,7 @@ from ssl import SSLContext
 from channels.contract import Reads
 from dispatcher.model import Channel
 from dispatcher.pipeline.context import Context
+from dispatcher.registry.register import Register
 from dispatcher.service import schema
 from dispatcher.service.assembly import assemble, open_context
 from dispatcher.service.keys import sole_process, sole_sender
@@ -62,17 +63,23 @@ class Training:
     reset: Callable[[], None]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rehearsal:
+    """A stage: nothing on it ever calls another machine. `register`: its database's, where it is in memory already."""
+
+    training: Training | None = None
+    register: Register | None = None
+
+
 @asynccontextmanager
 async def serving(
     settings: Settings,
     *,
     roles: frozenset[str] = ROLES,
-    loopback_only: bool = False,
-    training: Training | None = None,
+    rehearsal: Rehearsal | None = None,
     tls: SSLContext | None = None,
 ) -> AsyncIterator[Serving]:
-    """The running service, while the block lasts. On a rehearsal's stage it never calls another machine. With `tls` the
-    console speaks HTTPS."""
+    """The running service, while the block lasts; in earnest, unless it is a rehearsal. With `tls` the console speaks HTTPS."""
     if strange := sorted(roles - ROLES - {OUTER_ROLE}):
         known = "、".join(sorted(ROLES | {OUTER_ROLE}))
         raise BadConfiguration(f"没有这些角色：{'、'.join(strange)}；可用的有 {known}")
@@ -80,6 +87,8 @@ async def serving(
     with sole_process(settings):
         await schema.ensure(settings)
         context = await open_context(settings)
+        training = rehearsal.training if rehearsal else None
+        context.in_memory = rehearsal.register if rehearsal else None
         async with AsyncExitStack() as opened:
             opened.push_async_callback(context.store.close)
             bound, url = _standing_at(settings, training) if listens else (None, settings.service.public_url)
@@ -89,7 +98,7 @@ async def serving(
                 opened.callback(bound.close)
             await opened.enter_async_context(sole_sender(context, roles))
             public_url = (settings.service.public_url or url).rstrip("/")
-            alone = loopback_only or settings.stage.rehearsed
+            alone = rehearsal is not None or settings.stage.rehearsed
             service = Service(await assemble(context, public_url, alone), roles)
             await opened.enter_async_context(service.running())
             if bound is not None:

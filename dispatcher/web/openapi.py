@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any, assert_never
 
 from aiohttp import web
@@ -66,7 +67,7 @@ def documents(routes: Iterable[Route], public_url: str) -> dict[str, bytes]:
         "/api/asyncapi.json": asyncapi(),
         native.PLACE: native.json_schema(),
     }
-    return {path: json.dumps(one, ensure_ascii=False, indent=1).encode() for path, one in made.items()}
+    return {path: json.dumps(one, ensure_ascii=False).encode() for path, one in made.items()}
 
 
 def openapi(routes: list[Route], public_url: str) -> dict[str, Any]:
@@ -172,7 +173,12 @@ def _schemas(routes: list[Route]) -> dict[str, Any]:
         used.update({good.body.__name__: good.body for _, good in route.good if good.body is not None})
         if route.order is not None:
             used[route.order.__name__] = route.order
-    _, schema = models_json_schema([(model, "serialization") for model in used.values()], ref_template=_REFERENCE)
+    return _schemas_of(tuple(used.values()))
+
+
+@cache
+def _schemas_of(models: tuple[type[BaseModel], ...]) -> dict[str, Any]:
+    _, schema = models_json_schema([(model, "serialization") for model in models], ref_template=_REFERENCE)
     found: dict[str, Any] = schema["$defs"]
     return found
 

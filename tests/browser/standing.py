@@ -23,9 +23,10 @@ from dispatcher.pipeline.accept import accept
 from dispatcher.pipeline.context import Context
 from dispatcher.receipts import ReceiptBook
 from dispatcher.registry.importing import put
+from dispatcher.registry.register import Register
 from dispatcher.registry.sample import Wish, make
 from dispatcher.service.running import Service
-from dispatcher.service.serving import serving
+from dispatcher.service.serving import Rehearsal, serving
 from dispatcher.settings import PROJECT, Settings, load
 from dispatcher.states import DeliveryState
 from dispatcher.store import chunks, deliveries
@@ -73,6 +74,8 @@ def settings(database_url: str, **environment: str) -> Settings:
 
 
 NOWHERE = "http://127.0.0.1:9"
+KNOWN: dict[str, Register] = {}
+"""By the URL of a copy, the register it was copied with: read again as soon as it has changed, and not before."""
 
 
 async def filled(path: Path, officers: int = 900, gateways: str = NOWHERE, platforms: str = NOWHERE) -> str:
@@ -124,7 +127,7 @@ async def standing(
     """The service as `mingluo serve` wires it, until the block ends; only these roles of it."""
     ours = settings(database_url, **environment)
     async with (
-        serving(ours, roles=roles, loopback_only=True) as live,
+        serving(ours, roles=roles, rehearsal=Rehearsal(register=KNOWN.get(database_url))) as live,
         aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20)) as http,
     ):
         yield House(url=live.url, service=live.service, context=live.context, http=http)

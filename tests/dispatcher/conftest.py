@@ -17,6 +17,7 @@ from dispatcher.registry.register import Register
 from dispatcher.store.engine import open_store
 from dispatcher.store.migrating import migrate
 from dispatcher.store.sealed import Seal
+from tests.browser.standing import KNOWN
 from tests.city import Clock, settings
 from tests.services import postgres
 
@@ -60,10 +61,12 @@ def _register(_jian_sqlite: Path) -> Register:
 
 
 @pytest.fixture
-def jian_sqlite_url(_jian_sqlite: Path, tmp_path: Path) -> str:
+def jian_sqlite_url(_jian_sqlite: Path, _register: Register, tmp_path: Path) -> str:
     for source in _jian_sqlite.parent.glob(f"{_jian_sqlite.name}*"):
         shutil.copy(source, tmp_path / source.name)
-    return f"sqlite+aiosqlite:///{tmp_path / _jian_sqlite.name}"
+    url = f"sqlite+aiosqlite:///{tmp_path / _jian_sqlite.name}"
+    KNOWN[url] = _register
+    return url
 
 
 @pytest.fixture(scope="session")
@@ -76,9 +79,10 @@ def _jian_postgres(_postgres_template: tuple[str, str]) -> Iterator[tuple[str, s
 
 
 @pytest.fixture
-def jian_postgres_url(_jian_postgres: tuple[str, str]) -> Iterator[str]:
+def jian_postgres_url(_jian_postgres: tuple[str, str], _register: Register) -> Iterator[str]:
     server, template = _jian_postgres
     url = _aside(postgres.create_database(server, template))
+    KNOWN[url] = _register
     yield url
     _aside(postgres.drop_database(server, url))
 

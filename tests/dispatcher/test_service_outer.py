@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from dispatcher.service.running import OUTER_ROLE
-from dispatcher.service.serving import serving
+from dispatcher.service.serving import Rehearsal, serving
 from dispatcher.settings import BadConfiguration
 from dispatcher.web.routes import OUTER_ROUTES, ROUTES
 from tests.browser.standing import TOKEN, House, cap, settings, standing
@@ -64,7 +64,7 @@ async def test_with_web_it_is_as_if_it_were_not_said(jian_sqlite_url: str) -> No
 
 
 async def test_a_process_without_either_listens_nowhere(jian_sqlite_url: str) -> None:
-    async with serving(settings(jian_sqlite_url), roles=frozenset({"timers"}), loopback_only=True) as live:
+    async with serving(settings(jian_sqlite_url), roles=frozenset({"timers"}), rehearsal=Rehearsal()) as live:
         assert (live.url, live.outer) == ("", True)
 
 

@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 from aiohttp import ClientConnectorCertificateError, ClientError, TCPConnector
 
-from dispatcher.service.serving import serving
+from dispatcher.service.serving import Rehearsal, serving
 from dispatcher.service.tls import Files, context_of, remark
 from dispatcher.settings import BadConfiguration
 from tests.browser.standing import settings
@@ -36,7 +36,7 @@ def _client(files: Files, **more: ssl.TLSVersion) -> aiohttp.ClientSession:
 async def test_over_https_pages_come_and_say_that_nothing_else_will_do(jian_sqlite_url: str, tmp_path: Path) -> None:
     files = _pair(tmp_path / "pair")
     roles = frozenset({"web"})
-    async with serving(settings(jian_sqlite_url), roles=roles, loopback_only=True, tls=context_of(files)) as live:
+    async with serving(settings(jian_sqlite_url), roles=roles, rehearsal=Rehearsal(), tls=context_of(files)) as live:
         assert live.url.startswith("https://127.0.0.1:")
         named = {"Host": "mingluo.example"}
         async with _client(files) as http, http.get(live.url + "/health/live", headers=named) as answer:
@@ -61,7 +61,7 @@ async def test_old_tls_is_not_spoken(jian_sqlite_url: str, tmp_path: Path) -> No
 async def test_half_a_handshake_holds_up_nobody(jian_sqlite_url: str, tmp_path: Path) -> None:
     files = _pair(tmp_path / "pair")
     roles = frozenset({"web"})
-    async with serving(settings(jian_sqlite_url), roles=roles, loopback_only=True, tls=context_of(files)) as live:
+    async with serving(settings(jian_sqlite_url), roles=roles, rehearsal=Rehearsal(), tls=context_of(files)) as live:
         port = int(live.url.rpartition(":")[2])
         lines = [await asyncio.open_connection("127.0.0.1", port) for _ in range(50)]
         async with _client(files) as http, http.get(live.url + "/health/live") as answer:

@@ -20,7 +20,7 @@ from dispatcher.registry import importing, sample
 from dispatcher.rehearsal import demo_stage
 from dispatcher.rehearsal.demo_stage import City
 from dispatcher.service.keys import seal_of
-from dispatcher.service.serving import Serving, serving
+from dispatcher.service.serving import Rehearsal, Serving, serving
 from dispatcher.settings import PROJECT, Settings
 from dispatcher.states import DeliveryState
 from dispatcher.store import ledger, warnings
@@ -40,7 +40,7 @@ async def test_a_drill_and_its_all_clear_go_by_the_drills_own_and_nothing_else_i
     async with demo_stage.city(tmp_path) as place:
         settings = demo_stage.settings_for(tmp_path, place)
         await _found(settings, place)
-        async with serving(settings, loopback_only=True) as live:
+        async with serving(settings, rehearsal=Rehearsal()) as live:
             await place.report_to(live.url)
             await _send(live, cap("D1", status="Exercise", where=code(HERE)))
             alert = await _settled(live, "D1")

@@ -24,7 +24,7 @@ from dispatcher.rehearsal.bench.bulletin import CONTENT_TYPE, SOURCE, Bulletin
 from dispatcher.rehearsal.bench.orders import BenchFailed, cpu_s, held_mib, live, now_s, obey, peak_mib
 from dispatcher.rehearsal.demo_stage import logging_to
 from dispatcher.service.loop import settle_down
-from dispatcher.service.serving import Serving, serving
+from dispatcher.service.serving import Rehearsal, Serving, serving
 from dispatcher.settings import load
 from dispatcher.store import ledger, warnings
 from dispatcher.store.rejects import Refusal
@@ -165,7 +165,7 @@ class Stand:
 async def _run(roles: frozenset[str]) -> None:
     provider.register()
     settings = load(os.environ)
-    async with serving(settings, roles=roles, loopback_only=True) as live:
+    async with serving(settings, roles=roles, rehearsal=Rehearsal()) as live:
         settle_down()
         stand = Stand(live)
         orders = ("begin", "put", "accepted", "landed", "completed", "memory", "ledger", "opened", "audience")

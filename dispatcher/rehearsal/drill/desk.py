@@ -26,7 +26,7 @@ from dispatcher.rehearsal.drill.score import Proof
 from dispatcher.rehearsal.founding import found_city
 from dispatcher.service.assembly import clock
 from dispatcher.service.running import ROLES
-from dispatcher.service.serving import serving
+from dispatcher.service.serving import Rehearsal, serving
 from dispatcher.settings import Policy, Settings
 
 
@@ -60,7 +60,7 @@ async def play(scenario: Scenario, folder: Path, people: People, speed: float | 
                 residents=people.residents,
             )
             await found_city(settings, place, wish, screen)
-            async with serving(settings, roles=ROLES, loopback_only=True) as live:
+            async with serving(settings, roles=ROLES, rehearsal=Rehearsal()) as live:
                 await place.report_to(live.url)
                 door = Door(url=live.url, token=token)
                 player = Player(scenario=scenario, context=live.context, door=door, speed=speed, screen=screen)
