@@ -209,6 +209,7 @@ class Paced:
         self._limit = float(settings.in_flight)
         self._under_way = 0
         self._left = asyncio.Event()
+        self._pressing = 0
         self._gates: dict[str, Gate] = {}
 
     @property
@@ -227,18 +228,33 @@ class Paced:
 
     def try_turn(self) -> bool:
         """A turn, where one comes at once."""
-        return self._under_way < int(self._limit) and not self.rests and self._pace().try_turn()
+        free = not self._pressing and self._under_way < int(self._limit) and not self.rests
+        return free and self._pace().try_turn()
 
     async def turn(self) -> None:
         """Waits until one more call may start: the provider does not rest, few enough are under way, the rate allows it."""
-        while self.rests or self._under_way >= int(self._limit):
-            self._left.clear()
-            try:
-                async with asyncio.timeout(LOOK_S):
-                    await self._left.wait()
-            except TimeoutError:
-                pass
+        while self._pressing or self.rests or self._under_way >= int(self._limit):
+            await self._look()
         await self._pace().turn()
+
+    async def next_turn(self) -> None:
+        """As `turn`, before all who wait for one: a message that one person waits for does not stand behind ten thousand."""
+        self._pressing += 1
+        try:
+            while self.rests or self._under_way >= int(self._limit):
+                await self._look()
+            await self._pace().turn()
+        finally:
+            self._pressing -= 1
+            self._left.set()
+
+    async def _look(self) -> None:
+        self._left.clear()
+        try:
+            async with asyncio.timeout(LOOK_S):
+                await self._left.wait()
+        except TimeoutError:
+            pass
 
     def send(self, batch: Sequence[Message], now: datetime) -> Awaitable[list[Outcome]]:
         """As the provider's own; the messages of a batch have one peer, or none."""

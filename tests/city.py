@@ -231,6 +231,9 @@ class Provider:
         while self.resting:
             await asyncio.sleep(0.01)
 
+    async def next_turn(self) -> None:
+        await self.turn()
+
     async def send(self, batch: Sequence[Message], now: datetime) -> list[Outcome]:
         self.got += batch
         self.under_way += len(batch)

@@ -14,13 +14,15 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, assert_never
 
-from dispatcher.accounts import password, second, throttle
+from dispatcher.accounts import password, second, texting, throttle
 from dispatcher.accounts.authority import AccountRole, Means, Principal, in_person
-from dispatcher.store import accounts, audit
-from dispatcher.store.accounts import Account, Session
+from dispatcher.accounts.throttle import Wait
+from dispatcher.store import accounts, audit, code_texts
+from dispatcher.store.accounts import Account, Factor, Session
 from dispatcher.store.audit import Act
+from dispatcher.store.code_texts import Fate
 from dispatcher.store.engine import Store, Tx
 from dispatcher.store.sealed import Seal
 
@@ -33,20 +35,13 @@ SEEN_EVERY: Final = timedelta(seconds=20)
 """A request a second need not be a write a second."""
 PAPER: Final = "paper"
 UNKNOWN_CODE: Final = "验证码不对：请核对是不是这个账号的，并在手机上打开“自动设置时间”"
+UNKNOWN_TEXT: Final = "验证码不对、已用过或已过期（5 分钟）：只有最新一条短信里的有效，并要在要它的这个页面上输入"
 MOST_HASHING: Final = 20
 """Passwords that wait to be hashed, two at a time: a few seconds' worth."""
 
 
 class Wrong(Exception):
     """Name or password, or the code: one sentence for all, so that nobody learns which."""
-
-
-class Wait(Exception):
-    """Too many wrong ones: `seconds` until the next is looked at."""
-
-    def __init__(self, seconds: float) -> None:
-        super().__init__(f"错误次数太多：请等 {seconds:.0f} 秒再试")
-        self.seconds = seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,20 +127,61 @@ class Entrance:
         found = await self.known(token)
         if found is None:
             raise LookupError("no session")
-        keys, now = throttle.proving(found.account.id, address), self._now()
         async with self._store.begin() as tx:
-            await accounts.hold_guesses(tx, keys.pair)
-            await _must_not_wait(tx, keys, now)
-            sentence = await self._use(tx, found.account, code)
-            if sentence is not None:
-                await accounts.failed(tx, keys.every, now)
-                _log(tx, now, found.account, "account.refused", {"with": "second factor"})
-            else:
-                await accounts.forgive(tx, [keys.pair, throttle.keys(found.account.login, address).pair])
+            sentence = await self.tried(tx, found, code, address)
+            if sentence is None:
                 token = await self._proven(tx, found, token, address)
         if sentence is not None:
             raise Wrong(sentence)
         return token
+
+    async def tried(self, tx: Tx, found: Known, code: str, address: str, *, enrolling: bool = False) -> str | None:
+        """None where the code was good, and is used up; else why not, and that is counted. Wait. `enrolling`: it came by SMS,
+        which is to become his second factor."""
+        keys, now = throttle.proving(found.account.id, address), self._now()
+        await accounts.hold_guesses(tx, keys.pair)
+        await _must_not_wait(tx, keys, now)
+        if enrolling:
+            sentence = await self._use_text(tx, found, code.strip())
+        else:
+            sentence = await self._use(tx, found, code.strip())
+        if sentence is not None:
+            await accounts.failed(tx, keys.every, now)
+            _log(tx, now, found.account, "account.refused", {"with": "second factor"})
+        else:
+            await accounts.forgive(tx, [keys.pair, throttle.keys(found.account.login, address).pair])
+        return sentence
+
+    async def ask_code(self, token: str) -> None:
+        """A code by SMS, for whoever has shown the password. Wait, NoText, or LookupError where there is no session."""
+        found = await self.known(token)
+        if found is None:
+            raise LookupError("no session")
+        keys, now = throttle.asking(found.account.id), self._now()
+        async with self._store.begin() as tx:
+            await accounts.hold_guesses(tx, keys.pair)
+            await _must_not_wait(tx, keys, now)
+            refused = await texting.refused(tx, self._seal, found.account, now)
+            if refused is not None:
+                await accounts.failed(tx, keys.every, now)
+                _log(tx, now, found.account, "account.code_refused", {"why": refused[0]})
+            else:
+                await accounts.forgive(tx, [keys.pair])
+                await texting.put(tx, self._seal, found.session, now)
+                _log(tx, now, found.account, "account.code_asked", {"by": Factor.SMS})
+        if refused is not None:
+            raise refused[1]
+
+    def phone_tail(self, account: Account) -> str:
+        """The last two digits of the phone that codes go to; '' where there is none."""
+        number = texting.number_of(self._seal, account)
+        return texting.tail(number) if number else ""
+
+    async def text_fate(self, account: Account) -> Fate | None:
+        """What became of the code that is good now; None where there is none."""
+        async with self._store.read() as tx:
+            found = await code_texts.current(tx, account.id, self._now())
+        return found.fate if found else None
 
     async def _proven(self, tx: Tx, found: Known, token: str, address: str) -> str:
         now = self._now()
@@ -167,13 +203,25 @@ class Entrance:
         async with self._store.begin() as tx:
             return await self._proven(tx, found, token, address)
 
-    async def _use(self, tx: Tx, account: Account, code: str) -> str | None:
+    async def _use(self, tx: Tx, found: Known, code: str) -> str | None:
         """None where it was good, and is used up now; else why not."""
-        code = code.strip()
-        if account.totp is not None and code.isascii() and code.isdigit() and len(code) == 6:
-            return await self._use_totp(tx, account, code)
+        account, factor = found.account, found.account.factor
+        if texting.is_one(code):
+            match factor:
+                case Factor.APP:
+                    return await self._use_totp(tx, account, code)
+                case Factor.SMS:
+                    return await self._use_text(tx, found, code)
+                case None:
+                    return UNKNOWN_CODE
+                case _:
+                    assert_never(factor)
         paper = await accounts.code(tx, second.digest(code, account.id), PAPER, self._now())
         return None if paper is not None and await accounts.use_code(tx, paper) else UNKNOWN_CODE
+
+    async def _use_text(self, tx: Tx, found: Known, code: str) -> str | None:
+        good = texting.is_one(code) and await texting.use(tx, self._seal, found.session, code, self._now())
+        return None if good else UNKNOWN_TEXT
 
     async def _use_totp(self, tx: Tx, account: Account, code: str) -> str | None:
         assert account.totp is not None

@@ -7,19 +7,19 @@ service printed where it started; every other by an administrator, who never kno
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
 from uuid_utils import compat as uuid
 
-from dispatcher.accounts import password, second
+from dispatcher.accounts import password, second, texting
 from dispatcher.accounts.authority import HELD_BY_ACCOUNTS, AccountRole, Principal
-from dispatcher.accounts.entering import PAPER, Entrance, Wrong, digest, plain
+from dispatcher.accounts.entering import PAPER, Entrance, Known, Wrong, digest, plain
 from dispatcher.accounts.password import Rule
 from dispatcher.store import accounts, audit
-from dispatcher.store.accounts import Account, Code, Token
+from dispatcher.store.accounts import Account, Code, Factor, Token
 from dispatcher.store.audit import Act
 from dispatcher.store.engine import AlreadyThere, Store, Tx, unique
 from dispatcher.store.sealed import Seal
@@ -105,7 +105,8 @@ class Keeper:
         """A new code for somebody who lost his password or his phone: what he had opens nothing any more."""
         async with self._store.begin() as tx:
             account = await _one(tx, account_id)
-            await accounts.change(tx, account_id, password="", totp=None)
+            await texting.void(tx, account_id, self._now())
+            await accounts.change(tx, account_id, password="", totp=None, sms_at=None)
             await accounts.close_sessions(tx, account_id)
             await accounts.put_codes(tx, PAPER, account_id, [])
             self._log(tx, by, "account.reset", account)
@@ -121,6 +122,7 @@ class Keeper:
             values: dict[str, object] = {"name": given.name, "role": str(given.role), "scope": list(given.scope)}
             if given.phone:  # a form shows no number: an empty field leaves it as it is
                 values["phone"] = self._sealed(given.phone)
+                await texting.void(tx, account_id, self._now())  # asked for on another phone
             await accounts.change(tx, account_id, **values)
             after = replace(before, name=given.name, role=str(given.role), scope=given.scope)
             self._log(tx, by.actor, "account.changed", after)
@@ -177,13 +179,31 @@ class Keeper:
         found = second.shown(secret, code.strip(), self._now())
         if found is None or not found.good:
             raise Wrong("验证码不对：请核对手机时间，再输入应用现在显示的六位数字")
-        papers = tuple(second.new_code() for _ in range(second.PAPER_CODES))
         async with self._store.begin() as tx:
             account = await _one(tx, account_id)
-            await accounts.change(tx, account_id, totp=self._seal.seal(secret), totp_step=found.step)
-            await accounts.put_codes(tx, ENROL, account_id, [])
-            await self._put_papers(tx, account_id, papers)
-            self._log(tx, f"account:{account_id}", "account.second_factor_set", account)
+            values: dict[str, object] = {"totp": self._seal.seal(secret), "totp_step": found.step, "sms_at": None}
+            return await self._set(tx, account, Factor.APP, values)
+
+    async def set_texted(self, entrance: Entrance, known: Known, code: str, address: str) -> tuple[str, ...]:
+        """Codes by SMS as the second factor, once one has come back from the phone; ten codes for paper. Wrong, Wait, or Unfit
+        where there is a second factor already."""
+        async with self._store.begin() as tx:
+            account = await _one(tx, known.account.id)
+            if account.factor is not None:
+                raise Unfit("这个账号已经有验证码了：要换，请管理员重置")
+            sentence = await entrance.tried(tx, known, code, address, enrolling=True)
+            papers = await self._set(tx, account, Factor.SMS, {"sms_at": self._now()}) if sentence is None else ()
+        if sentence is not None:
+            raise Wrong(sentence)
+        return papers
+
+    async def _set(self, tx: Tx, account: Account, factor: Factor, values: dict[str, object]) -> tuple[str, ...]:
+        papers = tuple(second.new_code() for _ in range(second.PAPER_CODES))
+        await texting.void(tx, account.id, self._now())
+        await accounts.change(tx, account.id, **values)
+        await accounts.put_codes(tx, ENROL, account.id, [])
+        await self._put_papers(tx, account.id, papers)
+        self._log(tx, f"account:{account.id}", "account.second_factor_set", account, {"with": factor})
         return papers
 
     async def new_papers(self, account_id: str) -> tuple[str, ...]:
@@ -279,7 +299,7 @@ class Keeper:
         )
 
     def _sealed(self, phone: str) -> bytes:
-        return self._seal.seal(phone)
+        return self._seal.seal(texting.mobile(phone) if phone else "")
 
     def _code(self, code: str, purpose: str, account_id: str) -> Code:
         return Code(digest=second.digest(code), purpose=purpose, account_id=account_id, ends_at=self._now() + GOOD_FOR)
@@ -301,8 +321,8 @@ class Keeper:
         if weak:
             raise Unfit(weak)
 
-    def _log(self, tx: Tx, by: str, action: str, account: Account) -> None:
-        detail = {"role": account.role, "scope": list(account.scope)}
+    def _log(self, tx: Tx, by: str, action: str, account: Account, more: Mapping[str, str] | None = None) -> None:
+        detail = {"role": account.role, "scope": list(account.scope), **(more or {})}
         audit.append(tx, self._now(), Act(actor=by, action=action, subject=f"account:{account.id}", detail=detail))
 
 
@@ -318,6 +338,8 @@ def _fit(given: Given) -> None:
         raise Unfit("请填登录名和姓名")
     if not all(one.isascii() and (one.isalnum() or one in "._-") for one in plain(given.login)):
         raise Unfit("登录名只用字母、数字和 . _ -")
+    if given.phone and not texting.mobile(given.phone):
+        raise Unfit("手机号应为中国大陆的 11 位手机号，短号、座机收不到短信：请核对")
     _fit_scope(given.scope)
 
 

@@ -17,6 +17,14 @@ FORGOTTEN: Final = timedelta(hours=12)
 """After so long without another one, failures count no more."""
 
 
+class Wait(Exception):
+    """Too many, of wrong ones or of whatever `said` says: `seconds` until the next is looked at."""
+
+    def __init__(self, seconds: float, said: str = "") -> None:
+        super().__init__(said or f"错误次数太多：请等 {seconds:.0f} 秒再试")
+        self.seconds = seconds
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Keys:
     """Under which failures are counted, each as a hash, and how many are let pass. `pair`: whom he guesses at, from where."""
@@ -41,6 +49,12 @@ def proving(account_id: str, address: str) -> Keys:
     from showing a code, and a wrong alarm from being taken back."""
     pair = _key("prove", account_id, address)
     return Keys(pair=pair, free={pair: 1, _key("prove", account_id): 100})
+
+
+def asking(account_id: str) -> Keys:
+    """Of a code by SMS: whoever presses a button that was refused him, again and again."""
+    pair = _key("ask", account_id)
+    return Keys(pair=pair, free={pair: 1})
 
 
 def wait_s(counted: Mapping[str, tuple[int, datetime]], of: Keys, now: datetime) -> float:

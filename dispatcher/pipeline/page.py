@@ -60,9 +60,9 @@ class Purpose(StrEnum):
 
 
 class Pager(Protocol):
-    """A provider of SMS with its pace."""
+    """A provider of SMS with its pace, at which somebody who waits goes before what is sent to many."""
 
-    async def turn(self) -> None: ...
+    async def next_turn(self) -> None: ...
 
     def send(self, batch: Sequence[Message], now: datetime) -> Awaitable[list[Outcome]]: ...
 
@@ -265,7 +265,7 @@ async def _sent(
     message = Message(id=f"page-{one.id}", to=phone, text=one.text, bulletin=_bulletin(context, one, row))
     try:
         async with asyncio.timeout(limit_s):
-            await pager.turn()
+            await pager.next_turn()
             (outcome,) = await pager.send([message], context.now())
     except Exception as error:  # noqa: BLE001 - whatever a provider does, the page is tried again
         return NotKnown(code="error", reason=type(error).__name__)

@@ -27,6 +27,7 @@ from dispatcher.pipeline.freeze import warm
 from dispatcher.pipeline.page import Looked, ink_slips_due, refusals_due, reviews_due, send_pages, sign_off_due
 from dispatcher.pipeline.retain import retain_due
 from dispatcher.pipeline.settle import finish
+from dispatcher.pipeline.text_code import keep_texting
 from dispatcher.pipeline.withdraw import expire_due
 from dispatcher.receipts import ReceiptBook
 from dispatcher.service.assembly import Parts, close, incoming_of
@@ -129,6 +130,7 @@ class Service:
             ("always", "receipts", self.book.run),
             ("send", "dispatcher", self.parts.dispatcher.run),
             ("intake", "consumer", lambda: self.parts.broker.consume(self.handle)),
+            ("timers", "codes by SMS", lambda: keep_texting(self.context, self.parts.providers.pagers().get(False))),
             *([("timers", "leader", self.upstream.leader.run)] if self.upstream.pollers else []),
         ]
 

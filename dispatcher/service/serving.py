@@ -144,6 +144,7 @@ def _doors(service: Service, public_url: str, reset: Callable[[], None] | None, 
         readiness=lambda: _ready(service),
         public_url=public_url,
         max_body_bytes=service.context.settings.service.max_body_bytes,
+        texts=False in service.parts.providers.pagers(),
         reset=reset,
         outer=outer,
     )

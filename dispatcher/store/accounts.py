@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import RowMapping, delete, func, insert, or_, select, update
@@ -13,9 +14,17 @@ from dispatcher.store.engine import Tx, upsert
 from dispatcher.store.tables import accounts, codes, sessions, throttles, tokens
 
 
+class Factor(StrEnum):
+    """What an account shows beside its password; ten codes on paper stand in for either."""
+
+    APP = "totp"
+    SMS = "sms"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """`phone` and `totp` are sealed; `password` is an argon2id hash, '' until one was set."""
+    """`phone` and `totp` are sealed; `password` is an argon2id hash, '' until one was set. `sms_at`: since when codes by SMS
+    are the second factor."""
 
     id: str
     login: str
@@ -30,11 +39,19 @@ class Account:
     on_duty: bool
     created_at: datetime
     disabled_at: datetime | None
+    sms_at: datetime | None = None
+
+    @property
+    def factor(self) -> Factor | None:
+        """Where there is an app it is the app: the stronger one is not lowered by the other."""
+        if self.totp is not None:
+            return Factor.APP
+        return Factor.SMS if self.sms_at is not None else None
 
     @property
     def ready(self) -> bool:
         """Has a password and a second factor."""
-        return bool(self.password) and self.totp is not None
+        return bool(self.password) and self.factor is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,8 +37,8 @@ class Ready:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Doors:
     """`accept` is the one way in for a warning; `readers` are the providers that report by calling us, `drills` those of them
-    that are a drill's; `reset` begins a training anew, and is None everywhere else; `outer`: for the outer zone, where
-    providers call back and nothing else exists."""
+    that are a drill's; `texts`: there is a provider of SMS, by which codes leave; `reset` begins a training anew, and is None
+    everywhere else; `outer`: for the outer zone, where providers call back and nothing else exists."""
 
     context: Context
     book: ReceiptBook
@@ -49,5 +49,6 @@ class Doors:
     public_url: str
     """What providers call back and sign: scheme, host and port, and a path where a proxy adds one."""
     max_body_bytes: int
+    texts: bool = False
     reset: Callable[[], None] | None = None
     outer: bool = False

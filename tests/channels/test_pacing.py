@@ -90,6 +90,42 @@ async def test_whoever_gives_up_waiting_has_taken_no_turn() -> None:
     await rate.turn()
 
 
+class Slow(Scripted):
+    """Takes a tenth of a second for each."""
+
+    async def send(self, batch: Sequence[Message], now: datetime) -> list[Outcome]:
+        outcomes = await super().send(batch, now)
+        await asyncio.sleep(0.1)
+        return outcomes
+
+
+async def test_what_one_person_waits_for_goes_before_ten_thousand_others() -> None:
+    """Whoever comes back from a call takes the place that it left; whoever presses gets it all the same."""
+    provider = Slow()
+    way, turns, waited = paced(provider, in_flight=4), asyncio.Lock(), []
+
+    async def many() -> None:
+        while True:
+            if not way.try_turn():
+                async with turns:
+                    await way.turn()
+            await send(way)
+
+    async with asyncio.TaskGroup() as group:
+        crowd = [group.create_task(many()) for _ in range(8)]
+        for _ in range(10):
+            await asyncio.sleep(0.15)
+            before = provider.calls
+            async with asyncio.timeout(2):
+                await way.next_turn()
+            waited.append(provider.calls - before)
+            await send(way)
+        for one in crowd:
+            one.cancel()
+    assert max(waited) <= 1
+    assert provider.calls > 50, "and the others go on"
+
+
 async def test_no_more_are_under_way_than_allowed() -> None:
     provider, turns = Scripted(), asyncio.Lock()
     provider.hold = asyncio.Event()

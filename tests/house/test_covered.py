@@ -54,6 +54,7 @@ COVERED_BY = {
     "dispatcher.store.registry": "tests/dispatcher/test_registry.py",
     "dispatcher.store.rejects": "tests/dispatcher/test_accept.py",
     "dispatcher.store.pages": "tests/dispatcher/test_page.py",
+    "dispatcher.store.code_texts": "tests/dispatcher/test_text_code.py",
     "dispatcher.store.signatures": "tests/dispatcher/test_signing.py",
     "dispatcher.store.tables": "tests/dispatcher/test_migrating.py",
     "dispatcher.store.uplinks": "tests/dispatcher/test_aliyun_receipts.py",

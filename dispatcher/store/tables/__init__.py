@@ -6,7 +6,7 @@ what people write back and secrets are sealed columns (`store/sealed.py`): bytes
 the database never sees a naive one.
 """
 
-from dispatcher.store.tables.accounts import accounts, codes, pages, sessions, signatures, throttles, tokens
+from dispatcher.store.tables.accounts import accounts, code_texts, codes, pages, sessions, signatures, throttles, tokens
 from dispatcher.store.tables.border import (
     canaries,
     feed_entries,
@@ -46,6 +46,7 @@ __all__ = [
     "branches",
     "canaries",
     "chunks",
+    "code_texts",
     "codes",
     "deliveries",
     "endpoints",

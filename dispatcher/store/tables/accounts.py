@@ -20,6 +20,7 @@ accounts = Table(
     Column("password_at", Instant),
     Column("totp", LargeBinary),  # sealed
     Column("totp_step", Big, nullable=False),  # the last one used: none is good twice
+    Column("sms_at", Instant),  # since when codes by SMS are the second factor; None: they are not
     Column("on_duty", Boolean, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("disabled_at", Instant),
@@ -42,11 +43,27 @@ codes = Table(
     "codes",
     metadata,
     Column("digest", String(64), primary_key=True),
-    Column("purpose", String(10), nullable=False),  # first, enrol, paper
+    Column("purpose", String(10), nullable=False),  # first, enrol, paper, sms
     Column("account_id", String(32), nullable=False),  # '' for the first account of all
     Column("ends_at", Instant),
     Index("ix_codes_account_id", "account_id"),
 )
+
+code_texts = Table(
+    "code_texts",
+    metadata,
+    Column("id", Big, primary_key=True, autoincrement=True),
+    Column("account_id", String(32), nullable=False),
+    Column("words", LargeBinary),  # sealed; None: it has left, or will not
+    Column("at", Instant, nullable=False),
+    Column("ends_at", Instant, nullable=False),
+    Column("due_at", Instant),  # None: it has left, or will not
+    Column("tries", SmallInteger, nullable=False),
+    Column("sent_at", Instant),
+    Index("ix_code_texts_account_id", "account_id"),
+    Index("ix_code_texts_due_at", "due_at"),
+)
+"""Codes by SMS, asked for by one process and sent by another. A row stays for an hour, to be counted."""
 
 tokens = Table(
     "tokens",

@@ -7,15 +7,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, assert_never
 from urllib.parse import quote
 
 from aiohttp import web
 
 from dispatcher.accounts import second
 from dispatcher.accounts.authority import AccountRole
-from dispatcher.accounts.entering import Known, Wait, Wrong
+from dispatcher.accounts.entering import Known, Wrong
 from dispatcher.accounts.keeping import Given, Unfit
+from dispatcher.accounts.texting import NoText
+from dispatcher.accounts.throttle import Wait
+from dispatcher.store.accounts import Factor
+from dispatcher.store.code_texts import Fate
 from dispatcher.store.sealed import WrongKey
 from dispatcher.web import asker, guard
 from dispatcher.web.client import client_of
@@ -24,8 +29,11 @@ from dispatcher.web.parts import Parts, parts
 from dispatcher.web.problems import Problem
 
 ISSUER: Final = "鸣锣"
-MISTAKES: Final = (Wrong, Wait, Unfit)
+MISTAKES: Final = (Wrong, Wait, Unfit, NoText)
 SECOND_SET: Final = "/enrol/second"
+TEXT_SET: Final = "/enrol/text"
+NO_PHONE: Final = "这个账号没有登记手机号，不能用短信验证码：请管理员在“账号”页添加手机号"
+NO_WAY: Final = "本系统没有可用的短信接口，发不了短信验证码"
 
 
 # ── signing in ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -48,8 +56,7 @@ async def sign_in(request: web.Request) -> web.StreamResponse:
 
 
 async def second_page(request: web.Request) -> web.Response:
-    known = await _known(request)
-    return shown(request, "second", next=asker.place(request, request.query.get("next", "/")), half=known.half)
+    return await _second(request, await _known(request), asker.place(request, request.query.get("next", "/")))
 
 
 async def show_second(request: web.Request) -> web.StreamResponse:
@@ -59,8 +66,60 @@ async def show_second(request: web.Request) -> web.StreamResponse:
     try:
         token = await site.entrance.prove(asker.cookie(request), given.get("code", ""), address(request))
     except MISTAKES as why:
-        return shown(request, "second", why, next=onward, half=known.half)
+        return await _second(request, known, onward, why)
     return _entered(request, token, onward)
+
+
+async def ask_code(request: web.Request) -> web.StreamResponse:
+    """A code by SMS, for whoever has shown the password."""
+    given, known = await form(request), await _known(request)
+    onward = asker.place(request, given.get("next", "/"))
+    try:
+        await _ask_code(request)
+    except MISTAKES as why:
+        return await _second(request, known, onward, why)
+    raise web.HTTPSeeOther(f"{asker.SECOND}?next={quote(onward, safe='')}")
+
+
+async def _second(request: web.Request, known: Known, onward: str, why: Exception | None = None) -> web.Response:
+    texted = await _texted(request, known) if known.account.factor is Factor.SMS else None
+    return shown(request, "second", why, next=onward, half=known.half, texted=texted)
+
+
+async def _ask_code(request: web.Request) -> None:
+    if not parts(request).doors.texts:
+        raise NoText(NO_WAY)
+    await parts(request).entrance.ask_code(asker.cookie(request))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Texted:
+    """What a page says of codes by SMS. `tail`: the last two digits; `why_not`: '' where one may be asked for; `said`: what
+    became of the last one, '' where none is good now."""
+
+    tail: str
+    why_not: str
+    said: str
+
+
+async def _texted(request: web.Request, known: Known) -> Texted:
+    entrance, texts = parts(request).entrance, parts(request).doors.texts
+    tail, fate = entrance.phone_tail(known.account), await entrance.text_fate(known.account)
+    return Texted(tail=tail, why_not=NO_PHONE if not tail else "" if texts else NO_WAY, said=_said(fate, tail))
+
+
+def _said(fate: Fate | None, tail: str) -> str:
+    match fate:
+        case None:
+            return ""
+        case Fate.WAITING:
+            return f"验证码正在发往尾号 {tail} 的手机，5 分钟内有效，只有最新的一条有效。"
+        case Fate.SENT:
+            return f"验证码已发往尾号 {tail} 的手机，5 分钟内有效，只有最新的一条有效。"
+        case Fate.LOST:
+            return f"验证码没有发出去（尾号 {tail}）：请再要一条，或请管理员核对手机号和短信接口。"
+        case _:
+            assert_never(fate)
 
 
 async def sign_out(request: web.Request) -> web.StreamResponse:
@@ -108,32 +167,68 @@ async def enrol(request: web.Request) -> web.StreamResponse:
 
 
 async def enrol_second_page(request: web.Request) -> web.Response:
-    known = await _known(request)
-    if known.account.totp is not None:
-        raise web.HTTPSeeOther(asker.SECOND)
-    return _shown_secret(request, known, second.new_secret())
+    return await _shown_secret(request, await _enrolling(request), second.new_secret())
 
 
 async def enrol_second(request: web.Request) -> web.Response:
-    given, site, known = await form(request), parts(request), await _known(request)
-    if known.account.totp is not None:
-        raise web.HTTPSeeOther(asker.SECOND)
+    given, site, known = await form(request), parts(request), await _enrolling(request)
     secret = _secret_in(site, known, given.get("sealed", ""))
     try:
         papers = await site.keeper.set_second(known.account.id, secret, given.get("code", ""))
     except MISTAKES as why:
-        return _shown_secret(request, known, secret, why)
-    token = await site.entrance.complete(asker.cookie(request), address(request))
+        return await _shown_secret(request, known, secret, why)
+    return await _complete(request, papers)
+
+
+async def ask_enrol_code(request: web.Request) -> web.StreamResponse:
+    """A code by SMS, for whoever chooses that over the app."""
+    await form(request)
+    known = await _enrolling(request)
+    try:
+        await _ask_code(request)
+    except MISTAKES as why:
+        return await _enrol_text(request, known, why)
+    raise web.HTTPSeeOther(TEXT_SET)
+
+
+async def enrol_text_page(request: web.Request) -> web.Response:
+    return await _enrol_text(request, await _enrolling(request))
+
+
+async def enrol_text(request: web.Request) -> web.Response:
+    given, site, known = await form(request), parts(request), await _enrolling(request)
+    try:
+        papers = await site.keeper.set_texted(site.entrance, known, given.get("code", ""), address(request))
+    except MISTAKES as why:
+        return await _enrol_text(request, known, why)
+    return await _complete(request, papers)
+
+
+async def _enrol_text(request: web.Request, known: Known, why: Exception | None = None) -> web.Response:
+    return shown(request, "enrol_text", why, texted=await _texted(request, known))
+
+
+async def _enrolling(request: web.Request) -> Known:
+    """Whoever has set his password and no second factor yet."""
+    known = await _known(request)
+    if known.account.factor is not None:
+        raise web.HTTPSeeOther(asker.SECOND)
+    return known
+
+
+async def _complete(request: web.Request, papers: tuple[str, ...]) -> web.Response:
+    token = await parts(request).entrance.complete(asker.cookie(request), address(request))
     response = shown(request, "papers", papers=papers)
     asker.set_cookie(request, response, token)
     return response
 
 
-def _shown_secret(request: web.Request, known: Known, secret: str, why: Exception | None = None) -> web.Response:
+async def _shown_secret(request: web.Request, known: Known, secret: str, why: Exception | None = None) -> web.Response:
     """The secret goes with the form, sealed and for this account alone: nothing is kept of whoever gives up half-way."""
     uri = second.uri(secret, known.account.login, ISSUER)
     sealed = parts(request).doors.context.seal.seal(json.dumps([known.account.id, secret])).hex()
-    return shown(request, "enrol_second", why, picture=second.picture(uri), secret=secret, sealed=sealed)
+    values = {"picture": second.picture(uri), "secret": secret, "sealed": sealed}
+    return shown(request, "enrol_second", why, **values, texted=await _texted(request, known))
 
 
 def _secret_in(site: Parts, known: Known, sealed: str) -> str:
@@ -245,7 +340,7 @@ def shown(request: web.Request, name: str, why: Exception | None = None, **value
         "why": str(why) if why else "",
     }
     headers = {"Retry-After": f"{why.seconds:.0f}"} if isinstance(why, Wait) else {}
-    status = 429 if isinstance(why, Wait) else 422 if isinstance(why, Unfit) else 401 if why else 200
+    status = 429 if isinstance(why, Wait) else 422 if isinstance(why, Unfit | NoText) else 401 if why else 200
     text = render(f"{name}.html", values)
     return web.Response(status=status, text=text, content_type="text/html", charset="utf-8", headers=headers)
 

@@ -37,12 +37,17 @@ ACCOUNT_ROUTES: Final = (
     _page("/sign-in/second", entrance.second_page, "secondPage", "The second factor", Who.ENTERING),
     _form("/sign-in/second", entrance.show_second, "showSecond", "Shows the second factor: at signing in, to wake a "
           "session, before what a session alone is not enough for", Who.ENTERING),
+    _form("/sign-in/second/text", entrance.ask_code, "askCode", "A code by SMS, for whoever has shown the password and whose "
+          "second factor that is; one a minute, ten an hour", Who.ENTERING),
     _page("/first", entrance.first_page, "firstPage", "The first account, while there is none", Who.ENTERING),
     _form("/first", entrance.first, "makeFirst", "Makes the first account by the code printed at the start", Who.ENTERING),
     _page("/enrol", entrance.enrol_page, "enrolPage", "Coming to one's account by a code", Who.ENTERING),
     _form("/enrol", entrance.enrol, "enrol", "Sets the first password by a code", Who.ENTERING),
     _page("/enrol/second", entrance.enrol_second_page, "enrolSecondPage", "The app's secret, as a picture", Who.ENTERING),
     _form("/enrol/second", entrance.enrol_second, "enrolSecond", "Proves that the app has it", Who.ENTERING),
+    _form("/enrol/second/text", entrance.ask_enrol_code, "askEnrolCode", "A code by SMS instead of the app", Who.ENTERING),
+    _page("/enrol/text", entrance.enrol_text_page, "enrolTextPage", "Where the code of the SMS is typed", Who.ENTERING),
+    _form("/enrol/text", entrance.enrol_text, "enrolText", "Proves that the phone is at hand", Who.ENTERING),
     _form("/sign-out", entrance.sign_out, "signOut", "Ends this session", Action.LEAVE),
     _page("/account", entrance.own_page, "ownAccount", "One's own account", Action.OWN_ACCOUNT),
     _form("/account/duty", entrance.set_duty, "setDuty", "On duty, or off", Action.OWN_ACCOUNT),
