@@ -44,6 +44,7 @@ class Roll:
         self.unreachable: dict[str, NDArray[np.object_]] = {}
         self.village_codes = np.array(self.fence.village_codes, object)
         self.covered, self.serving, self.stands_in = _serving(register)
+        self.spoken = _spoken(register)
         self.branches = {
             endpoint.id: self.fence.indices(sorted(endpoint.branches)) for endpoint in register.endpoints.values()
         }
@@ -163,6 +164,18 @@ def roll_of(register: Register) -> Roll:
     if roll is None or roll.register is not register:
         roll = _ROLLS["newest"] = Roll(register)
     return roll
+
+
+def _spoken(register: Register) -> dict[str, str]:
+    """What a text calls a unit: 遂川县碧洲镇, 遂川县, 吉安市."""
+    names = {}
+    for code, area in register.areas.items():
+        if area.level == "township":
+            county = register.areas.get(area.parent)
+            names[code] = (county.name if county else "") + area.name
+        elif area.level in ("county", "city"):
+            names[code] = area.name
+    return names
 
 
 def _serving(register: Register) -> tuple[Mask, Indices, Mask]:

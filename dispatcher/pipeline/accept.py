@@ -330,14 +330,12 @@ async def _record(context: Context, tx: Tx, row: WarningRow, judged: _Judged, by
         "reason": judged.reason,
     }
     kind = "warning.held" if judged.verdict is Verdict.HOLD else "warning.accepted"
-    now = context.now()
-    event = Event(actor=by.actor, kind=kind, subject=row.id, warning_id=row.id, detail=detail)
-    await events.record(tx, now, event, outward=True)
+    told = [Event(actor=by.actor, kind=kind, subject=row.id, warning_id=row.id, detail=detail)]
     if row.state == WarningState.APPROVED:
         who = by.account_id or f"直通：{row.source}"
         signed = {"by": who, "act": by.act, "plan_hash": row.plan_hash}
-        approved = Event(actor=by.actor, kind="warning.approved", subject=row.id, warning_id=row.id, detail=signed)
-        await events.record(tx, now, approved, outward=True)
+        told.append(Event(actor=by.actor, kind="warning.approved", subject=row.id, warning_id=row.id, detail=signed))
+    await events.record_all(tx, context.now(), told)
 
 
 async def put_aside(context: Context, incoming: Incoming, code: int, reason: str) -> None:

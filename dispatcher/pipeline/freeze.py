@@ -212,24 +212,12 @@ def frame(context: Context, register: Register, resolved: Resolved, broadcast_id
     return Frame(
         policy=settings.policy,
         wording=settings.wording,
-        places=places(register),
+        places=roll_of(register).spoken,
         villages=resolved.villages,
         broadcast_id=broadcast_id,
         limit=None if settings.stage.rehearsed else settings.drills.on(context.now()),
         drill_channels=context.drill_channels,
     )
-
-
-def places(register: Register) -> dict[str, str]:
-    """What a text calls a unit: 遂川县碧洲镇, 遂川县, 吉安市."""
-    names = {}
-    for code, area in register.areas.items():
-        if area.level == "township":
-            county = register.areas.get(area.parent)
-            names[code] = (county.name if county else "") + area.name
-        elif area.level in ("county", "city"):
-            names[code] = area.name
-    return names
 
 
 async def _frozen(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from dispatcher.audience.roll import roll_of
 from dispatcher.intake.canonical import from_json
 from dispatcher.intake.decode import decode
 from dispatcher.intake.hazard import colour_note
@@ -13,7 +14,7 @@ from dispatcher.linting import lint as remarks_on
 from dispatcher.model import Channel, Finding, Kind, WarningMessage, county_of, township_of
 from dispatcher.pipeline import chaining
 from dispatcher.pipeline.context import Context
-from dispatcher.pipeline.freeze import called_off_as, places, resolve_area, with_expiry
+from dispatcher.pipeline.freeze import called_off_as, resolve_area, with_expiry
 from dispatcher.planning import NAMELESS, level_policy
 from dispatcher.registry.register import Register
 from dispatcher.settings import Source
@@ -70,7 +71,7 @@ def read_over(
 
 def _called(register: Register, villages: Iterable[str]) -> list[str]:
     """What the texts call the places of these villages, as planning does."""
-    names = places(register)
+    names = roll_of(register).spoken
     townships = {township_of(village) for village in villages}
     codes = townships | {county_of(township) for township in townships} | {register.city}
     return [names.get(code) or names.get(code[:6], NAMELESS) for code in codes] if townships else [NAMELESS]

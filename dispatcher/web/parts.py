@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
@@ -67,12 +68,15 @@ class Parts:
     ready: Recent[Ready] = field(default_factory=lambda: Recent(READY_S))
     published: Recent[Document] = field(default_factory=lambda: Recent(PUBLISHED_S))
     closing: asyncio.Event = field(default_factory=asyncio.Event)
+    salt: str = field(default_factory=lambda: secrets.token_hex(16))
 
     @property
     def form_key(self) -> str:
         """Stands in every form of ours that no session's key can stand in: whoever cannot read our pages cannot send one. The
-        same for all that serve one database, so that a form of one may be answered by another."""
-        return self.doors.context.seal.mark("the forms of whoever has not come in yet")
+        same for all that serve one database, so that a form of one may be answered by another; a training's are good until it
+        begins anew, so that no page of before empties it once more."""
+        beginning = self.salt if self.training else ""
+        return self.doors.context.seal.mark(f"the forms of whoever has not come in yet {beginning}")
 
     @property
     def training(self) -> bool:

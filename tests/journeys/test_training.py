@@ -232,7 +232,11 @@ async def test_in_production_training_does_not_start(tmp_path: Path) -> None:
     config.mkdir()
     for path in (PROJECT / "config").glob("*.yaml"):
         text = path.read_text(encoding="utf-8").replace("profile: test", "profile: production")
-        text = text.replace("    trusted: true\n", "") if path.name == "sources.yaml" else text
+        if path.name == "sources.yaml":
+            text = text.replace("    trusted: true\n", "    amqp_user: weather\n")
+            text = re.sub(r"    amqp_user: \$\{.*\}\n", "", text).replace(
+                "（须本地审批）\n", "（须本地审批）\n    amqp_user: county\n"
+            )
         (config / path.name).write_text(text, encoding="utf-8")
     more = {"MINGLUO_CONFIG": str(config), "MINGLUO_SEAL_KEY": "5e" * 32}
     assert "正式环境（profile: production）不能启动培训" in await refused(tmp_path, 1, **more)

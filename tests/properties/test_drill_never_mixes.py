@@ -30,7 +30,7 @@ from dispatcher.rehearsal import demo_stage
 from dispatcher.rehearsal.demo_stage import City
 from dispatcher.service.keys import seal_of
 from dispatcher.service.running import Service
-from dispatcher.service.serving import serving
+from dispatcher.service.serving import Rehearsal, serving
 from dispatcher.settings import PROJECT, Settings
 from dispatcher.states import DeliveryState
 from dispatcher.store import events, ledger
@@ -108,13 +108,13 @@ async def _mixed(settings: Settings, place: City, size: Size, told: tuple[Path, 
     chance = random.Random(seed)
     await _found_city(settings, place, size)
     with capture_logs() as said:
-        async with serving(settings, roles=frozenset({"intake"}), loopback_only=True) as live:
+        async with serving(settings, roles=frozenset({"intake"}), rehearsal=Rehearsal()) as live:
             parts = await _taken_in(live.service, size, chance)
             await _hostile(live.service, parts, size.hostile, chance)
             for part in parts:
                 if part.flipped and not part.late:
                     await flip(live.context.store, part.flipped, part.id)
-        async with serving(settings, roles=frozenset({"web", "send", "timers"}), loopback_only=True) as live:
+        async with serving(settings, roles=frozenset({"web", "send", "timers"}), rehearsal=Rehearsal()) as live:
             struck = make_noise(live.service.parts.dispatcher, SHARE, chance)
             await _until_at_rest(live.context.store, parts, chance)
             mixed, notices = live.service.parts.dispatcher.mixed, (await live.service.readiness()).notices
