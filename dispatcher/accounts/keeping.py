@@ -125,7 +125,7 @@ class Keeper:
                 await texting.void(tx, account_id, self._now())  # asked for on another phone
             await accounts.change(tx, account_id, **values)
             after = replace(before, name=given.name, role=str(given.role), scope=given.scope)
-            self._log(tx, by.actor, "account.changed", after)
+            self._log(tx, by.actor, "account.changed", after, {"phone": "changed"} if given.phone else None)
 
     async def disable(self, by: Principal, account_id: str, *, disabled: bool) -> None:
         """His sessions are over at once."""

@@ -6,9 +6,11 @@ that is taken up again from the ledger, where it lay open to whoever can write t
 
 from __future__ import annotations
 
+import asyncio
 import zlib
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import structlog
 
@@ -29,6 +31,9 @@ PLAN_CHANGED = "plan_changed"
 UNSIGNED = "250"
 """Nobody who may has let it go, whatever its state says."""
 
+LISTS = 8
+"""So many are remembered: a city's takes some ten megabytes."""
+
 Differences = Sequence[Mapping[str, str]]
 
 log = structlog.get_logger()
@@ -42,23 +47,42 @@ class Approved:
     wrong: str
     changed: Differences = ()
     shapes: frozenset[Shape] = frozenset()
-    _lists: dict[str, frozenset[int]] = field(default_factory=dict)
-    """By channel, the hashes of the lines that were signed: numbers, because a list may have a million."""
 
     def has(self, chunk: Chunk) -> bool:
         """Whether it is one of those that were signed, and its rows are."""
         return chunk.shape in self.shapes and _digest(chunk.packed) == chunk.hash
 
-    async def strangers(self, tx: Tx, of: tuple[str, str], rows: Sequence[Row]) -> list[Row]:
-        """Those of these rows that are on no list, or not so: with another text, another area. `of`: warning and channel."""
+
+class Lists:
+    """What was signed of whom, by warning and channel: the hashes of the lines, because a list may have a million. The last few
+    are kept: towards the end of a warning its rows fall due one by one, and a city's list takes a moment to read."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[tuple[str, str, frozenset[Shape]], frozenset[int]] = OrderedDict()
+
+    async def strangers(self, tx: Tx, of: tuple[str, str], approved: Approved, rows: Sequence[Row]) -> list[Row]:
+        """Those of these rows that are on no list, or not so: with another text, another area, once more. `of`: warning and
+        channel."""
         if not rows:
             return []
-        warning_id, channel = of
-        if channel not in self._lists:
-            listed = await chunks.lists(tx, warning_id, channel)
-            signed = [blob for shape, blob in listed if shape in self.shapes and _digest(blob) == shape.hash]
-            self._lists[channel] = frozenset(hash(line) for blob in signed for line in lines(blob))
-        return [row for row in rows if hash(_line(row)) not in self._lists[channel]]
+        signed = await self._of(tx, of, approved.shapes)
+        return [row for row in rows if row.round or row.warning_id != of[0] or hash(_line(row)) not in signed]
+
+    async def _of(self, tx: Tx, of: tuple[str, str], shapes: frozenset[Shape]) -> frozenset[int]:
+        key = (*of, shapes)
+        if key not in self._known:
+            listed = await chunks.lists(tx, *of)
+            self._known[key] = await asyncio.to_thread(_lines_of, listed, shapes)
+            while len(self._known) > LISTS:
+                self._known.popitem(last=False)
+        self._known.move_to_end(key)
+        return self._known[key]
+
+
+def _lines_of(listed: Sequence[tuple[Shape, bytes]], shapes: frozenset[Shape]) -> frozenset[int]:
+    """Of those chunks that were signed, and hold what was."""
+    signed = [blob for shape, blob in listed if shape in shapes and _digest(blob) == shape.hash]
+    return frozenset(hash(line) for blob in signed for line in lines(blob))
 
 
 def _digest(blob: bytes) -> str:

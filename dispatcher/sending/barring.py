@@ -25,6 +25,8 @@ Side = tuple[str, bool]
 Barred = tuple[DeliveryState, str]
 """How its rows end, and the code that says why."""
 
+ROW_REFUSED = "warning.row_refused"
+"""A row of the ledger is on no signed list; the warning itself is out."""
 KINDS = {PLAN_CHANGED: "warning.plan_changed", UNSIGNED: "warning.unsigned", MIXED: "warning.drill_mixed"}
 """What other systems hear of it, by code."""
 
@@ -81,7 +83,10 @@ class Bar:
         barred = (DeliveryState.FAILED, PLAN_CHANGED)
         shown = [f"{row.target}，第 {row.text_no + 1} 条文字" for row in rows[:_SHOWN]]
         changed = [{"what": "台账中的一行", "was": "按签发的名单", "now": now} for now in shown]
-        await self.tell(tx, of, changed, (len(rows), barred))
+        log.error("台账中有不在签发名单上的行，拒绝发送：请立即查明是谁改的", warning_id=of.warning_id, rows=len(rows))
+        detail = {"channel": of.channel, "rows": len(rows), "code": PLAN_CHANGED, "changed": changed}
+        event = Event(kind=ROW_REFUSED, subject=of.warning_id, warning_id=of.warning_id, detail=detail)
+        await events.record(tx, self._now(), event, outward=True)
         await self._settle(tx, chunk_id, rows, barred)
 
     async def _settle(self, tx: Tx, chunk_id: int, rows: Sequence[Row], barred: Barred) -> None:

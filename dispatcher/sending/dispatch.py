@@ -325,7 +325,7 @@ class Dispatcher:
 
     async def _as_approved(self, tx: Tx, of: Chunk | Due, opened: OpenChunk) -> OpenChunk:
         """What was taken up from the ledger, without the rows that are not as they were signed: those are refused."""
-        strangers = await opened.live.approved.strangers(tx, (of.warning_id, of.channel), opened.rows)
+        strangers = await self._desk.strangers(tx, opened.live, of.channel, opened.rows)
         if strangers:
             await self._bar.refuse(tx, of, opened.id, strangers)
             gone = {row.pos for row in strangers}

@@ -15,7 +15,7 @@ from weakref import WeakValueDictionary
 from channels.contract import MIXED, Bulletin
 from channels.text import mark_drill
 from dispatcher.model import Channel, Kind, Level, Why
-from dispatcher.sending.approved import Approved, approved, contradicts, sender_name_of
+from dispatcher.sending.approved import Approved, Lists, approved, contradicts, sender_name_of
 from dispatcher.settings import LevelPolicy, Policy
 from dispatcher.states import SENDING, DeliveryState, WarningState
 from dispatcher.store import warnings
@@ -63,6 +63,7 @@ class Desk:
         self._policy = policy
         self._sender_name = sender_name
         self._event_code = event_code
+        self._lists = Lists()
         self._live: WeakValueDictionary[str, Live] = WeakValueDictionary()  # gone with the last chunk that holds it
 
     async def load(self, tx: Tx, warning_id: str) -> Live:
@@ -77,6 +78,10 @@ class Desk:
             live.approved.wrong = MIXED
         live.ended = live.ended or ended_state(row) or ((DeliveryState.FAILED, live.wrong) if live.wrong else None)
         return live
+
+    async def strangers(self, tx: Tx, live: Live, channel: str, rows: Sequence[Row]) -> list[Row]:
+        """Those of a warning's rows that are not as they were signed."""
+        return await self._lists.strangers(tx, (live.bulletin.warning_id, channel), live.approved, rows)
 
     def end(self, warning_id: str, state: DeliveryState) -> None:
         """Nothing more of this warning leaves the house, from this instant."""

@@ -199,7 +199,7 @@ async def _tell(response: EventSourceResponse, feed: Feed, of: tuple[asyncio.Eve
 async def _tell_events(response: EventSourceResponse, viewer: Viewer, found: Sequence[Recorded]) -> int:
     """The number of the last one."""
     seen = await viewer.may_see(event.warning_id for event in found)
-    for event in found:
+    for event in reach.events_of(found, partly=viewer.sees is not None):
         if event.warning_id in seen:
             await response.send(_event(event), id=str(event.id), event="event")
     return found[-1].id

@@ -31,7 +31,7 @@ BODIES = {NATIVE: {"$ref": native.PLACE}}
 OUTWARD = (
     "warning.accepted", "warning.held", "warning.rejected", "warning.approved", "warning.dispatched",
     "warning.completed", "warning.superseded", "warning.cancelled", "warning.expired",
-    "warning.plan_changed", "warning.unsigned", "warning.drill_mixed", "audit.anchor",
+    "warning.plan_changed", "warning.row_refused", "warning.unsigned", "warning.drill_mixed", "audit.anchor",
 )  # fmt: skip
 
 _PLACE = re.compile(r"\{(\w+)\}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Final, TypeVar
 
 from aiohttp import web
-from pydantic import AwareDatetime, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, ConfigDict, Field, StringConstraints, ValidationError
 
 from dispatcher.intake.native import in_chinese
 from dispatcher.web import asking
@@ -69,7 +69,11 @@ class Telephoned(Order):
 class Unmasked(Order):
     """Whose number is looked at, and why."""
 
-    reason: Annotated[str, Field(min_length=2, max_length=200, description="What the number is needed for")]
+    reason: Annotated[
+        str,
+        StringConstraints(strip_whitespace=True),
+        Field(min_length=2, max_length=200, description="What the number is needed for"),
+    ]
 
 
 class NumberOut(Body):

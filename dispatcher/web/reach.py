@@ -180,6 +180,13 @@ async def still_frozen(tx: Tx, frozen: Frozen, warning_id: str, own: tuple[str, 
     return sum(rows for spread in spreads for township, _, rows in spread if township.startswith(own))
 
 
+def part_of(row: WarningRow, own: tuple[str, ...]) -> tuple[str, ...]:
+    """What the codes begin with of whatever whoever looks may see of this warning; none where it lies in his area with all of
+    it: whoever may sign it sees whatever he signs."""
+    touched = row.area.get("touched") or row.area["villages"]
+    return () if own and touched and all(str(code).startswith(own) for code in touched) else own
+
+
 async def plan_of(tx: Tx, row: WarningRow, own: tuple[str, ...]) -> Mapping[str, Any]:
     """The summary of its plan; of a part of it what the ledger says, since the whole was summed up for everybody."""
     if not own:
@@ -197,9 +204,9 @@ async def plan_of(tx: Tx, row: WarningRow, own: tuple[str, ...]) -> Mapping[str,
     }
 
 
-def events_of(every: Iterable[Recorded], own: tuple[str, ...]) -> list[Recorded]:
+def events_of(every: Iterable[Recorded], *, partly: bool) -> list[Recorded]:
     """What became of a warning as a whole; whoever may see a part is told no numbers and nobody's name."""
-    if not own:
+    if not partly:
         return list(every)
     kept = [one for one in every if one.kind.startswith("warning.")]
     return [replace(one, detail={key: one.detail[key] for key in _TOLD if key in one.detail}) for one in kept]

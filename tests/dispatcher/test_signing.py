@@ -69,7 +69,7 @@ ELSEWHERE = {
     "a chunk's channel": "UPDATE chunks SET channel = 'party' WHERE warning_id = :w AND channel = 'sms'",
     "a chunk that is gone": "DELETE FROM chunks WHERE warning_id = :w AND channel = 'broadcast'",
 }
-REFUSED = {"warning.plan_changed", "warning.unsigned", "warning.drill_mixed"}
+REFUSED = {"warning.plan_changed", "warning.row_refused", "warning.unsigned", "warning.drill_mixed"}
 
 
 async def kept(store: Store) -> WarningRow:
@@ -184,6 +184,7 @@ IN_LEDGER = {
     "areas": "areas = '360827102'",
     "township": "township = '360827103'",
     "why": "why = why + 1",
+    "round": "round = 1",
 }
 
 
@@ -194,7 +195,7 @@ async def refused_row(store: Store, warning_id: str, sms: Provider) -> None:
         await until(all_in(store, warning_id, {DeliveryState.SENT: 2, DeliveryState.FAILED: 1}))
     (entry,) = await refusals(store)
     (only,) = json.loads(entry.detail)["changed"]
-    assert (entry.action, only["what"]) == ("warning.plan_changed", "台账中的一行")
+    assert (entry.action, only["what"]) == ("warning.row_refused", "台账中的一行")
 
 
 @pytest.mark.parametrize("column", IN_LEDGER)

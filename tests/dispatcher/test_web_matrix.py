@@ -307,6 +307,23 @@ def half_fail(row: Row) -> tuple[DeliveryState, str]:
     return (DeliveryState.FAILED, "30003") if row.pos % 2 else (DeliveryState.DELIVERED, "")
 
 
+async def test_whoever_may_sign_a_warning_of_his_county_sees_all_that_he_signs(house: House) -> None:
+    """Also before the first row of it stands in the ledger."""
+    warnings = await warned(house)
+    there = office(house.context.store, Hands(datetime.now(UTC)))
+    await there.person("county", AccountRole.APPROVER, "360827")
+    headers = _browser(await there.session("county"))
+    chief = await duty_officer(house)
+    path = f"/api/v1/warnings/{warnings['parent']}"
+    _, his, _ = await house.get(path, **headers)
+    _, whole, _ = await house.get(path, **chief.headers)
+    assert his["plan"] == whole["plan"]
+    assert his["plan"]["channels"]["sms"] > 0
+    assert his["channels"] == whole["channels"]
+    _, page, _ = await house.text(f"/warnings/{warnings['parent']}", **headers, Accept="text/html")
+    assert "<blockquote>" in page
+
+
 async def duty_officer(house: House) -> Person:
     there = office(house.context.store, Hands(datetime.now(UTC)))
     await there.person("chief", AccountRole.DUTY_OFFICER, CITY)

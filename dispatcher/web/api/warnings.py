@@ -157,12 +157,13 @@ async def _detail(
     tx: Tx, of: tuple[WarningRow, tuple[str, ...]], names: Mapping[str, str], remarks: tuple[shapes.RemarkOut, ...]
 ) -> shapes.WarningDetail:
     """`of`: the warning, and what the codes begin with that whoever asks may see; none where it is all."""
-    row, own = of
+    row, area = of
+    own = reach.part_of(row, area)
     channels = reach.by_channel(await ledger.counts(tx, row.id, under=own))
     plan = await reach.plan_of(tx, row, own)
     return shapes.WarningDetail(
         warning=_item(row),
-        chain=tuple(map(_link, await reach.seen_of(tx, await kin.whole_event(tx, row.chain_id), own))),
+        chain=tuple(map(_link, await reach.seen_of(tx, await kin.whole_event(tx, row.chain_id), area))),
         channels={channel: tally.out() for channel, tally in channels.items()},
         total=reach.summed(channels.values()).out(),
         possible_duplicates=await ledger.flagged(tx, row.id, under=own),
@@ -181,7 +182,7 @@ async def _detail(
         unreachable_count=int(plan.get("unreachable_count", 0)),
         events=tuple(
             shapes.EventOut(id=one.id, at=one.at, kind=one.kind, detail=dict(one.detail))
-            for one in reach.events_of(await events.of_warning(tx, row.id), own)
+            for one in reach.events_of(await events.of_warning(tx, row.id), partly=bool(own))
         ),
         message=dict(row.message),
     )

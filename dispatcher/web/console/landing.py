@@ -210,12 +210,13 @@ async def landing(site: Parts, warning_id: str, county: str, own: Own = ()) -> L
 
 
 async def _read(tx: Tx, site: Parts, of: tuple[WarningRow, Own], remarks: Sequence[Remark]) -> _Read:
-    row, own = of
+    row, area = of
+    own = reach.part_of(row, area)
     return _Read(
         row=row,
         plan=await reach.plan_of(tx, row, own),
         channels=reach.by_channel(await ledger.counts(tx, row.id, under=own)),
-        units=reach.under(own, await reach.by_unit(tx, site.frozen, row.id)),
+        units=reach.under(area, await reach.by_unit(tx, site.frozen, row.id)),
         times=await ledger.times(tx, row.id),
         troubles=await ledger.troubles(tx, row.id, under=own),
         troubled=await ledger.troubled(tx, row.id, TROUBLED, under=own),
@@ -223,8 +224,8 @@ async def _read(tx: Tx, site: Parts, of: tuple[WarningRow, Own], remarks: Sequen
         flagged=await ledger.flagged(tx, row.id, under=own),
         texts=await _texts(tx, row.id, own),
         remarks=remarks,
-        chain=await reach.seen_of(tx, await kin.whole_event(tx, row.chain_id), own),
-        events=reach.events_of(await events.of_warning(tx, row.id), own),
+        chain=await reach.seen_of(tx, await kin.whole_event(tx, row.chain_id), area),
+        events=reach.events_of(await events.of_warning(tx, row.id), partly=bool(own)),
         signatures=await signatures.of(tx, row.id),
     )
 

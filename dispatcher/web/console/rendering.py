@@ -76,6 +76,7 @@ EVENT_CHINESE: Final[Mapping[str, str]] = {
     "approval.ink_slip": "书面签批单已交",
     "warning.unsigned": "没有有效签发，拒绝发送（250）",
     "warning.plan_changed": "与批准的方案不符，拒绝发送",
+    "warning.row_refused": "台账中有不在签发名单上的行，已拒绝",
     "warning.drill_mixed": "演练与实战混用，已拦下（240）",
     "audit.anchor": "操作日志存下锚点",
 }
