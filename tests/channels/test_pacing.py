@@ -114,16 +114,18 @@ async def test_what_one_person_waits_for_goes_before_ten_thousand_others() -> No
     async with asyncio.TaskGroup() as group:
         crowd = [group.create_task(many()) for _ in range(8)]
         for _ in range(10):
-            await asyncio.sleep(0.15)
-            before = provider.calls
-            async with asyncio.timeout(2):
+            others = provider.calls + 5
+            async with asyncio.timeout(10):
+                while provider.calls < others:  # the crowd has every place again
+                    await asyncio.sleep(0.01)
+                before = provider.calls
                 await way.next_turn()
             waited.append(provider.calls - before)
             await send(way)
         for one in crowd:
             one.cancel()
     assert max(waited) <= 1
-    assert provider.calls > 50, "and the others go on"
+    assert provider.calls >= 50, "and the others go on"
 
 
 async def test_no_more_are_under_way_than_allowed() -> None:
