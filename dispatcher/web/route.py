@@ -11,6 +11,8 @@ from pydantic import BaseModel
 from dispatcher.accounts.authority import Action
 from dispatcher.web.problems import Handler
 
+HTML = "text/html"
+_NAMED = re.compile(r"\{\w+\}")
 _WITH_PATTERN = re.compile(r"\{(\w+):[^{}]*\}")
 
 
@@ -76,3 +78,13 @@ class Route:
     def template(self) -> str:
         """The path as OpenAPI writes it."""
         return _WITH_PATTERN.sub(r"{\1}", self.path)
+
+    @property
+    def is_page(self) -> bool:
+        """What a person opens in a browser."""
+        return self.method == "GET" and any(good.content_type == HTML for _, good in self.good)
+
+    @property
+    def place(self) -> re.Pattern[str]:
+        """The paths it stands for, as they are written in an address."""
+        return re.compile(_NAMED.sub(r"[0-9a-z-]+", self.template))

@@ -106,6 +106,7 @@ def application(parts: Parts) -> web.Application:
     routes = OUTER_ROUTES if outer else (*ROUTES, *TRAINING_ROUTES) if parts.training else ROUTES
     app[PARTS], app[OUTER], app[PROXIES] = parts, outer, parts.doors.context.settings.service.proxies
     app[TRAINING] = parts.training
+    app[asker.PAGES] = tuple(route.place for route in routes if route.is_page)
     app[openapi.DOCUMENTS] = openapi.documents(routes, parts.doors.public_url)
     app.on_response_prepare.append(guard.dress)
     for route in routes:

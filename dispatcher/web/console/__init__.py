@@ -2,6 +2,8 @@
 
     rendering.py    Jinja2, set up once; how times, numbers and states read
     catalogue.py    the words in English: english.yaml
+    preferences.py  in which language and light somebody reads
+    framing.py      what every page stands in
     sketch.py       the map: township and county outlines as SVG paths
     landing.py      what the page of one warning shows
     pages.py        the handlers

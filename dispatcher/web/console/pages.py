@@ -9,7 +9,7 @@ from aiohttp import web
 from dispatcher.web import asker, asking, guard
 from dispatcher.web.console import landing
 from dispatcher.web.console.buttons import buttons
-from dispatcher.web.console.rendering import render
+from dispatcher.web.console.framing import framed
 from dispatcher.web.parts import parts
 from dispatcher.web.problems import Problem
 
@@ -62,10 +62,5 @@ async def reset(request: web.Request) -> web.Response:
 
 
 def _page(request: web.Request, name: str, values: dict[str, object]) -> web.Response:
-    part, site = asking.word(request, "part", ("live",)), parts(request)
-    asks = asker.asker(request)
-    values |= {"training": site.training, "form_key": asks.key or site.form_key, "asks": asks}
-    text = render(f"{name}_live.html" if part else f"{name}.html", values)
-    response = web.Response(text=text, content_type="text/html", charset="utf-8")
-    response.enable_compression()
-    return response
+    part = asking.word(request, "part", ("live",))
+    return framed(request, f"{name}_live.html" if part else f"{name}.html", values)
