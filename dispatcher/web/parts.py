@@ -13,6 +13,7 @@ from aiohttp import web
 
 from dispatcher.accounts.entering import Entrance
 from dispatcher.accounts.keeping import Keeper
+from dispatcher.web.console.overview import Overview
 from dispatcher.web.console.sketch import Atlas
 from dispatcher.web.doors import Doors, Ready
 from dispatcher.web.limits import BURST_S, Buckets
@@ -66,6 +67,8 @@ class Parts:
     frozen: Frozen = field(default_factory=Frozen)
     atlas: Atlas = field(default_factory=Atlas)
     ready: Recent[Ready] = field(default_factory=lambda: Recent(READY_S))
+    overviews: dict[tuple[str, ...], Recent[Overview]] = field(default_factory=dict)
+    """By what the codes of an area begin with."""
     published: Recent[Document] = field(default_factory=lambda: Recent(PUBLISHED_S))
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     salt: str = field(default_factory=lambda: secrets.token_hex(16))
