@@ -13,6 +13,7 @@ from aiohttp import web
 
 from dispatcher.accounts.entering import Entrance
 from dispatcher.accounts.keeping import Keeper
+from dispatcher.web.console.glance import Glances
 from dispatcher.web.console.overview import Overview
 from dispatcher.web.console.sketch import Atlas
 from dispatcher.web.doors import Doors, Ready
@@ -66,6 +67,7 @@ class Parts:
     buckets: Buckets
     frozen: Frozen = field(default_factory=Frozen)
     atlas: Atlas = field(default_factory=Atlas)
+    glances: Glances = field(default_factory=Glances)
     ready: Recent[Ready] = field(default_factory=lambda: Recent(READY_S))
     overviews: dict[tuple[str, ...], Recent[Overview]] = field(default_factory=dict)
     """By what the codes of an area begin with."""

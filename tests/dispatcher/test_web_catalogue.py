@@ -15,11 +15,11 @@ from dispatcher.model import Channel, Kind, Level, TargetKind
 from dispatcher.states import DeliveryState, WarningState
 from dispatcher.web.console import rendering
 from dispatcher.web.console.catalogue import CATALOGUES, CHINESE, ENGLISH
-from dispatcher.web.console.landing import KINDS
+from dispatcher.web.console.naming import KINDS
 
 TEMPLATES: Final = rendering.HERE / "templates"
 CJK: Final = re.compile(r"[\u3000-\u303f\u3400-\u9fff\uff00-\uffef]")
-TO_COME: Final = ("acts.html", "front.html", "front_live.html", "map.html", "warning.html", "warning_live.html")
+TO_COME: Final = ("front.html", "front_live.html")
 """What is still in Chinese alone. It only gets shorter."""
 NAMES: Final = frozenset({"中文"})
 """What is called so in every language."""

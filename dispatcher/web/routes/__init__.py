@@ -16,6 +16,7 @@ from dispatcher.web.orders import NumberOut, Unmasked
 from dispatcher.web.route import About, Good, Query, Route, Who
 from dispatcher.web.routes.accounts import ACCOUNT_ROUTES
 from dispatcher.web.routes.orders import LIFECYCLE_ROUTES
+from dispatcher.web.routes.watching import WATCHING_ROUTES
 
 _NUMBER: dict[str, object] = {"type": "integer", "minimum": 1}
 _CURSOR = Query(name="cursor", what="X-Next-Cursor of the page before")
@@ -204,14 +205,7 @@ ROUTES = (
         query=(Query(name="part", what="Asked by a page, not by a hand", schema={"enum": ["live"]}),),
         good=((200, _PAGE),), fails=(503,),
     ),
-    Route(
-        method="GET", path="/warnings/{id}", handler=pages.warning, name="landing",
-        who=Action.LOOK, about=About.WARNING,
-        what="A warning landing",
-        query=(Query(name="county", what="Only this county"),
-               Query(name="part", what="What moves alone", schema={"enum": ["live"]})),
-        good=((200, _PAGE),), fails=(400, 404, 503),
-    ),
+    *WATCHING_ROUTES,
     *LIFECYCLE_ROUTES,
     *ACCOUNT_ROUTES,
 )  # fmt: skip
