@@ -1,6 +1,7 @@
 """The console: Chinese first, server-rendered, nothing loaded from elsewhere, whole without JavaScript by reloading.
 
     rendering.py    Jinja2, set up once; how times, numbers and states read
+    catalogue.py    the words in English: english.yaml
     sketch.py       the map: township and county outlines as SVG paths
     landing.py      what the page of one warning shows
     pages.py        the handlers

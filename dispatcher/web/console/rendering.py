@@ -13,6 +13,7 @@ from channels.contract import MIXED
 from dispatcher.model import BEIJING, Channel, Kind, Level
 from dispatcher.planning import NOT_SENT_CHINESE
 from dispatcher.states import DeliveryState, WarningState
+from dispatcher.web.console.catalogue import CATALOGUES, CHINESE, Catalogue
 
 HERE: Final = Path(__file__).parent
 STATIC: Final = HERE / "static"
@@ -155,9 +156,10 @@ def again_word(code: str) -> str:
     return AGAIN_CHINESE.get(code) or NOT_SENT_CHINESE.get(code, code)
 
 
-def _environment() -> Environment:
+def _environment(catalogue: Catalogue) -> Environment:
     made = Environment(
         loader=FileSystemLoader(HERE / "templates"),
+        extensions=["jinja2.ext.i18n"],
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -166,17 +168,19 @@ def _environment() -> Environment:
     made.filters.update(
         clock=clock_time, full=full_time, short=short_time, grouped=grouped, percent=percent, level=level_word,
         roman=level_roman, state=state_word, channel=channel_word, kind=kind_word, delivery=delivery_word,
-        event=event_word, again=again_word, not_sent=not_sent_word,
+        event=event_word, again=again_word, not_sent=not_sent_word, tr=catalogue.gettext,
     )  # fmt: skip
     made.globals.update(span=span)
+    made.policies["ext.i18n.trimmed"] = True
+    made.install_gettext_callables(catalogue.gettext, catalogue.ngettext, newstyle=True)  # type: ignore[attr-defined]
     return made
 
 
-_PAGES: Final = _environment()
+_PAGES: Final = {language: _environment(catalogue) for language, catalogue in CATALOGUES.items()}
 
 
-def render(template: str, values: Mapping[str, object]) -> str:
-    return _PAGES.get_template(template).render(values)
+def render(template: str, values: Mapping[str, object], language: str = CHINESE) -> str:
+    return _PAGES[language].get_template(template).render(values)
 
 
 def error_page(status: int, title: str, detail: str, *, training: bool) -> str:
