@@ -69,6 +69,12 @@ def founded(_filled: tuple[Path, Register]) -> Founded:
     return copied
 
 
+@pytest.fixture(scope="session")
+def jian(_filled: tuple[Path, Register]) -> Register:
+    """What stands in each of those databases."""
+    return _filled[1]
+
+
 @pytest_asyncio.fixture(loop_scope="session")
 async def house(founded: Founded, tmp_path: Path) -> AsyncIterator[House]:
     """A service with its console and without accounts: whoever sits at this machine may look."""
