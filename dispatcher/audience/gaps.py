@@ -14,7 +14,8 @@ from typing import Final
 import numpy as np
 
 from dispatcher.audience.gathering import gather
-from dispatcher.audience.roll import NO_PHONE, POST_RANK, Mask, Roll, roll_of
+from dispatcher.audience.machines import NOBODY
+from dispatcher.audience.roll import NO_PHONE, Mask, Roll, roll_of
 from dispatcher.model import (
     Area,
     Geocode,
@@ -27,6 +28,7 @@ from dispatcher.model import (
     WarningMessage,
     code12,
     county_of,
+    short_code,
     township_of,
 )
 from dispatcher.registry.register import Register
@@ -99,7 +101,7 @@ def _found(register: Register) -> Gaps:
         endpoints=kinds.count(TargetKind.ENDPOINT),
         offices=kinds.count(TargetKind.OFFICE),
         villages=_counted(resolved.villages),
-        gaps=tuple(_gaps(roll, {one.area for one in audience.unreachable}, resolved.villages)),
+        gaps=tuple(_gaps(roll, {one.area for one in audience.unreachable if one.why in NOBODY})),
         unwatched=_unwatched(register),
     )
 
@@ -111,26 +113,13 @@ def _counted(villages: tuple[str, ...]) -> dict[str, int]:
     return found
 
 
-def _gaps(roll: Roll, unreachable: set[str], villages: tuple[str, ...]) -> Iterator[Gap]:
-    """`unreachable`: what the list itself says; a loudspeaker that sounds leaves nobody as the reason."""
+def _gaps(roll: Roll, nobody: set[str]) -> Iterator[Gap]:
     numberless = _numberless(roll)
-    manned = _manned(roll)
     for village, code in enumerate(roll.fence.village_codes):
-        speaker = Speaker.SOUNDS if roll.serving[village] >= 0 else Speaker.LOST if roll.covered[village] else Speaker.NONE
-        nobody = code in unreachable and not manned[village]
-        if nobody or numberless[village] or speaker is not Speaker.SOUNDS:
-            yield Gap(village=code, nobody=nobody, no_phone=bool(numberless[village]), speaker=speaker)
-
-
-def _manned(roll: Roll) -> Mask:
-    """Villages with a post, an officer's home or a resident who agreed: somebody of theirs is told."""
-    found = np.zeros(roll.villages, bool)
-    found[roll.post_place[roll.post_place < roll.villages]] = True
-    homes = roll.home_village
-    found[homes[homes >= 0]] = True
-    living = roll.register.residents.village
-    found[living[living >= 0]] = True
-    return found
+        serving, covered = roll.serving[village] >= 0, roll.covered[village]
+        speaker = Speaker.SOUNDS if serving else Speaker.LOST if covered else Speaker.NONE
+        if code in nobody or numberless[village] or speaker is not Speaker.SOUNDS:
+            yield Gap(village=code, nobody=code in nobody, no_phone=bool(numberless[village]), speaker=speaker)
 
 
 def _numberless(roll: Roll) -> Mask:
@@ -144,10 +133,11 @@ def _numberless(roll: Roll) -> Mask:
 
 
 def _unwatched(register: Register) -> frozenset[str]:
-    watched = {held.area_code[:12] for held in register.posts if held.post is Post.DUTY and held.officer_id in register.officers}
+    manned = [held for held in register.posts if held.post is Post.DUTY and held.officer_id in register.officers]
+    watched = {short_code(held.area_code) for held in manned}
     units = {township_of(code) for code in register.geofence.village_codes}
     units |= {county_of(code) for code in units}
-    return frozenset(unit for unit in units if unit not in watched and code12(unit) not in watched)
+    return frozenset(units - watched)
 
 
 def _red(city: str) -> WarningMessage:
@@ -163,6 +153,3 @@ def _red(city: str) -> WarningMessage:
         level=Level.RED,
         areas=(Area(description="", geocodes=(Geocode(scheme="", value=code12(city)),)),),
     )
-
-
-assert Post.DUTY in POST_RANK

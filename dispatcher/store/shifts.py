@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -47,6 +47,10 @@ async def add(tx: Tx, one: Written) -> int:
 async def one(tx: Tx, number: int) -> Entry | None:
     row = (await tx.execute(select(*_KEPT).where(shift_log.c.id == number))).mappings().one_or_none()
     return Entry(**{**row, "scope": tuple(row["scope"])}) if row else None
+
+
+async def some(tx: Tx, numbers: Sequence[int]) -> dict[int, Entry]:
+    return {one.id: one for one in await _read(tx, select(*_KEPT).where(shift_log.c.id.in_(numbers)))}
 
 
 async def of_step(tx: Tx, step: str, *, limit: int, before: int = 0) -> list[Entry]:

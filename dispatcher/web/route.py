@@ -56,7 +56,8 @@ class Good:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
     """`who`: an action that `accounts/authority.py` has a rule for, or one of those it is no matter for. `takes`: content
-    types of the body. `fails`: the statuses of its problems, besides those all share."""
+    types of the body; `upload`: the most bytes of the file in it, 0 where it is no form with a file. `fails`: the statuses of
+    its problems, besides those all share."""
 
     method: str
     path: str
@@ -71,6 +72,7 @@ class Route:
     takes: tuple[str, ...] = ()
     about: About = About.NOTHING
     order: type[BaseModel] | None = None
+    upload: int = 0
 
     @property
     def template(self) -> str:

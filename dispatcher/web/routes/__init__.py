@@ -15,6 +15,7 @@ from dispatcher.web.openapi import AMP, CAP, NATIVE
 from dispatcher.web.orders import NumberOut, Unmasked
 from dispatcher.web.route import About, Good, Query, Route, Who
 from dispatcher.web.routes.accounts import ACCOUNT_ROUTES
+from dispatcher.web.routes.duty import DUTY_ROUTES
 from dispatcher.web.routes.orders import LIFECYCLE_ROUTES
 
 _NUMBER: dict[str, object] = {"type": "integer", "minimum": 1}
@@ -207,6 +208,7 @@ ROUTES = (
         good=((200, _PAGE),), fails=(400, 404, 503),
     ),
     *LIFECYCLE_ROUTES,
+    *DUTY_ROUTES,
     *ACCOUNT_ROUTES,
 )  # fmt: skip
 
