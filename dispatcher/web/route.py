@@ -12,6 +12,7 @@ from dispatcher.accounts.authority import Action
 from dispatcher.web.problems import Handler
 
 HTML = "text/html"
+FORM = "application/x-www-form-urlencoded"
 _NAMED = re.compile(r"\{\w+\}")
 _WITH_PATTERN = re.compile(r"\{(\w+):[^{}]*\}")
 
@@ -58,7 +59,8 @@ class Good:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
     """`who`: an action that `accounts/authority.py` has a rule for, or one of those it is no matter for. `takes`: content
-    types of the body. `fails`: the statuses of its problems, besides those all share."""
+    types of the body; `upload`: the most bytes of the file in it, 0 where it is no form with a file. `fails`: the statuses of
+    its problems, besides those all share."""
 
     method: str
     path: str
@@ -73,6 +75,9 @@ class Route:
     takes: tuple[str, ...] = ()
     about: About = About.NOTHING
     order: type[BaseModel] | None = None
+    fragment: bool = False
+    """A part of pages that a script asks for, and nobody opens."""
+    upload: int = 0
 
     @property
     def template(self) -> str:
@@ -82,7 +87,16 @@ class Route:
     @property
     def is_page(self) -> bool:
         """What a person opens in a browser."""
-        return self.method == "GET" and any(good.content_type == HTML for _, good in self.good)
+        return self.method == "GET" and self._shows and not self.fragment
+
+    @property
+    def shows_frame(self) -> bool:
+        """What is answered stands in the frame of our pages, or may do so: a form that is shown again."""
+        return self._shows or FORM in self.takes
+
+    @property
+    def _shows(self) -> bool:
+        return any(good.content_type == HTML for _, good in self.good)
 
     @property
     def place(self) -> re.Pattern[str]:

@@ -3,6 +3,8 @@
     rendering.py    Jinja2, set up once; how times, numbers and states read
     catalogue.py    the words in English: english.yaml
     preferences.py  in which language and light somebody reads
+    navigation.py   where one may go from every page
+    overview.py     the bar on every page: what is in force, what waits, what is broken
     framing.py      what every page stands in
     sketch.py       the map: township and county outlines as SVG paths
     landing.py      what the page of one warning shows; moving.py: what of it moves
