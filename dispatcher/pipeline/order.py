@@ -24,6 +24,7 @@
     retain      once an hour what was kept long enough goes: replies, traces, refused bytes, and who asked to be forgotten
     erase       a resident who asks is forgotten; while a warning has him on its list, when that has ended
     lint        what its words leave to be wished for; holds nothing, writes nothing
+    count       how many an area comes to, and whom it will not reach, while somebody draws it; writes nothing
     preview     who would be told, and who would not; writes nothing
     explain     told or not, by which rule, which attempts, which text
 
@@ -68,6 +69,7 @@ FLOW = (
     Step(verb="retain", steps=(), leaves="到期的个人信息删去，操作日志记下条数"),
     Step(verb="erase", steps=(), leaves="名册和留存里没有这个人，操作日志里一个编号"),
     Step(verb="lint", steps=("intake", "planning"), leaves="什么也不留下"),
+    Step(verb="count", steps=("intake", "audience"), leaves="人数、喇叭数和通知不全的村，什么也不写"),
     Step(verb="preview", steps=("intake", "audience", "planning"), leaves="什么也不留下"),
     Step(verb="explain", steps=("audience", "reporting"), leaves="什么也不留下"),
 )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import ColumnElement, Text, cast, or_, select
 
@@ -43,13 +44,22 @@ _HEADLINE = [warnings.c[name] for name in Headline.__dataclass_fields__]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
     """`before`: the id of the last one of the page before; `touching`: only those that touch a village whose code begins with
-    one of these digits."""
+    one of these digits, and so does `county`; `said`: stands in its headline, event or identifier, or it touches one of
+    `places`; `since`, `until`: when it came in; `valid_at`: not out of time by then."""
 
     limit: int = 50
     states: Sequence[str] = ()
     level: str = ""
+    kind: str = ""
+    drill: bool | None = None
     before: str = ""
     touching: Sequence[str] = ()
+    county: str = ""
+    said: str = ""
+    places: Sequence[str] = ()
+    since: datetime | None = None
+    until: datetime | None = None
+    valid_at: datetime | None = None
 
 
 async def headlines(tx: Tx, wanted: Wanted) -> list[Headline]:
@@ -63,7 +73,34 @@ async def headlines(tx: Tx, wanted: Wanted) -> list[Headline]:
         statement = statement.where(warnings.c.level == wanted.level)
     if wanted.before:
         statement = statement.where(warnings.c.id < wanted.before)
+    statement = statement.where(*_sought(wanted))
     return [Headline(**row) for row in (await tx.execute(statement)).mappings()]
+
+
+def _sought(wanted: Wanted) -> list[ColumnElement[bool]]:
+    c, found = warnings.c, []
+    if wanted.kind:
+        found.append(c.kind == wanted.kind)
+    if wanted.drill is not None:
+        found.append(c.drill.is_(wanted.drill))
+    if wanted.county:
+        found.append(_touches([wanted.county]))
+    if wanted.since is not None:
+        found.append(c.received_at >= wanted.since)
+    if wanted.until is not None:
+        found.append(c.received_at < wanted.until)
+    if wanted.valid_at is not None:
+        found.append(or_(c.expires.is_(None), c.expires > wanted.valid_at))
+    if wanted.said:
+        words = [column.icontains(wanted.said, autoescape=True) for column in (c.headline, c.event, c.identifier)]
+        found.append(or_(*words, *([_touches(wanted.places)] if wanted.places else [])))
+    return found
+
+
+async def findings(tx: Tx, warning_ids: Sequence[str]) -> dict[str, list[Mapping[str, Any]]]:
+    """What the judge found of each: why it is held."""
+    rows = await tx.execute(select(warnings.c.id, warnings.c.findings).where(warnings.c.id.in_(warning_ids)))
+    return {row.id: list(row.findings) for row in rows}
 
 
 async def touched(tx: Tx, warning_id: str) -> list[str] | None:

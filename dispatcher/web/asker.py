@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hmac
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final, assert_never
 from urllib.parse import quote
@@ -27,10 +27,13 @@ from dispatcher.web.parts import PARTS, Parts
 from dispatcher.web.problems import Problem
 from dispatcher.web.route import About, Route, Who
 
+MOST_PLACE: Final = 1000
 SIGN_IN: Final = "/sign-in"
 SECOND: Final = "/sign-in/second"
 KEY_HEADER: Final = "X-Form-Key"
-_PLACE: Final = re.compile(r"(/(?:warnings/[0-9a-f]{32}|accounts?)?)(?:/[a-z0-9/-]*)?(\?county=\d{6})?")
+PAGES: Final = web.AppKey("pages", Sequence[re.Pattern[str]])
+"""The paths of our pages, and of nothing else."""
+_PLACE: Final = re.compile(r"(?P<path>/[0-9a-z/-]*)(?P<query>\?[0-9A-Za-z%=&._~+-]*)?")
 _SAFE: Final = ("GET", "HEAD")
 
 
@@ -49,6 +52,11 @@ class Asker:
 
 
 _ASKER: Final = web.RequestKey("asker", Asker)
+
+
+def form_keys(token: str) -> tuple[str, ...]:
+    """What the forms carry of pages that were shown to whoever has this session; none where he has none."""
+    return (form_key(token),) if token else ()
 
 
 def asker(request: web.Request) -> Asker:
@@ -124,8 +132,17 @@ def set_cookie(request: web.Request, response: web.StreamResponse, token: str) -
 
 def place(request: web.Request, given: str) -> str:
     """Where somebody wanted to go before he was asked who he is: one of our pages, and nothing else."""
-    found = _PLACE.fullmatch(given)
-    return found[1] + (found[2] or "") if found else "/"
+    return place_among(request.app[PAGES], given)
+
+
+def place_among(pages: Sequence[re.Pattern[str]], given: str) -> str:
+    """The page of a button, where that is no page itself; what a script asked for of it is asked for no more."""
+    found = _PLACE.fullmatch(given[:MOST_PLACE])
+    path, query = (found["path"], found["query"] or "") if found else ("/", "")
+    while path and not any(page.fullmatch(path) for page in pages):
+        path, query = path.rpartition("/")[0], ""
+    kept = [one for one in query[1:].split("&") if one and not one.startswith("part=")]
+    return (path or "/") + (f"?{'&'.join(kept)}" if kept else "")
 
 
 async def _found(request: web.Request, parts: Parts) -> Asker | None:

@@ -49,14 +49,14 @@ def source_of(request: web.Request, sources: Mapping[str, Source]) -> str | None
     return found
 
 
-async def must_be_our_form(request: web.Request, key: str) -> None:
-    """A form that a page of ours sent: the key it carries stands only there, and a browser says where it came from.
+async def must_be_our_form(request: web.Request, *keys: str) -> None:
+    """A form that a page of ours sent: one of the keys stands in it and only there, and a browser says where it came from.
 
     Another site can make a reader's browser post here, but can neither read our pages nor lie about its own name.
     """
     must_be_our_origin(request)
-    given = (await form_of(request)).get("key", "")
-    if not hmac.compare_digest(given.encode("utf-8", "surrogateescape"), key.encode()):
+    given = (await form_of(request)).get("key", "").encode("utf-8", "surrogateescape")
+    if not any(hmac.compare_digest(given, key.encode()) for key in keys):
         raise forged()
 
 

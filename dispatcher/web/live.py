@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import structlog
 from aiohttp import web
@@ -29,6 +30,8 @@ SHARE = 10
 """Looking takes at most one part in so many of the time."""
 REMEMBERED = 1000
 MOST_VIEWERS = 500
+BEAT_S = 3.0
+"""A script cannot hear a ping: by this it knows that what it shows is not out of date."""
 PING_S = 15.0
 SEND_S = 20.0
 RETRY_MS = 2000
@@ -131,10 +134,11 @@ Sees = Callable[[Sequence[str]], Awaitable[set[str]]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Viewer:
-    """`sees`: None where it is everything; `still`: whether he still may look, asked at each look."""
+    """`sees`: None where it is everything; `still`: whether he still may look, asked at each look; `now`: what time it is."""
 
     sees: Sees | None
     still: Callable[[], Awaitable[bool]]
+    now: Callable[[], datetime]
 
     async def may_see(self, warning_ids: Iterable[str | None]) -> set[str | None]:
         """Asked anew each time: a draft is drawn elsewhere. None stands for what is about no warning: that is for whoever sees
@@ -173,6 +177,7 @@ async def _tell(response: EventSourceResponse, feed: Feed, of: tuple[asyncio.Eve
     closing, viewer = of
     told: dict[str, str] = {}
     problem = ""
+    beats = time.monotonic()
     while not closing.is_set() and response.is_connected():
         view = await feed.now()
         if view.problem != problem:
@@ -180,6 +185,9 @@ async def _tell(response: EventSourceResponse, feed: Feed, of: tuple[asyncio.Eve
             await response.send(problem, event="trouble")
         if not problem and not await viewer.still():
             return
+        if time.monotonic() >= beats:
+            await response.send(shapes.LiveBeat(at=viewer.now()).model_dump_json(), event="beat")
+            beats = time.monotonic() + BEAT_S
         if last is None and view.newest >= 0:
             last = view.newest
         while last is not None and not problem and last < view.newest and (found := await feed.after(last)):

@@ -168,7 +168,7 @@ def _problem(status: int) -> dict[str, Any]:
 
 def _schemas(routes: list[Route]) -> dict[str, Any]:
     used: dict[str, type[BaseModel]] = {"Problem": shapes.Problem, "LiveEvent": shapes.LiveEvent}
-    used["LiveCounts"] = shapes.LiveCounts
+    used |= {"LiveCounts": shapes.LiveCounts, "LiveBeat": shapes.LiveBeat}
     for route in routes:
         used.update({good.body.__name__: good.body for _, good in route.good if good.body is not None})
         if route.order is not None:

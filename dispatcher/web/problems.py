@@ -13,6 +13,7 @@ from aiohttp import web
 from uuid_utils import compat as uuid
 
 from dispatcher.store.engine import database_is_away
+from dispatcher.web.console.preferences import preferences
 from dispatcher.web.console.rendering import error_page
 
 CONTENT_TYPE = "application/problem+json"
@@ -134,7 +135,8 @@ def _shown(request: web.Request, problem: Problem) -> web.Response:
     )
     if wants_page and not request.path.startswith("/api/"):
         title = _TITLES.get(problem.status, "请求没有完成")
-        page = error_page(problem.status, title, problem.detail, training=request.app[TRAINING])
+        said = {"status": problem.status, "title": title, "detail": problem.detail}
+        page = error_page(said, preferences(request), training=request.app[TRAINING])
         return web.Response(
             status=problem.status, text=page, content_type="text/html", charset="utf-8", headers=problem.headers
         )

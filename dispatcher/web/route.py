@@ -11,6 +11,9 @@ from pydantic import BaseModel
 from dispatcher.accounts.authority import Action
 from dispatcher.web.problems import Handler
 
+HTML = "text/html"
+FORM = "application/x-www-form-urlencoded"
+_NAMED = re.compile(r"\{\w+\}")
 _WITH_PATTERN = re.compile(r"\{(\w+):[^{}]*\}")
 
 
@@ -71,8 +74,29 @@ class Route:
     takes: tuple[str, ...] = ()
     about: About = About.NOTHING
     order: type[BaseModel] | None = None
+    fragment: bool = False
+    """A part of pages that a script asks for, and nobody opens."""
 
     @property
     def template(self) -> str:
         """The path as OpenAPI writes it."""
         return _WITH_PATTERN.sub(r"{\1}", self.path)
+
+    @property
+    def is_page(self) -> bool:
+        """What a person opens in a browser."""
+        return self.method == "GET" and self._shows and not self.fragment
+
+    @property
+    def shows_frame(self) -> bool:
+        """What is answered stands in the frame of our pages, or may do so: a form that is shown again."""
+        return self._shows or FORM in self.takes
+
+    @property
+    def _shows(self) -> bool:
+        return any(good.content_type == HTML for _, good in self.good)
+
+    @property
+    def place(self) -> re.Pattern[str]:
+        """The paths it stands for, as they are written in an address."""
+        return re.compile(_NAMED.sub(r"[0-9a-z-]+", self.template))

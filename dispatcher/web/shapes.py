@@ -358,6 +358,12 @@ class LiveCounts(Body):
     last_sent: datetime | None
 
 
+class LiveBeat(Body):
+    """`beat` of the live stream: it is alive, and what time it is here."""
+
+    at: datetime
+
+
 class LiveEvent(Body):
     """`event` of the live stream; its number is the stream's id."""
 

@@ -16,6 +16,7 @@ from aiohttp import web
 from dispatcher.web import asker, edge, guard, openapi
 from dispatcher.web.client import PROXIES
 from dispatcher.web.connection import Connection
+from dispatcher.web.console import framing, navigation
 from dispatcher.web.console.rendering import STATIC
 from dispatcher.web.doors import Doors
 from dispatcher.web.live import Feed
@@ -106,6 +107,8 @@ def application(parts: Parts) -> web.Application:
     routes = OUTER_ROUTES if outer else (*ROUTES, *TRAINING_ROUTES) if parts.training else ROUTES
     app[PARTS], app[OUTER], app[PROXIES] = parts, outer, parts.doors.context.settings.service.proxies
     app[TRAINING] = parts.training
+    app[asker.PAGES] = tuple(route.place for route in routes if route.is_page)
+    app[navigation.PAGES] = navigation.by_path(routes)
     app[openapi.DOCUMENTS] = openapi.documents(routes, parts.doors.public_url)
     app.on_response_prepare.append(guard.dress)
     for route in routes:
@@ -128,6 +131,8 @@ def _guarded(route: Route) -> Handler:
         if unlimited:
             return await route.handler(request)
         async with asyncio.timeout(ANSWER_S):
+            if route.shows_frame:
+                await framing.look_round(request)
             return await route.handler(request)
 
     return handle

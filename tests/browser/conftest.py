@@ -1,7 +1,7 @@
 """One Chromium for all browser tests of a process, and a service with Ji'an's places and invented people for each test.
 
-The tests share one event loop, because a browser that outlives a test must not be tied to the loop of that test: every test here
-is async, and an async fixture of theirs is written `@pytest_asyncio.fixture(loop_scope="session")`.
+The tests share one event loop, because a browser that outlives a test must not be tied to the loop of that test: every test
+here is async, and an async fixture of theirs is written `@pytest_asyncio.fixture(loop_scope="session")`.
 """
 
 from __future__ import annotations

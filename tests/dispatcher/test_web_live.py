@@ -7,6 +7,8 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
 from typing import Any
 
 import aiohttp
@@ -65,6 +67,13 @@ async def test_a_viewer_sees_a_warning_come_in_and_its_counts_move(house: House)
         _, counts = await viewer.next("counts")
         assert counts["channels"]["sms"]["delivered"] > 0
         assert counts["first_sent"]
+
+
+async def test_it_beats_so_that_a_script_knows_that_it_is_alive_and_what_time_it_is(house: House) -> None:
+    async with watching(house) as viewer:
+        times = [datetime.fromisoformat((await viewer.next("beat"))[1]["at"]) for _ in range(3)]
+    gaps = [(later - earlier).total_seconds() for earlier, later in pairwise(times)]
+    assert all(0 < gap <= 5 for gap in gaps), gaps
 
 
 async def test_who_comes_back_gets_what_was_missed_in_order_and_once(house: House) -> None:

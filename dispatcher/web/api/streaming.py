@@ -22,7 +22,7 @@ async def live(request: web.Request) -> web.StreamResponse:
             return await headlines.touching(tx, warning_ids, own)
 
     shown = guard.bearer(request)
-    viewer = Viewer(sees=sees if own else None, still=lambda: _still(site, who, shown))
+    viewer = Viewer(sees=sees if own else None, still=lambda: _still(site, who, shown), now=site.doors.context.now)
     return await stream(request, site.feed, site.closing, viewer, resumes=not site.training)
 
 

@@ -244,6 +244,14 @@ def _unit(unit: reach.Unit) -> shapes.UnitOut:
 
 async def why(request: web.Request) -> web.Response:
     """Told or not, by which rule, which attempts, which text."""
+    story = await story_of(request)
+    told = tuple(map(_told, story.told))
+    said = shapes.WhyOut(warning_id=story.warning.id, target=str(story.target), told=told, reason=story.reason)
+    return as_json(said)
+
+
+async def story_of(request: web.Request) -> Story:
+    """Of the target in the path, where it lies in the area of whoever asks; else a Problem."""
     warning_id = asking.warning_id(request)
     try:
         target = Target.parse(request.match_info["target"])
@@ -255,8 +263,7 @@ async def why(request: web.Request) -> web.Response:
     own = stems(request)
     if own and not _is_own(await parts(request).doors.context.register(), story, own):
         raise Problem(403, "214", "这个人不在您的管辖区域")
-    told = tuple(map(_told, story.told))
-    return as_json(shapes.WhyOut(warning_id=warning_id, target=str(target), told=told, reason=story.reason))
+    return story
 
 
 def _is_own(register: Register, story: Story, own: tuple[str, ...]) -> bool:

@@ -2,9 +2,20 @@
 
     rendering.py    Jinja2, set up once; how times, numbers and states read
     catalogue.py    the words in English: english.yaml
+    preferences.py  in which language and light somebody reads
+    navigation.py   where one may go from every page
+    overview.py     the bar on every page: what is in force, what waits, what is broken
+    framing.py      what every page stands in
     sketch.py       the map: township and county outlines as SVG paths
-    landing.py      what the page of one warning shows
-    pages.py        the handlers
+    landing.py      what the page of one warning shows; moving.py: what of it moves
+    lanes.py        channels as progress; tiles.py: townships, on the map and beside it
+    naming.py       what places and people are called; spans.py: how long something lasts
+    glance.py       the moving part, drawn once for all who look
+    sheet.py        what a leader signs; signer.py: the page of it
+    recalling.py    taking back, ending, correcting: seen before it is pressed
+    trace.py        the rows of the ledger, and one of them opened
+    buttons.py      what somebody may do; acting.py: what pressing does
+    pages.py, watching.py   the handlers of the list, and of one warning
     templates/, static/   HTML, CSS, one small script
 
 It must survive hostile text in every field (everything is escaped, the policy forbids inline script and style), a

@@ -13,14 +13,15 @@ from dispatcher.pipeline.correct import all_clear, retract
 from dispatcher.pipeline.discard import discard
 from dispatcher.pipeline.draft import take_up
 from dispatcher.pipeline.lapse import release, review
-from dispatcher.pipeline.persons import NotDone
+from dispatcher.pipeline.persons import Hindrance, NotDone
 from dispatcher.pipeline.reissue import reissue
 from dispatcher.pipeline.send_back import send_back
 from dispatcher.pipeline.submit import submit
 from dispatcher.web import asker, asking, guard
 from dispatcher.web.api.lifecycle import status_of
-from dispatcher.web.console import pages
+from dispatcher.web.console import watching
 from dispatcher.web.console.buttons import Button
+from dispatcher.web.console.recalling import recall_of
 from dispatcher.web.parts import parts
 from dispatcher.web.problems import Handler
 
@@ -32,12 +33,27 @@ def pressed(button: Button) -> Handler:
         given = await guard.form_of(request)
         who = parts(request).doors.context, asker.principal(request), asking.warning_id(request)
         try:
+            _must_be_confirmed(given)
             shown = await _do(button.verb, who, given)
         except NotDone as why:
-            return await pages.landing_of(request, why=why.sentence, status=status_of(why.hindrance))
+            return await _hindered(request, button.verb, why, given)
         return web.Response(status=303, headers={"Location": f"/warnings/{shown}"})
 
     return handle
+
+
+def _must_be_confirmed(given: Mapping[str, str]) -> None:
+    """Where the page asked for a tick under what follows. A program that presses the button knows what it does."""
+    if given.get("asked") and not given.get("confirm"):
+        raise NotDone(Hindrance.REASON, "请先看过后果，勾选确认，再按下")
+
+
+async def _hindered(request: web.Request, verb: str, why: NotDone, given: Mapping[str, str]) -> web.StreamResponse:
+    """Back on the page where it was pressed."""
+    status = status_of(why.hindrance)
+    if given.get("asked") and verb in ("cancel", "all-clear") and why.hindrance is not Hindrance.NOT_THERE:
+        return await recall_of(request, verb, why=why.sentence, status=status)
+    return await watching.landing_of(request, why=why.sentence, status=status)
 
 
 async def _do(verb: str, who: tuple[Context, Principal, str], given: Mapping[str, str]) -> str:

@@ -5,8 +5,8 @@ A button is shown to whoever may press it, and decides nothing: the same is aske
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from dispatcher.accounts.authority import Action, Denial, Principal, denial
@@ -20,7 +20,8 @@ from dispatcher.store.warnings import WarningRow
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Button:
-    """`states`: of the warning, in which it makes sense. `asks`: the field to be filled in, and its label; '' for none."""
+    """`states`: of the warning, in which it makes sense. `asks`: the field to be filled in, and its label; '' for none.
+    `page`: what has to be read before it is pressed has a page of its own, where it is pressed."""
 
     verb: str
     action: Action
@@ -29,6 +30,7 @@ class Button:
     states: Collection[WarningState] = ()
     asks: tuple[str, str] = ("", "")
     grave: bool = False
+    page: str = ""
 
 
 _S = WarningState
@@ -37,31 +39,53 @@ BUTTONS: Final = (
     Button(verb="submit", action=Action.SUBMIT, label="送签", states={_S.DRAFT, _S.RETURNED},
            follows="冻结名单和文字，请另一人签发"),
     Button(verb="approve", action=Action.APPROVE, label="签发", states={_S.SUBMITTED}, grave=True,
-           asks=("reason", "签发理由（橙色、红色必填）"), follows="立即发出"),
+           asks=("reason", "签发理由（橙色、红色必填）"), follows="立即发出", page="/warnings/{id}/sign"),
     Button(verb="return", action=Action.RETURN, label="退回", states={_S.SUBMITTED}, asks=("reason", "为什么退回"),
            follows="回到拟制的人手里"),
     Button(verb="release", action=Action.RELEASE, label="逾时放行", states={_S.SUBMITTED}, grave=True,
            asks=("reason", "为什么不等签发"), follows="红色预警的签发人全部逾时后，由另一名在岗值班员放行；领导随即得到通知"),
     Button(verb="discard", action=Action.EDIT, label="作废", states=WAITING, asks=("reason", "为什么作废"),
            follows="不再处理，原文留存"),
-    Button(verb="cancel", action=Action.RETRACT, label="误发撤回", states=LIVE, grave=True,
+    Button(verb="cancel", action=Action.RETRACT, label="误发撤回", states=LIVE, grave=True, page="/warnings/{id}/cancel",
            follows="按备好的文字立即告知可能已收到的人，还没发的不再发；领导随即得到通知"),
-    Button(verb="all-clear", action=Action.CALL_OFF, label="解除", states=LIVE, follows="拟好解除，送另一人签发"),
+    Button(verb="all-clear", action=Action.CALL_OFF, label="解除", states=LIVE, follows="拟好解除，送另一人签发",
+           page="/warnings/{id}/all-clear"),
     Button(verb="reissue", action=Action.ISSUE, label="按签发的原样重新拟制", follows="与签发不符而没有发出的，重拟一份送签"),
     Button(verb="review", action=Action.APPROVE, label="复核", asks=("words", "复核意见"),
            follows="这条预警未经签发由两名值班员放行，须领导复核"),
 )  # fmt: skip
+WAYS: Final = (
+    Button(verb="correct", action=Action.ISSUE, label="更正", states=LIVE, page="/warnings/{id}/correct",
+           follows="先看已收到的人会看到什么，再改写送签"),
+    Button(verb="update", action=Action.ISSUE, label="更新", states=LIVE, page="/issue", follows="按现在的内容拟一份新的"),
+)  # fmt: skip
+"""What only leads to a page."""
+DRILL_LABELS: Final[Mapping[str, str]] = {
+    "submit": "送签演练", "approve": "签发演练", "release": "逾时放行演练", "cancel": "撤回演练", "all-clear": "解除演练",
+    "correct": "更正演练", "update": "更新演练",
+}  # fmt: skip
+"""So that nobody signs a drill for real, or the real thing for a drill."""
 Done = Sequence[Signature]
 
 
-def buttons(who: Principal, row: WarningRow, done: Done, told: Sequence[Recorded]) -> tuple[Button, ...]:
-    """Those that make sense now, for whoever may press them."""
+def buttons(
+    who: Principal, row: WarningRow, done: Done, told: Sequence[Recorded], pages: Collection[str] = ()
+) -> tuple[Button, ...]:
+    """Those that make sense now, for whoever may press them. `pages`: of those that lead to a page of somebody else's, the
+    pages there are."""
     areas = list(row.area["villages"]) or None  # what has none yet is drawn first
     return tuple(
-        button
-        for button in BUTTONS
-        if _makes_sense(button, row, done, told) and denial(who, button.action, areas) in (None, Denial.STEP_UP)
+        called(button, drill=row.drill)
+        for button in (*BUTTONS, *WAYS)
+        if ("{id}" in button.page or not button.page or button.page in pages)
+        and _makes_sense(button, row, done, told)
+        and denial(who, button.action, areas) in (None, Denial.STEP_UP)
     )
+
+
+def called(button: Button, *, drill: bool) -> Button:
+    """With the label it bears there."""
+    return replace(button, label=DRILL_LABELS.get(button.verb, button.label)) if drill else button
 
 
 def _makes_sense(button: Button, row: WarningRow, done: Done, told: Sequence[Recorded]) -> bool:
@@ -71,7 +95,7 @@ def _makes_sense(button: Button, row: WarningRow, done: Done, told: Sequence[Rec
         case "review":
             acts = {one.act for one in done}
             return Act.RELEASED in acts and Act.REVIEWED not in acts
-        case "cancel" | "all-clear":
+        case "cancel" | "all-clear" | "correct" | "update":
             return row.released_at is not None and row.kind != "Cancel" and row.state in button.states
         case _:
             return row.state in button.states

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, assert_never
+from typing import Final
 from urllib.parse import quote
 
 from aiohttp import web
@@ -20,11 +20,10 @@ from dispatcher.accounts.keeping import Given, Unfit
 from dispatcher.accounts.texting import NoText
 from dispatcher.accounts.throttle import Wait
 from dispatcher.store.accounts import Factor
-from dispatcher.store.code_texts import Fate
 from dispatcher.store.sealed import WrongKey
 from dispatcher.web import asker, guard
 from dispatcher.web.client import client_of
-from dispatcher.web.console.rendering import render
+from dispatcher.web.console.framing import framed
 from dispatcher.web.parts import Parts, parts
 from dispatcher.web.problems import Problem
 
@@ -94,32 +93,18 @@ async def _ask_code(request: web.Request) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Texted:
-    """What a page says of codes by SMS. `tail`: the last two digits; `why_not`: '' where one may be asked for; `said`: what
+    """What a page says of codes by SMS. `tail`: the last two digits; `why_not`: '' where one may be asked for; `fate`: what
     became of the last one, '' where none is good now."""
 
     tail: str
     why_not: str
-    said: str
+    fate: str
 
 
 async def _texted(request: web.Request, known: Known) -> Texted:
     entrance, texts = parts(request).entrance, parts(request).doors.texts
     tail, fate = entrance.phone_tail(known.account), await entrance.text_fate(known.account)
-    return Texted(tail=tail, why_not=NO_PHONE if not tail else "" if texts else NO_WAY, said=_said(fate, tail))
-
-
-def _said(fate: Fate | None, tail: str) -> str:
-    match fate:
-        case None:
-            return ""
-        case Fate.WAITING:
-            return f"验证码正在发往尾号 {tail} 的手机，5 分钟内有效，只有最新的一条有效。"
-        case Fate.SENT:
-            return f"验证码已发往尾号 {tail} 的手机，5 分钟内有效，只有最新的一条有效。"
-        case Fate.LOST:
-            return f"验证码没有发出去（尾号 {tail}）：请再要一条，或请管理员核对手机号和短信接口。"
-        case _:
-            assert_never(fate)
+    return Texted(tail=tail, why_not=NO_PHONE if not tail else "" if texts else NO_WAY, fate=fate or "")
 
 
 async def sign_out(request: web.Request) -> web.StreamResponse:
@@ -330,19 +315,10 @@ def _entered(request: web.Request, token: str, onward: str) -> web.StreamRespons
 
 def shown(request: web.Request, name: str, why: Exception | None = None, **values: object) -> web.Response:
     """A page; `why`: the mistake it is shown again for."""
-    site, signed_in = parts(request), asker.signed_in(request)
-    values |= {
-        "page": {"synthetic": False},
-        "service": site.doors.context.settings.service,
-        "training": site.training,
-        "form_key": (signed_in.key if signed_in else "") or site.form_key,
-        "asks": signed_in,
-        "why": str(why) if why else "",
-    }
     headers = {"Retry-After": f"{why.seconds:.0f}"} if isinstance(why, Wait) else {}
     status = 429 if isinstance(why, Wait) else 422 if isinstance(why, Unfit | NoText) else 401 if why else 200
-    text = render(f"{name}.html", values)
-    return web.Response(status=status, text=text, content_type="text/html", charset="utf-8", headers=headers)
+    said = {"why": str(why) if why else ""}
+    return framed(request, f"{name}.html", values | said, status=status, headers=headers)
 
 
 def no_such_account() -> Problem:

@@ -1,19 +1,13 @@
-"""The handlers of the pages. `part=live` asks for what moves alone: the script swaps it in, the page stays."""
+"""The handlers of the list and of the training. `part=live` asks for what moves alone: the script swaps it in."""
 
 from __future__ import annotations
-
-import re
 
 from aiohttp import web
 
 from dispatcher.web import asker, asking, guard
 from dispatcher.web.console import landing
-from dispatcher.web.console.buttons import buttons
-from dispatcher.web.console.rendering import render
+from dispatcher.web.console.framing import framed
 from dispatcher.web.parts import parts
-from dispatcher.web.problems import Problem
-
-_COUNTY = re.compile(r"\d{6}")
 
 
 async def front(request: web.Request) -> web.Response:
@@ -23,28 +17,6 @@ async def front(request: web.Request) -> web.Response:
     service = context.settings.service
     ready = await site.ready.of(site.doors.readiness)
     return _page(request, "front", {"page": page, "service": service, "problems": ready.problems + ready.notices})
-
-
-async def warning(request: web.Request) -> web.Response:
-    return await landing_of(request)
-
-
-async def landing_of(request: web.Request, *, why: str = "", status: int = 200) -> web.Response:
-    """The page of a warning; `why`: what hindered the button that was pressed there."""
-    site, warning_id = parts(request), asking.warning_id(request)
-    county = request.query.get("county", "")
-    if county and not _COUNTY.fullmatch(county):
-        raise Problem(400, "bad_query", "county 应为 6 位区划代码")
-    page = await landing.landing(site, warning_id, county, asker.stems(request))
-    if page is None:
-        raise asking.no_such_warning()
-    service = site.doors.context.settings.service
-    ready = await site.ready.of(site.doors.readiness)
-    told = {"page": page, "service": service, "county": county, "problems": ready.problems + ready.notices}
-    offered = buttons(asker.principal(request), page.row, page.signatures, page.events)
-    response = _page(request, "warning", told | {"why": why, "buttons": offered})
-    response.set_status(status)
-    return response
 
 
 async def reset(request: web.Request) -> web.Response:
@@ -62,10 +34,5 @@ async def reset(request: web.Request) -> web.Response:
 
 
 def _page(request: web.Request, name: str, values: dict[str, object]) -> web.Response:
-    part, site = asking.word(request, "part", ("live",)), parts(request)
-    asks = asker.asker(request)
-    values |= {"training": site.training, "form_key": asks.key or site.form_key, "asks": asks}
-    text = render(f"{name}_live.html" if part else f"{name}.html", values)
-    response = web.Response(text=text, content_type="text/html", charset="utf-8")
-    response.enable_compression()
-    return response
+    part = asking.word(request, "part", ("live",))
+    return framed(request, f"{name}_live.html" if part else f"{name}.html", values)

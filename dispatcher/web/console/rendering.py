@@ -1,8 +1,8 @@
-"""Jinja2, set up once; how times, numbers and states read in Chinese."""
+"""Jinja2, set up once a language; how times, numbers and states read."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -14,6 +14,7 @@ from dispatcher.model import BEIJING, Channel, Kind, Level
 from dispatcher.planning import NOT_SENT_CHINESE
 from dispatcher.states import DeliveryState, WarningState
 from dispatcher.web.console.catalogue import CATALOGUES, CHINESE, Catalogue
+from dispatcher.web.console.preferences import Preferences
 
 HERE: Final = Path(__file__).parent
 STATIC: Final = HERE / "static"
@@ -108,16 +109,27 @@ def percent(share: float | None) -> str:
     return f"{share:.0%}"
 
 
-def span(begin: datetime | None, end: datetime | None) -> str:
-    """How long after: +0.4 秒, +2 分 08 秒."""
-    if begin is None or end is None:
-        return ""
-    seconds = max(0.0, (end - begin).total_seconds())
-    if seconds < 60:
-        return f"+{seconds:.1f} 秒"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"+{hours} 小时 {minutes:02d} 分" if hours else f"+{minutes} 分 {rest:02d} 秒"
+Gettext = Callable[[str], str]
+
+
+def _span_in(gettext: Gettext) -> Callable[[datetime | None, datetime | None], str]:
+    def span(begin: datetime | None, end: datetime | None) -> str:
+        """How long after: +0.4 秒, +2 分 08 秒."""
+        if begin is None or end is None:
+            return ""
+        seconds = max(0.0, (end - begin).total_seconds())
+        if seconds < 60:
+            return gettext("+%(s)s 秒") % {"s": f"{seconds:.1f}"}
+        minutes, rest = divmod(round(seconds), 60)
+        hours, minutes = divmod(minutes, 60)
+        if hours:
+            return gettext("+%(h)s 小时 %(m)s 分") % {"h": hours, "m": f"{minutes:02d}"}
+        return gettext("+%(m)s 分 %(s)s 秒") % {"m": minutes, "s": f"{rest:02d}"}
+
+    return span
+
+
+span: Final = _span_in(CATALOGUES[CHINESE].gettext)
 
 
 def level_word(level: str | None) -> str:
@@ -156,6 +168,19 @@ def again_word(code: str) -> str:
     return AGAIN_CHINESE.get(code) or NOT_SENT_CHINESE.get(code, code)
 
 
+def _in_words(gettext: Gettext) -> dict[str, Callable[..., str]]:
+    """The filters that turn what is kept into a word of the language."""
+    chinese: dict[str, Callable[..., str]] = {
+        "level": level_word, "state": state_word, "channel": channel_word, "kind": kind_word, "delivery": delivery_word,
+        "event": event_word, "again": again_word, "not_sent": not_sent_word,
+    }  # fmt: skip
+
+    def translated(word: Callable[..., str]) -> Callable[..., str]:
+        return lambda value: gettext(word(value))
+
+    return {name: translated(word) for name, word in chinese.items()} | {"tr": gettext}
+
+
 def _environment(catalogue: Catalogue) -> Environment:
     made = Environment(
         loader=FileSystemLoader(HERE / "templates"),
@@ -166,11 +191,10 @@ def _environment(catalogue: Catalogue) -> Environment:
         lstrip_blocks=True,
     )
     made.filters.update(
-        clock=clock_time, full=full_time, short=short_time, grouped=grouped, percent=percent, level=level_word,
-        roman=level_roman, state=state_word, channel=channel_word, kind=kind_word, delivery=delivery_word,
-        event=event_word, again=again_word, not_sent=not_sent_word, tr=catalogue.gettext,
-    )  # fmt: skip
-    made.globals.update(span=span)
+        clock=clock_time, full=full_time, short=short_time, grouped=grouped, percent=percent, roman=level_roman
+    )
+    made.filters.update(_in_words(catalogue.gettext))
+    made.globals.update(span=_span_in(catalogue.gettext))
     made.policies["ext.i18n.trimmed"] = True
     made.install_gettext_callables(catalogue.gettext, catalogue.ngettext, newstyle=True)  # type: ignore[attr-defined]
     return made
@@ -183,5 +207,5 @@ def render(template: str, values: Mapping[str, object], language: str = CHINESE)
     return _PAGES[language].get_template(template).render(values)
 
 
-def error_page(status: int, title: str, detail: str, *, training: bool) -> str:
-    return render("error.html", {"status": status, "title": title, "detail": detail, "training": training})
+def error_page(said: Mapping[str, object], look: Preferences, *, training: bool) -> str:
+    return render("error.html", {**said, "training": training, "look": look}, look.language)

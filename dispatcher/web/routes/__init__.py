@@ -10,12 +10,14 @@ from dispatcher.web import health, openapi, shapes
 from dispatcher.web.answering import NDJSON
 from dispatcher.web.api import callbacks, deliveries, feeds, lifecycle, log, machines, people, warnings
 from dispatcher.web.api.streaming import live
-from dispatcher.web.console import pages
+from dispatcher.web.console import framing, pages
 from dispatcher.web.openapi import AMP, CAP, NATIVE
 from dispatcher.web.orders import NumberOut, Unmasked
 from dispatcher.web.route import About, Good, Query, Route, Who
 from dispatcher.web.routes.accounts import ACCOUNT_ROUTES
+from dispatcher.web.routes.issuing import ISSUE_ROUTES
 from dispatcher.web.routes.orders import LIFECYCLE_ROUTES
+from dispatcher.web.routes.watching import WATCHING_ROUTES
 
 _NUMBER: dict[str, object] = {"type": "integer", "minimum": 1}
 _CURSOR = Query(name="cursor", what="X-Next-Cursor of the page before")
@@ -141,7 +143,7 @@ ROUTES = (
     ),
     Route(
         method="GET", path="/api/v1/live", handler=live, name="live", who=Action.LOOK, about=About.OWN_PART,
-        what="Server-sent events: `event` (LiveEvent, numbered), `counts` (LiveCounts), `trouble`",
+        what="Server-sent events: `event` (LiveEvent, numbered), `counts` (LiveCounts), `beat` (LiveBeat), `trouble`",
         headers=(Query(name="Last-Event-ID", what="Resume behind this one"),), fails=(400, 503),
         good=((200, Good(what="A stream without end", content_type="text/event-stream")),),
     ),
@@ -199,14 +201,14 @@ ROUTES = (
         good=((200, _PAGE),), fails=(400, 503),
     ),
     Route(
-        method="GET", path="/warnings/{id}", handler=pages.warning, name="landing",
-        who=Action.LOOK, about=About.WARNING,
-        what="A warning landing",
-        query=(Query(name="county", what="Only this county"),
-               Query(name="part", what="What moves alone", schema={"enum": ["live"]})),
-        good=((200, _PAGE),), fails=(400, 404, 503),
+        method="GET", path="/status", handler=framing.status_bar, name="statusBar", fragment=True,
+        who=Action.LOOK, about=About.OWN_PART, what="The bar of every page: what is in force, what waits, what is broken",
+        query=(Query(name="part", what="Asked by a page, not by a hand", schema={"enum": ["live"]}),),
+        good=((200, _PAGE),), fails=(503,),
     ),
+    *WATCHING_ROUTES,
     *LIFECYCLE_ROUTES,
+    *ISSUE_ROUTES,
     *ACCOUNT_ROUTES,
 )  # fmt: skip
 

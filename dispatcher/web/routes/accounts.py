@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from dispatcher.accounts.authority import Action
-from dispatcher.web.console import entrance, keeping
+from dispatcher.web.console import entrance, framing, keeping
 from dispatcher.web.problems import Handler
 from dispatcher.web.route import About, Good, Query, Route, Who
 
@@ -48,6 +48,7 @@ ACCOUNT_ROUTES: Final = (
     _form("/enrol/second/text", entrance.ask_enrol_code, "askEnrolCode", "A code by SMS instead of the app", Who.ENTERING),
     _page("/enrol/text", entrance.enrol_text_page, "enrolTextPage", "Where the code of the SMS is typed", Who.ENTERING),
     _form("/enrol/text", entrance.enrol_text, "enrolText", "Proves that the phone is at hand", Who.ENTERING),
+    _form("/preferences", framing.choose, "choosePreferences", "Language and light, kept by the browser", Who.ENTERING),
     _form("/sign-out", entrance.sign_out, "signOut", "Ends this session", Action.LEAVE),
     _page("/account", entrance.own_page, "ownAccount", "One's own account", Action.OWN_ACCOUNT),
     _form("/account/duty", entrance.set_duty, "setDuty", "On duty, or off", Action.OWN_ACCOUNT),

@@ -1,95 +1,345 @@
-// Keeps a page up to date: the live stream says that something moved, the server draws it, this swaps it in.
+// Keeps a page up to date: the line says that something moved, the server draws it, this lays it over what stands there.
 // Without it the pages are whole by reloading. Text from the server is HTML it escaped itself; nothing is built here.
 "use strict";
 
 (() => {
-  const live = document.getElementById("live");
-  const pulse = document.getElementById("pulse");
-  if (!live || !pulse || !window.EventSource) return;
+  const byId = (id) => document.getElementById(id);
+  const words = byId("words") ? byId("words").dataset : null;
+  const pulse = byId("pulse");
+  if (!words || !pulse || !window.EventSource) return;
 
   const EVERY_MS = 1500;
-  const warning = live.dataset.warning || "";
-  let due = false;
-  let busy = false;
-  let last = 0;
+  const HIDDEN_MS = 15000;
+  const LOOK_MS = 30000;
 
+  // ── what stands on the page ──
   const say = (state, text) => {
     pulse.dataset.state = state;
     pulse.querySelector("b").textContent = text;
+  };
+  const asOf = () => {
+    const live = byId("live");
+    const at = live && live.dataset.at ? live.dataset.at : clock(new Date(Date.now() + ahead)).slice(11);
+    return words.live + " · " + words.asOf + " " + at;
+  };
+
+  const keyOf = (node) => (node.nodeType === Node.ELEMENT_NODE ? node.id || node.dataset.key || "" : "");
+  const kind = (one, other) => one.nodeType === other.nodeType && one.nodeName === other.nodeName;
+
+  const dress = (old, fresh) => {
+    for (const { name } of [...old.attributes]) {
+      if (!fresh.hasAttribute(name) && !(name === "open" && old.nodeName === "DETAILS")) old.removeAttribute(name);
+    }
+    for (const { name, value } of [...fresh.attributes]) {
+      if (old.getAttribute(name) !== value && !(name === "open" && old.nodeName === "DETAILS")) old.setAttribute(name, value);
+    }
+  };
+
+  // What is the same stays the same node: so nobody loses his place, what he opened, or what he is typing.
+  const lay = (old, fresh) => {
+    if (old.nodeType !== Node.ELEMENT_NODE) {
+      if (old.data !== fresh.data) old.data = fresh.data;
+      return;
+    }
+    if (old.isEqualNode(fresh)) return;
+    dress(old, fresh);
+    const known = new Map();
+    for (const child of old.children) if (keyOf(child)) known.set(keyOf(child), child);
+    let at = old.firstChild;
+    for (const next of [...fresh.childNodes]) {
+      const key = keyOf(next);
+      const same = key ? known.get(key) : at && !keyOf(at) ? at : null;
+      if (same && kind(same, next)) {
+        if (same === at) at = at.nextSibling;
+        else old.insertBefore(same, at);
+        lay(same, next);
+      } else {
+        old.insertBefore(document.importNode(next, true), at);
+      }
+    }
+    while (at) {
+      const gone = at;
+      at = at.nextSibling;
+      gone.remove();
+    }
+  };
+  const layOver = (old, fresh) => {
+    const held = document.activeElement;
+    lay(old, fresh);
+    if (held && held !== document.activeElement && held.isConnected) held.focus({ preventScroll: true });
   };
 
   const colour = (looks) => {
     for (const pair of looks.split(" ")) {
       const [code, look] = pair.split(":");
       for (const id of ["t" + code, "m" + code]) {
-        const mark = document.getElementById(id);
+        const mark = byId(id);
         if (mark) mark.setAttribute("class", (look || "").replaceAll("+", " "));
       }
     }
   };
 
-  const refresh = async () => {
-    due = false;
-    busy = true;
-    last = Date.now();
+  const drawn = async (path, id) => {
+    const answer = await fetch(path, { signal: AbortSignal.timeout ? AbortSignal.timeout(10000) : undefined });
+    if (!answer.ok) throw new Error(String(answer.status));
+    return new DOMParser().parseFromString(await answer.text(), "text/html").getElementById(id);
+  };
+
+  // Asked again and again while something moves, but never faster than a fifth of the time it takes.
+  const repeated = (work, every) => {
+    let timer = 0;
+    let busy = false;
+    let due = false;
+    let last = 0;
+    let took = 0;
+    const run = async () => {
+      timer = 0;
+      due = false;
+      busy = true;
+      last = Date.now();
+      const well = await work();
+      took = Date.now() - last;
+      busy = false;
+      if (due || !well) soon();
+    };
+    const soon = () => {
+      due = true;
+      if (busy || timer) return;
+      const wait = Math.max(every(), 5 * took);
+      timer = setTimeout(run, Math.max(0, wait - (Date.now() - last)));
+    };
+    return soon;
+  };
+
+  const warning = byId("live") ? byId("live").dataset.warning || "" : "";
+  const page = repeated(async () => {
     try {
       const url = new URL(location.href);
       url.searchParams.set("part", "live");
-      const answer = await fetch(url, { signal: AbortSignal.timeout(10000) });
-      if (!answer.ok) throw new Error(String(answer.status));
-      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-      const fresh = page.getElementById("live");
-      const old = document.getElementById("live");
+      const fresh = await drawn(url, "live");
+      const old = byId("live");
       if (fresh && old) {
-        old.replaceWith(document.importNode(fresh, true));
+        layOver(old, fresh);
         if (fresh.dataset.looks) colour(fresh.dataset.looks);
-        say("live", "实时 · 截至 " + fresh.dataset.at);
+        document.dispatchEvent(new CustomEvent("mingluo:swapped"));
+        say("live", asOf());
       }
+      return true;
     } catch (error) {
-      say("lost", "更新失败，稍后自动重试");
-      due = true;
-    } finally {
-      busy = false;
-      if (due) soon();
+      say("lost", words.retry);
+      return false;
     }
-  };
-
-  let timer = 0;
+  }, () => (document.hidden ? HIDDEN_MS : EVERY_MS));
   const soon = () => {
-    due = true;
-    if (busy || timer) return;
-    timer = setTimeout(() => {
-      timer = 0;
-      if (!busy) refresh();
-    }, Math.max(0, EVERY_MS - (Date.now() - last)));
+    if (byId("live")) page();
   };
 
-  const about = (event) => {
+  let looked = Date.now();
+  const bar = repeated(async () => {
     try {
-      return JSON.parse(event.data).warning_id || "";
+      const fresh = await drawn("/status?part=live", "status");
+      if (fresh) {
+        layOver(byId("status"), fresh);
+        looked = Date.now();
+        notice();
+      }
+      return true;
+    } catch (error) {
+      return String(error.message) === "401";
+    }
+  }, () => EVERY_MS);
+
+  // ── the clock: the server's, not this machine's ──
+  let ahead = Number(byId("status").dataset.now) - Date.now();
+  const clock = (at) => new Date(at.getTime() + 8 * 3600 * 1000).toISOString().slice(0, 19).replace("T", " ");
+  const tick = () => {
+    const shown = byId("clock");
+    if (shown) shown.textContent = clock(new Date(Date.now() + ahead));
+  };
+  setInterval(tick, 1000);
+
+  // ── sound and title ──
+  const TUNES = {
+    red: [[880, 0], [660, 0.22], [880, 0.44], [660, 0.66], [880, 0.88], [660, 1.1]],
+    due: [[587, 0], [784, 0.18]],
+    lost: [[330, 0], [247, 0.25]],
+  };
+  const stored = (name, value) => {
+    try {
+      if (value !== undefined) localStorage.setItem(name, value);
+      return localStorage.getItem(name) || "";
     } catch (error) {
       return "";
     }
   };
-  const moved = (event) => {
-    if (!warning || about(event) === warning) soon();
+  let audio = null;
+  const on = () => stored("mingluo-sound") !== "off";
+  const ready = () => audio && audio.state === "running";
+  const play = (tune) => {
+    if (!on() || !ready()) return;
+    for (const [pitch, after] of TUNES[tune]) {
+      const tone = audio.createOscillator();
+      const volume = audio.createGain();
+      const start = audio.currentTime + after;
+      tone.frequency.value = pitch;
+      volume.gain.setValueAtTime(0, start);
+      volume.gain.linearRampToValueAtTime(0.25, start + 0.02);
+      volume.gain.linearRampToValueAtTime(0, start + 0.18);
+      tone.connect(volume).connect(audio.destination);
+      tone.start(start);
+      tone.stop(start + 0.2);
+    }
+  };
+  const wake = () => {
+    if (!window.AudioContext) return;
+    audio = audio || new AudioContext();
+    if (audio.state === "suspended") audio.resume();
+  };
+  for (const gesture of ["pointerdown", "keydown"]) document.addEventListener(gesture, wake, { passive: true });
+
+  const button = byId("sound");
+  const label = () => {
+    button.setAttribute("aria-pressed", String(on()));
+    button.textContent = on() ? button.dataset.on : button.dataset.off;
+  };
+  if (button) {
+    button.hidden = false;
+    label();
+    button.addEventListener("click", () => {
+      stored("mingluo-sound", on() ? "off" : "on");
+      wake();
+      label();
+      if (on()) play("due");
+    });
+  }
+
+  const title = document.title;
+  const marks = { red: "", due: "", lost: "" };
+  const entitle = () => {
+    const said = [marks.lost, marks.red, marks.due].filter(Boolean).map((one) => "【" + one + "】");
+    document.title = said.join("") + title;
+  };
+  const mark = (name, text) => {
+    marks[name] = text;
+    entitle();
+  };
+  const seen = () => {
+    if (document.hidden) return;
+    marks.red = "";
+    marks.due = "";
+    entitle();
+  };
+  document.addEventListener("visibilitychange", seen);
+  window.addEventListener("focus", seen);
+  document.addEventListener("pointerdown", seen, { passive: true });
+
+  // Each tab changes its title; of those that can be heard, the first one sounds for all.
+  const sound = (tune, id) => {
+    if (!on() || !ready()) return;
+    const heard = stored("mingluo-heard").split(" ");
+    const name = tune + ":" + id;
+    if (heard.includes(name)) return;
+    stored("mingluo-heard", [...heard.slice(-50), name].join(" "));
+    play(tune);
+  };
+  const listed = (name) => (byId("status").dataset[name] || "").split(" ").filter(Boolean);
+  const known = { reds: new Set(listed("reds")), due: new Set(listed("due")) };
+  const notice = () => {
+    for (const [name, tune, text] of [["reds", "red", words.titleRed], ["due", "due", words.titleDue]]) {
+      const fresh = listed(name).filter((id) => !known[name].has(id));
+      for (const id of fresh) {
+        known[name].add(id);
+        sound(tune, id);
+      }
+      if (fresh.length) mark(tune, text);
+      if (!listed(name).length) mark(tune, "");
+    }
   };
 
+  // ── the line ──
+  const banner = byId("stale");
+  const about = (data) => {
+    try {
+      return JSON.parse(data).warning_id || "";
+    } catch (error) {
+      return "";
+    }
+  };
   let lost = false;
-  const stream = new EventSource("/api/v1/live");
-  stream.addEventListener("hello", () => {
-    say("live", "实时 · 截至 " + document.getElementById("live").dataset.at);
-    if (lost) soon();
-    lost = false;
-  });
-  stream.addEventListener("event", moved);
-  stream.addEventListener("counts", moved);
-  stream.addEventListener("trouble", (event) => {
-    if (event.data) say("lost", event.data);
-    else soon();
-  });
-  stream.addEventListener("error", () => {
-    lost = true;
-    say("lost", "实时连接断开，正在重连");
-  });
+  const heard = {
+    hello: () => {
+      if (lost) {
+        soon();
+        bar();
+      }
+      lost = false;
+      banner.hidden = true;
+      mark("lost", "");
+      say("live", asOf());
+    },
+    event: (said) => {
+      if (!warning || about(said.data) === warning) soon();
+      bar();
+    },
+    counts: (said) => {
+      if (!warning || about(said.data) === warning) soon();
+    },
+    trouble: (said) => {
+      if (said.data) say("lost", said.data);
+      else soon();
+      bar();
+    },
+    beat: (said) => {
+      try {
+        ahead = Date.parse(JSON.parse(said.data).at) - Date.now();
+      } catch (error) {
+        return;
+      }
+      if (pulse.dataset.state === "live") say("live", asOf());
+      if (Date.now() - looked > LOOK_MS) bar();
+    },
+    lost: () => {
+      lost = true;
+      say("lost", words.lost);
+    },
+    stale: (said) => {
+      lost = true;
+      say("lost", words.lost);
+      banner.textContent = words.stale + " " + clock(new Date(said.since + ahead)).slice(11);
+      banner.hidden = false;
+      mark("lost", words.titleLost);
+      sound("lost", said.since);
+    },
+    fresh: () => {
+      banner.hidden = true;
+      mark("lost", "");
+    },
+    ended: () => {
+      say("lost", words.ended);
+      banner.textContent = words.ended + " ";
+      const enter = document.createElement("a");
+      enter.href = "/sign-in?next=" + encodeURIComponent(location.pathname + location.search);
+      enter.textContent = words.enter;
+      banner.append(enter);
+      banner.hidden = false;
+    },
+  };
+  const hear = (said) => {
+    if (heard[said.kind]) heard[said.kind](said);
+  };
+  const alone = () => {
+    if (self.mingluoLine) self.mingluoLine(hear);
+  };
+  if (!window.SharedWorker) {
+    alone();
+    return;
+  }
+  try {
+    const worker = new SharedWorker("/static/stream.js", "mingluo");
+    worker.onerror = alone;
+    worker.port.onmessage = (event) => hear(event.data);
+    window.addEventListener("pagehide", () => worker.port.postMessage("bye"));
+  } catch (error) {
+    alone();
+  }
 })();

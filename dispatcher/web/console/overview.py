@@ -1,0 +1,127 @@
+"""What stands on every page of whoever is signed in: what is in force, what waits, what is broken, what time it is.
+
+One reading of the database serves everybody of an area for a moment; only what waits for oneself is worked out for each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from dispatcher.accounts.authority import Action, Denial, Principal, denial
+from dispatcher.approval import is_signer
+from dispatcher.model import Level
+from dispatcher.pipeline.context import Context
+from dispatcher.signing import hands
+from dispatcher.states import LIVE, WAITING, WarningState
+from dispatcher.store import signatures, warnings
+from dispatcher.store.engine import Tx
+from dispatcher.store.headlines import Headline, Wanted, headlines
+
+MOST: Final = 500
+"""Of what is in force or waits, at once; beyond that the numbers say `500`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """Something that waits for a signature. `wrote`: whoever had a hand in it, and may not sign it."""
+
+    id: str
+    level: str | None
+    villages: tuple[str, ...]
+    wrote: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overview:
+    """Of one area, as it stood at `at`. Newest first."""
+
+    at: datetime
+    live: tuple[Headline, ...]
+    drills: tuple[Headline, ...]
+    waiting: tuple[Headline, ...]
+    submitted: tuple[Waiting, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """The bar of one reader. `reds` and `due`: ids, so that a script hears of a new one; `unanswered`: call-outs of a red that
+    nobody answered, counted by whoever keeps them (none yet)."""
+
+    at: datetime
+    live: int
+    highest: str | None
+    reds: tuple[str, ...]
+    drills: int
+    awaiting: int
+    due: tuple[str, ...]
+    held: int
+    problems: tuple[str, ...]
+    unanswered: int = 0
+
+    @property
+    def now_ms(self) -> int:
+        return int(self.at.timestamp() * 1000)
+
+
+async def overview(context: Context, own: tuple[str, ...]) -> Overview:
+    """`own`: what the codes begin with that whoever looks may see; none where it is all."""
+    now = context.now()
+    async with context.store.read() as tx:
+        wanted = Wanted(limit=MOST, states=[*LIVE, *WAITING], touching=own, valid_at=now)
+        rows = await headlines(tx, wanted)
+        submitted = await _submitted(tx, [row.id for row in rows if row.state == WarningState.SUBMITTED])
+    live = [row for row in rows if row.state in LIVE and speaks(row)]
+    return Overview(
+        at=now,
+        live=tuple(row for row in live if not row.drill),
+        drills=tuple(row for row in live if row.drill),
+        waiting=tuple(row for row in rows if row.state in WAITING),
+        submitted=submitted,
+    )
+
+
+def speaks(row: Headline) -> bool:
+    """What was called off is said once, and then there is nothing more in force."""
+    return row.kind != "Cancel" or row.state != WarningState.COMPLETED
+
+
+async def _submitted(tx: Tx, ids: Sequence[str]) -> tuple[Waiting, ...]:
+    found = []
+    for one in ids:
+        row = await warnings.one(tx, one)
+        if row is not None:
+            wrote = hands(await signatures.of(tx, one))
+            villages = tuple(map(str, row.area.get("villages", ())))
+            found.append(Waiting(id=one, level=row.level, villages=villages, wrote=frozenset(wrote)))
+    return tuple(found)
+
+
+def status(seen: Overview, context: Context, who: tuple[Principal, str], problems: Iterable[str]) -> Status:
+    """`who`: the reader, and his login, '' where he has none."""
+    ranks = [Level(row.level) for row in seen.live if row.level]
+    return Status(
+        at=context.now(),
+        live=len(seen.live),
+        highest=min(ranks, key=lambda level: level.rank) if ranks else None,
+        reds=tuple(row.id for row in seen.live if row.level == Level.RED and row.kind != "Cancel"),
+        drills=len(seen.drills),
+        awaiting=sum(row.state == WarningState.SUBMITTED for row in seen.waiting),
+        due=due(seen, context, who),
+        held=sum(row.state == WarningState.HELD for row in seen.waiting),
+        problems=tuple(problems),
+    )
+
+
+def due(seen: Overview, context: Context, who: tuple[Principal, str]) -> tuple[str, ...]:
+    """What waits for this reader's signature; decided again when he signs."""
+    principal, login = who
+    return tuple(
+        one.id
+        for one in seen.submitted
+        if principal.id not in one.wrote
+        and is_signer(context.settings.policy.approval, one.level, login)
+        and denial(principal, Action.APPROVE, one.villages) in (None, Denial.STEP_UP, Denial.ASLEEP)
+    )
