@@ -19,7 +19,7 @@ demo: install ## 在本机把一条红色暴雨预警发给 3,200 名信息员�
 serve: install ## 启动服务与控制台：http://127.0.0.1:8080
 	@$(PY) -m dispatcher serve $(ARGS)
 
-test: install-dev ## 全部测试，含真实的 PostgreSQL 与 RabbitMQ
+test: install-dev ## 全部测试，含真实的 PostgreSQL、RabbitMQ 与浏览器
 	@echo '全部测试约需 11–16 分钟（2 核，安装除外）；耗时长的另见 make test-long' >&2
 	@$(PYTEST) -m 'not long' $(ARGS)
 

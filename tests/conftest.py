@@ -1,7 +1,7 @@
 """Shared ground of all tests: real databases and brokers, each test with its own, and an environment without ours.
 
-Where PostgreSQL or RabbitMQ is absent, what needs it is skipped and said at the end; with `MINGLUO_REQUIRE_SERVICES=1` it
-fails instead.
+Where PostgreSQL, RabbitMQ or Chromium is absent, what needs it is skipped and said at the end; with
+`MINGLUO_REQUIRE_SERVICES=1` it fails instead.
 """
 
 from __future__ import annotations
@@ -24,7 +24,20 @@ import uvloop
 from dispatcher.broker.contract import EXCHANGE_IN, EXCHANGE_OUT, QUEUE_IN, QUEUE_REJECTED
 from dispatcher.store.engine import Store, open_store
 from dispatcher.store.migrating import migrate
-from tests.services import AMQP_NAME, AMQP_URL, OURS, PG_NAME, PG_URL, SETTLED, postgres, rabbitmq, settling
+from tests.services import (
+    AMQP_NAME,
+    AMQP_URL,
+    CHROMIUM,
+    CHROMIUM_NAME,
+    OURS,
+    PG_NAME,
+    PG_URL,
+    SETTLED,
+    chromium,
+    postgres,
+    rabbitmq,
+    settling,
+)
 
 T = TypeVar("T")
 _KNOWN = OURS | {
@@ -47,6 +60,7 @@ def pytest_report_header() -> list[str]:
     return [
         f"数据库：SQLite；{os.environ.get(PG_NAME, '没有 PostgreSQL')}",
         f"消息中间件：内置；{os.environ.get(AMQP_NAME, '没有 RabbitMQ')}",
+        f"浏览器：{os.environ.get(CHROMIUM_NAME, '没有 Chromium')}",
     ]
 
 
@@ -77,13 +91,23 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         for test, line in figures:
             terminalreporter.line(f"{test}: {line}")
     missing = [
-        name for name, variable in (("PostgreSQL", PG_URL), ("RabbitMQ", AMQP_URL)) if variable not in os.environ
+        (name, packages)
+        for name, variable, packages in (
+            ("PostgreSQL", PG_URL, postgres.PACKAGES),
+            ("RabbitMQ", AMQP_URL, rabbitmq.PACKAGES),
+            ("Chromium", CHROMIUM, chromium.PACKAGES),
+        )
+        if variable not in os.environ
     ]
     if missing:
         terminalreporter.section("没有运行的测试", red=True, bold=True)
+        names, install = (
+            "、".join(name for name, _ in missing),
+            " ".join(one for _, packages in missing for one in packages),
+        )
         terminalreporter.line(
-            f"本次没有 {'、'.join(missing)}，需要它的测试一个也没有运行。请用 make test（root 下会自动安装），"
-            f"或先运行：sudo apt-get install {' '.join((*postgres.PACKAGES, *rabbitmq.PACKAGES))}"
+            f"本次没有 {names}，需要它的测试一个也没有运行。请用 make test（root 下会自动安装），"
+            f"或先运行：sudo apt-get install {install}"
         )
 
 

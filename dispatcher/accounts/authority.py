@@ -70,6 +70,11 @@ class Action(StrEnum):
     OWN_KEYS = "own_keys"
     METRICS = "metrics"
     TRAIN = "train"
+    SHIFT = "shift"
+    HAND_OVER = "hand_over"
+    TONIGHT = "tonight"
+    PAPER = "paper"
+    ATTACH = "attach"
 
     @property
     def chinese(self) -> str:
@@ -100,6 +105,11 @@ _ACTION_CHINESE: Final[Mapping[Action, str]] = {
     Action.OWN_KEYS: "更换本人密码和验证码",
     Action.METRICS: "查看运行指标",
     Action.TRAIN: "重置培训",
+    Action.SHIFT: "查看值班日志",
+    Action.HAND_OVER: "交接班",
+    Action.TONIGHT: "查看今夜值班单",
+    Action.PAPER: "查看审批单",
+    Action.ATTACH: "存入签批单扫描件",
 }
 
 
@@ -151,6 +161,11 @@ RULES: Final[Mapping[Action, Rule]] = {
     Action.OWN_KEYS: _EVERYBODY,
     Action.METRICS: _within(_DUTY, _AUDITOR, _ADMINISTRATOR) | _JUDGED_AT_INTAKE,
     Action.TRAIN: _EVERYBODY,
+    Action.SHIFT: _touching(_DUTY, _APPROVER, _AUDITOR),
+    Action.HAND_OVER: _within(_DUTY),
+    Action.TONIGHT: _touching(_DUTY, _APPROVER, _CLERK, _OPERATOR, _AUDITOR),
+    Action.PAPER: _within(_DUTY, _APPROVER, _AUDITOR),
+    Action.ATTACH: _within(_DUTY),
 }
 
 STEP_UP: Final = frozenset(
@@ -164,7 +179,7 @@ STEP_UP: Final = frozenset(
 BY_A_PERSON: Final = frozenset(
     {
         Action.APPROVE, Action.RELEASE, Action.RECORD_CALL, Action.OBJECT, Action.UNMASK, Action.ADMINISTER,
-        Action.LEAVE, Action.OWN_ACCOUNT, Action.OWN_KEYS,
+        Action.LEAVE, Action.OWN_ACCOUNT, Action.OWN_KEYS, Action.HAND_OVER, Action.ATTACH,
     }
 )  # fmt: skip
 """What no token does."""

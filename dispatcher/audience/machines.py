@@ -28,6 +28,8 @@ from dispatcher.model import (
 _NO_ONE_NO_SPEAKER = "村内无人可通知，也没有在线的播发网关：请派人上门告知"
 _NO_ONE = "村内无人可通知，只有喇叭：请派人核实"
 _NO_ONE_AT_ALL = "村内无人可通知：请派人上门告知"
+NOBODY = frozenset({_NO_ONE_NO_SPEAKER, _NO_ONE, _NO_ONE_AT_ALL})
+"""Why nobody of a village is told."""
 _SPEAKER_LOST = "播发网关及其上级均失联，喇叭不响：只通知到人"
 _NO_SPEAKER = "没有播发网关，喇叭不响：只通知到人"
 

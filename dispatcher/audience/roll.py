@@ -44,6 +44,7 @@ class Roll:
         self.unreachable: dict[str, NDArray[np.object_]] = {}
         self.village_codes = np.array(self.fence.village_codes, object)
         self.covered, self.serving, self.stands_in = _serving(register)
+        self.terminals = [self.fence.indices(sorted(gateway.villages)) for gateway in register.gateways.values()]
         self.spoken = _spoken(register)
         self.branches = {
             endpoint.id: self.fence.indices(sorted(endpoint.branches)) for endpoint in register.endpoints.values()

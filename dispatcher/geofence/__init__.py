@@ -112,6 +112,10 @@ class Geofence:
             unusable=unusable,
         )
 
+    def named(self, lines: Sequence[str], *, prefixes: tuple[str, ...]) -> Named:
+        """What a list of names means within `prefixes`: codes of units and villages, and the lines that mean nothing."""
+        return self._names.find(lines, "", tuple(dict.fromkeys(map(stem, prefixes))))
+
     def inside(self, areas: tuple[Area, ...], lat: Floats, lon: Floats) -> Mask:
         """Which of the points lie in the polygons or circles (not the geocodes) of `areas`."""
         return within(self._shapes(areas)[0], lat, lon)
@@ -200,4 +204,4 @@ def _runs(numbers: NDArray[np.int32]) -> list[int]:
     return [] if not len(numbers) else [*numbers[:1].tolist(), *numbers[1:][numbers[1:] != numbers[:-1]].tolist()]
 
 
-__all__ = ["Geofence", "Resolved", "below", "stem"]
+__all__ = ["Geofence", "Named", "Resolved", "below", "stem"]

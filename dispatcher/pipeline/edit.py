@@ -8,14 +8,14 @@ from __future__ import annotations
 from dataclasses import fields
 
 from dispatcher.accounts.authority import Action, Principal
-from dispatcher.intake.canonical import from_json
+from dispatcher.intake.canonical import digest, from_json
 from dispatcher.model import Code, Finding, Verdict, WarningMessage
 from dispatcher.pipeline import drafting, releasing
 from dispatcher.pipeline.chaining import identity_of
 from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.draft import Draft
 from dispatcher.pipeline.keeping import content_of
-from dispatcher.pipeline.persons import held, in_state, note, person, refuse
+from dispatcher.pipeline.persons import Hindrance, NotDone, held, in_state, note, person, refuse
 from dispatcher.signing import Act
 from dispatcher.states import WarningState
 from dispatcher.store import drafts
@@ -24,14 +24,17 @@ OPEN = frozenset({WarningState.DRAFT, WarningState.RETURNED, WarningState.SUBMIT
 """What may still be edited, put forward, or put forward anew."""
 
 
-async def edit(context: Context, principal: Principal, warning_id: str, body: bytes) -> Draft:
-    """NotDone: NOT_THERE, ROLE, ACCOUNT, AREA (214), STATE, FINDINGS (201 where the identity is another, 240 the drill)."""
+async def edit(context: Context, principal: Principal, warning_id: str, body: bytes, seen: str = "") -> Draft:
+    """`seen`: the digest of what lay before whoever writes, '' where he did not look. NotDone: NOT_THERE, ROLE, ACCOUNT, AREA
+    (214), STATE, FINDINGS (201 where the identity is another, 240 the drill), CHANGED where somebody else wrote since."""
     read = await drafting.read(context, body, principal.scope)
     async with context.persons, context.store.begin() as tx:
         case, now = await held(tx, warning_id), context.now()
         await person(tx, principal, Action.EDIT, case.villages or None)
         in_state(case, OPEN, "已经签发或结束的预警不能修改：请另拟一条更新")
         before = from_json(case.row.message)
+        if seen and seen != digest(before):
+            raise NotDone(Hindrance.CHANGED, "您打开之后，这份草稿被别人改过：请对照后再保存")
         _same(before, read.message)
         findings, company = await drafting.judged(context, tx, (read.message, read.resolved), principal.scope)
         findings = (*read.findings, *findings)

@@ -20,10 +20,14 @@
     call_off    the prepared Cancel of what was issued by mistake, or is over; `accept` takes it like any other
     correct     the same by a person at the console: a mistake is taken back by one, an end needs two
     withdraw    cancelled, superseded or expired: one statement, nothing more leaves the house
+    shift       whoever goes off duty hands over, whoever comes on takes it, with what is open at that moment
+    attach      the scan of a paper signed in ink is kept with its warning
+    watch       what breaks and is mended is put on record, for whoever was not looking
     anchor      once an hour the head of the log goes out of the house, signed
     retain      once an hour what was kept long enough goes: replies, traces, refused bytes, and who asked to be forgotten
     erase       a resident who asks is forgotten; while a warning has him on its list, when that has ended
     lint        what its words leave to be wished for; holds nothing, writes nothing
+    count       how many an area comes to, and whom it will not reach, while somebody draws it; writes nothing
     preview     who would be told, and who would not; writes nothing
     explain     told or not, by which rule, which attempts, which text
 
@@ -64,10 +68,14 @@ FLOW = (
     Step(verb="call_off", steps=("intake",), leaves="什么也不留下"),
     Step(verb="correct", steps=("intake",), leaves="撤回：放行的方案；解除：待签的方案"),
     Step(verb="withdraw", steps=("sending",), leaves="撤回或过期的行"),
+    Step(verb="shift", steps=(), leaves="交接班：两个人的名字，和当时未了的事"),
+    Step(verb="attach", steps=(), leaves="签批单的扫描件，加密，附散列"),
+    Step(verb="watch", steps=(), leaves="故障和恢复，各一条记录"),
     Step(verb="anchor", steps=(), leaves="签了名的锚点：文件里一行，对外事件一条"),
     Step(verb="retain", steps=(), leaves="到期的个人信息删去，操作日志记下条数"),
     Step(verb="erase", steps=(), leaves="名册和留存里没有这个人，操作日志里一个编号"),
     Step(verb="lint", steps=("intake", "planning"), leaves="什么也不留下"),
+    Step(verb="count", steps=("intake", "audience"), leaves="人数、喇叭数和通知不全的村，什么也不写"),
     Step(verb="preview", steps=("intake", "audience", "planning"), leaves="什么也不留下"),
     Step(verb="explain", steps=("audience", "reporting"), leaves="什么也不留下"),
 )

@@ -28,6 +28,7 @@ from dispatcher.pipeline.page import Looked, ink_slips_due, refusals_due, review
 from dispatcher.pipeline.retain import retain_due
 from dispatcher.pipeline.settle import finish
 from dispatcher.pipeline.text_code import keep_texting
+from dispatcher.pipeline.watch import Watched, watch
 from dispatcher.pipeline.withdraw import expire_due
 from dispatcher.receipts import ReceiptBook
 from dispatcher.service.assembly import Parts, close, incoming_of
@@ -43,6 +44,7 @@ ROLES = frozenset({"web", "intake", "send", "timers"})
 OUTER_ROLE = "public"
 """For a process in the outer zone: the address that providers call back, without console and API. `web` has that too."""
 CANARY_EVERY_S = 5.0
+WATCH_EVERY_S = 5.0
 ANCHOR_LOOK_S = 60.0
 RETAIN_LOOK_S = 60.0
 PAPER_LOOK_S = 60.0
@@ -84,6 +86,7 @@ class Service:
         self._ticking = 0
         self._no_tick = asyncio.Event()
         self._no_tick.set()
+        self._watched = Watched()
         self.upstream = Upstream(parts.context, parts.fetcher, self.accept)
         self._followers = {
             (channel, drill): Follower(
@@ -189,6 +192,7 @@ class Service:
                 ("完成检查", 0.5, partial(finish, self.context, {})),
                 ("催签", 1.0, lambda: sign_off_due(self.context)),
                 ("拒发通知", 1.0, partial(refusals_due, self.context, Looked())),
+                ("值班记事", WATCH_EVERY_S, self._watch),
                 ("补签提醒", PAPER_LOOK_S, lambda: ink_slips_due(self.context)),
                 ("复核提醒", PAPER_LOOK_S, lambda: reviews_due(self.context)),
                 ("通知签发人", 1.0, partial(send_pages, self.context, self.parts.providers.pagers())),
@@ -230,6 +234,10 @@ class Service:
             CANARY_AGE.labels(health.name).set(health.canary_age_s)
         gather(self.parts.dispatcher)
         self._left_behind = await sweep(self.context.store, now)
+
+    async def _watch(self) -> None:
+        found = await self.readiness()
+        await watch(self.context, self._watched, (*found.problems, *found.notices))
 
     # ── readiness ───────────────────────────────────────────────────────────────────────────────────────────────────
 

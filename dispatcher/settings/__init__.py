@@ -33,6 +33,8 @@ from dispatcher.settings.sources import CONSOLE as CONSOLE
 from dispatcher.settings.sources import Feed as Feed
 from dispatcher.settings.sources import Source as Source
 from dispatcher.settings.sources import contradictions
+from dispatcher.settings.templates import IssueTemplate as IssueTemplate
+from dispatcher.settings.templates import Templates as Templates
 
 PROJECT = Path(__file__).resolve().parents[2]
 _NOT_SETTINGS = frozenset(
@@ -192,6 +194,8 @@ class Service(_Frozen):
     per_address: float = Field(default=100.0, gt=0)
     """Requests a second that one address may keep up: an office of two hundred behind one does not ask for so many."""
     anchor_file: str = ""
+    map_layers: tuple[str, ...] = ()
+    """GeoJSON files in the folder of the configuration, drawn under the map."""
     passwords: Literal["asvs", "mlps3"] = "asvs"
     max_body_bytes: int = 4 * 1024 * 1024
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -212,6 +216,7 @@ class Settings:
     wording: Wording
     lint: Lint
     drills: Drills
+    templates: Templates
     stage: Stage = Stage.FIELD
 
     @property
@@ -221,6 +226,10 @@ class Settings:
             return self.home / self.service.anchor_file
         database = sqlite_file(self.service.database_url)
         return database.with_suffix(".anchors") if database else self.home / "var" / "audit.anchors"
+
+    @property
+    def layers(self) -> tuple[Path, ...]:
+        return tuple(self.config / name for name in self.service.map_layers)
 
     @property
     def production(self) -> bool:
@@ -240,13 +249,9 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
     """
     env = dict(os.environ if environment is None else environment)
     home = Path(env.get("MINGLUO_HOME") or PROJECT).expanduser().resolve()
-    folder = Path(env.get("MINGLUO_CONFIG") or home / "config").expanduser()
-    folder = folder if folder.is_absolute() else home / folder
-    files = _read_all(folder)
+    folder = home / Path(env.get("MINGLUO_CONFIG") or "config").expanduser()
     faults: list[str] = []
-    for file in files.values():
-        file.expand(env, faults)
-    _overlay(files, env)
+    files = _expanded(_read_all(folder), env, faults)
     service = files["service"].check(Service, faults)
     sources = files["sources"].check(_Sources, faults)
     channels = files["channels"].check(_Channels, faults)
@@ -255,9 +260,12 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
     texts = files["wording"].check(Texts, faults)
     lint = files["lint"].check(Lint, faults)
     drills = files["drills"].check(Drills, faults)
-    if hazards and texts:
-        faults += _disagreements(files, hazards, texts)
-    if faults or not (service and sources and channels and hazards and policy and texts and lint and drills):
+    templates = files["templates"].check(Templates, faults)
+    if hazards and texts and templates:
+        faults += _disagreements(files, hazards, texts, templates)
+    if faults or not (
+        service and sources and channels and hazards and policy and texts and lint and drills and templates
+    ):
         raise BadConfiguration("\n".join(faults))
     settings = Settings(
         home=home,
@@ -270,6 +278,7 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         wording=Wording(hazards=hazards, **dict(texts)),
         lint=lint,
         drills=drills,
+        templates=templates,
     )
     _refuse_contradictions(settings)
     return settings
@@ -285,7 +294,16 @@ def _read_all(folder: Path) -> dict[str, File]:
         **files,
         "lint": File.read(lint if lint.exists() else PROJECT / "config" / "lint.yaml"),
         "drills": File.read(folder / "drills.yaml", optional=True),
+        "templates": File.read(folder / "templates.yaml", optional=True),
     }
+
+
+def _expanded(files: dict[str, File], env: Mapping[str, str], faults: list[str]) -> dict[str, File]:
+    """With `${NAME}` filled in, and what the environment says laid over it."""
+    for file in files.values():
+        file.expand(env, faults)
+    _overlay(files, env)
+    return files
 
 
 class _Sources(_Frozen):
@@ -296,9 +314,10 @@ class _Channels(_Frozen):
     channels: dict[Channel, dict[str, dict[str, Any]]]
 
 
-def _disagreements(files: Mapping[str, File], hazards: Hazards, texts: Texts) -> list[str]:
-    """What the entries of hazards.yaml, and those of wording.yaml that name them, say against each other."""
+def _disagreements(files: Mapping[str, File], hazards: Hazards, texts: Texts, templates: Templates) -> list[str]:
+    """What the entries of hazards.yaml, and those of the files that name them, say against each other."""
     found = [files["hazards"].fault(key, words) for key, words in hazards.contradictions()]
+    found += [files["templates"].fault(key, words) for key, words in templates.contradictions(hazards)]
     unknown = [name for name in texts.hazard_lines if hazards.named(name) is None]
     return found + [files["wording"].fault(("hazard_lines", name), "hazards.yaml 里没有这个灾种") for name in unknown]
 
@@ -318,6 +337,7 @@ def _refuse_contradictions(settings: Settings) -> None:
         faults += [f"sources.yaml: {name} {why}" for why in found]
     if settings.production and settings.service.seal_key is None:
         faults.append("service.yaml: 正式环境必须由环境变量给出 seal_key（MINGLUO_SEAL_KEY，64 位十六进制）")
+    faults += [f"service.yaml: map_layers: 没有 {path}" for path in settings.layers if not path.is_file()]
     faults += [
         f"service.yaml: {name}: {network} 是所有地址，等于谁的话都信：请只写代理或网桥自己的"
         for name, networks in (("proxies", settings.service.proxies), ("plain_from", settings.service.plain_from))

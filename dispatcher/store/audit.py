@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -111,3 +111,17 @@ async def newest(tx: Tx, limit: int, before: int = 0) -> list[Entry]:
     wanted = select(audit).order_by(audit.c.no.desc()).limit(limit)
     rows = await tx.execute(wanted.where(audit.c.no < before) if before else wanted)
     return [Entry(**row) for row in rows.mappings()]
+
+
+async def since(tx: Tx, at: datetime, actions: Collection[str], most: int) -> list[Entry]:
+    """Of these actions, newest first, not before `at`; at most so many. The log stands in the order of time, so that it is read
+    from its end, and no further back than asked."""
+    found: list[Entry] = []
+    before = 0
+    while len(found) < most:
+        page = await newest(tx, PAGE, before)
+        found += [one for one in page if one.at >= at and one.action in actions]
+        if len(page) < PAGE or page[-1].at < at:
+            break
+        before = page[-1].no
+    return found[:most]

@@ -126,3 +126,8 @@ async def touching(tx: Tx, warning_ids: Sequence[str], stems: Sequence[str]) -> 
     """Those of them that touch a village whose code begins with one of these digits."""
     rows = await tx.execute(select(warnings.c.id).where(warnings.c.id.in_(warning_ids), _touches(stems)))
     return {row.id for row in rows}
+
+
+async def named(tx: Tx, warning_ids: Sequence[str]) -> dict[str, Headline]:
+    rows = await tx.execute(select(*_HEADLINE).where(warnings.c.id.in_(warning_ids)))
+    return {row["id"]: Headline(**row) for row in rows.mappings()}

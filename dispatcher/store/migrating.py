@@ -19,7 +19,7 @@ _ADVISORY_LOCK = 36_08_00
 TRACED = ("attempts", "questions")
 """What went over the wire may be emptied there, and a trigger sees that nothing else changes; so it does that uplinks go
 only by their door (`store/retaining.py`)."""
-APPEND_ONLY = ("audit", "events", "attempts", "questions", "receipts", "signatures", "uplinks")
+APPEND_ONLY = ("audit", "events", "attempts", "questions", "receipts", "scans", "shift_log", "signatures", "uplinks")
 
 
 async def migrate(url: str, service_url: str | None = None) -> str:

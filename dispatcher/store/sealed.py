@@ -53,6 +53,16 @@ class Seal:
             raise WrongKey("密封密钥打不开登记册中的位置：密钥换过，或数据被改动") from None
         return lat, lon
 
+    def seal_bytes(self, plain: bytes) -> bytes:
+        return self._shut(plain)
+
+    def open_bytes(self, sealed: bytes) -> bytes:
+        """Raises WrongKey as `open` does."""
+        try:
+            return self._cipher.decrypt(sealed[:_NONCE], sealed[_NONCE:], None)
+        except InvalidTag:
+            raise WrongKey("密封密钥打不开存下的文件：密钥换过，或数据被改动") from None
+
     def _shut(self, plain: bytes) -> bytes:
         nonce = os.urandom(_NONCE)
         return nonce + self._cipher.encrypt(nonce, plain, None)

@@ -21,7 +21,7 @@ from dispatcher.accounts.entering import Known, form_key
 from dispatcher.geofence.names import stem
 from dispatcher.registry.unmasking import person_of
 from dispatcher.store import headlines, signatures
-from dispatcher.web import asking, guard
+from dispatcher.web import asking, guard, uploading
 from dispatcher.web.client import client_of
 from dispatcher.web.parts import PARTS, Parts
 from dispatcher.web.problems import Problem
@@ -106,7 +106,7 @@ async def admit(request: web.Request, route: Route) -> None:
         raise _elsewhere(request, route, found.principal, areas)
     if found.known is not None:
         if request.method not in _SAFE:
-            await _must_be_from_our_page(request, found.key)
+            await _must_be_from_our_page(request, route, found.key)
         # a reload wakes nobody: whoever left is back when he has shown himself
         if not found.known.asleep and not _passive(request, route):
             await parts.entrance.touch(found.known)
@@ -263,7 +263,7 @@ def _to(request: web.Request, page: str) -> web.HTTPSeeOther:
 
 def _is_button(request: web.Request) -> bool:
     """Pressed in a browser: whoever pressed it is led back to its page, where it stands once more."""
-    form = request.content_type == "application/x-www-form-urlencoded"
+    form = request.content_type in ("application/x-www-form-urlencoded", uploading.FORM)
     return form and "text/html" in request.headers.get("Accept", "") and not request.path.startswith("/api/")
 
 
@@ -277,8 +277,12 @@ def _passive(request: web.Request, route: Route) -> bool:
     return route.name == "live" or "part" in request.query
 
 
-async def _must_be_from_our_page(request: web.Request, key: str) -> None:
+async def _must_be_from_our_page(request: web.Request, route: Route, key: str) -> None:
     given = request.headers.get(KEY_HEADER)
+    if given is None and route.upload and request.content_type == uploading.FORM:
+        guard.must_be_our_origin(request)
+        await uploading.uploaded(request, route.upload, key)
+        return
     if given is None:
         await guard.must_be_our_form(request, key)
         return

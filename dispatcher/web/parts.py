@@ -13,6 +13,7 @@ from aiohttp import web
 
 from dispatcher.accounts.entering import Entrance
 from dispatcher.accounts.keeping import Keeper
+from dispatcher.web.console.basemap import Grounds
 from dispatcher.web.console.glance import Glances
 from dispatcher.web.console.overview import Overview
 from dispatcher.web.console.sketch import Atlas
@@ -67,6 +68,7 @@ class Parts:
     buckets: Buckets
     frozen: Frozen = field(default_factory=Frozen)
     atlas: Atlas = field(default_factory=Atlas)
+    grounds: Grounds = field(default_factory=Grounds)
     glances: Glances = field(default_factory=Glances)
     ready: Recent[Ready] = field(default_factory=lambda: Recent(READY_S))
     overviews: dict[tuple[str, ...], Recent[Overview]] = field(default_factory=dict)

@@ -59,7 +59,8 @@ class Good:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
     """`who`: an action that `accounts/authority.py` has a rule for, or one of those it is no matter for. `takes`: content
-    types of the body. `fails`: the statuses of its problems, besides those all share."""
+    types of the body; `upload`: the most bytes of the file in it, 0 where it is no form with a file. `fails`: the statuses of
+    its problems, besides those all share."""
 
     method: str
     path: str
@@ -76,6 +77,7 @@ class Route:
     order: type[BaseModel] | None = None
     fragment: bool = False
     """A part of pages that a script asks for, and nobody opens."""
+    upload: int = 0
 
     @property
     def template(self) -> str:

@@ -18,7 +18,19 @@ from dispatcher.store import audit as audit_log
 from dispatcher.store.engine import Store, open_store
 from dispatcher.store.migrating import differences, migrate
 from dispatcher.store.revision import MIGRATIONS, newest, outdated
-from dispatcher.store.tables import attempts, audit, events, facts, metadata, questions, receipts, signatures, uplinks
+from dispatcher.store.tables import (
+    attempts,
+    audit,
+    events,
+    facts,
+    metadata,
+    questions,
+    receipts,
+    scans,
+    shift_log,
+    signatures,
+    uplinks,
+)
 from tests.services import postgres
 
 AT = datetime(2026, 4, 2, 18, 39, tzinfo=UTC)
@@ -41,7 +53,14 @@ RECORD[audit] = {
 RECORD[signatures] = {
     "id": 1, "warning_id": "w", "at": AT, "account_id": "a", "act": "approved", "plan_hash": "0" * 64, "detail": {},
 }  # fmt: skip
-COLUMN = {audit: "actor", events: "kind", signatures: "act", uplinks: "text"}
+RECORD[shift_log] = {
+    "id": 1, "at": AT, "account_id": "a", "name": "甲", "step": "note", "scope": ["360800"], "text": "无", "detail": {},
+}  # fmt: skip
+RECORD[scans] = {
+    "id": "s", "warning_id": "w", "at": AT, "account_id": "a", "name": "签批单.pdf", "kind": "pdf", "size": 1,
+    "sha256": "0" * 64, "plan_hash": "", "body": b"sealed",
+}  # fmt: skip
+COLUMN = {audit: "actor", events: "kind", scans: "name", shift_log: "text", signatures: "act", uplinks: "text"}
 every_record = pytest.mark.parametrize("table", RECORD, ids=[table.name for table in RECORD])
 
 

@@ -59,6 +59,11 @@ GOLDEN: Final = {
     Action.OWN_KEYS: "eeeeee.",
     Action.METRICS: "w...wwe",
     Action.TRAIN: "eeeeee.",
+    Action.SHIFT: "tt..t..",
+    Action.HAND_OVER: "w......",
+    Action.TONIGHT: "ttttt..",
+    Action.PAPER: "ww..w..",
+    Action.ATTACH: "w......",
 }
 
 

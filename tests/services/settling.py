@@ -1,4 +1,4 @@
-"""Which PostgreSQL and RabbitMQ this run uses: `MINGLUO_SERVICES=auto|private|off` and `MINGLUO_REQUIRE_SERVICES=1`."""
+"""Which PostgreSQL, RabbitMQ and Chromium this run uses: `MINGLUO_SERVICES=auto|private|off`, `MINGLUO_REQUIRE_SERVICES=1`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import NoReturn
 
 import pytest
 
-from tests.services import SETTLED, Found, debian, postgres, rabbitmq
+from tests.services import SETTLED, Found, chromium, debian, postgres, rabbitmq
 from tests.services.private import CannotStart, Kept
 
 MODES = ("auto", "private", "off")
@@ -47,6 +47,8 @@ def answering() -> dict[str, str]:
     if mode() == "auto":
         for found in (asyncio.run(postgres.answering()), rabbitmq.answering()):
             environment |= found.environment if found else {}
+    if mode() != "off" and (browser := chromium.found()) is not None:
+        environment |= browser.environment
     return environment
 
 
@@ -59,10 +61,23 @@ def settled() -> Iterator[dict[str, str]]:
             for found, keeper in (_postgres(), _rabbitmq()):
                 environment |= found.environment if found else {}
                 kept += [keeper] if keeper else []
+            browser = browser_settled()
+            environment |= browser.environment if browser else {}
         yield environment
     finally:
         for keeper in kept:
             keeper.stop()
+
+
+def browser_settled() -> Found | None:
+    """Chromium and its font, installed where we may; what could not be had is said."""
+    packages = chromium.missing()
+    if packages:
+        try:
+            debian.install(packages)
+        except (debian.CannotInstall, subprocess.SubprocessError, OSError) as error:
+            print(f"没有 Chromium 或它要的中文字体：{error}", file=sys.stderr, flush=True)
+    return chromium.found()
 
 
 Outcome = tuple[Found | None, Kept | None]

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import datetime
 from sys import intern
 from typing import Final
 
@@ -165,6 +166,12 @@ async def gateways(tx: Tx) -> list[Gateway]:
         )
         for row in found
     ]
+
+
+async def gateway_proofs(tx: Tx) -> dict[str, datetime | None]:
+    """When each was last known to answer."""
+    found = await tx.execute(select(t.gateways.c.id, t.gateways.c.proven_at))
+    return {row.id: row.proven_at for row in found}
 
 
 async def _villages_below(tx: Tx, parent_of: dict[str, str]) -> dict[str, set[str]]:

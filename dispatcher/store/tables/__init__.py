@@ -1,9 +1,9 @@
 """The schema, once: Alembic's migrations are compared with it on SQLite and PostgreSQL.
 
-`audit`, `events`, `attempts`, `questions`, `receipts`, `signatures` and `uplinks` are append-only (triggers in the migrations;
-on PostgreSQL the service's own role may only add to them; what may leave all the same stands in `ledger.py`). Phones, homes,
-what people write back and secrets are sealed columns (`store/sealed.py`): bytes to the database, text to us. Times are UTC;
-the database never sees a naive one.
+`audit`, `events`, `attempts`, `questions`, `receipts`, `scans`, `shift_log`, `signatures` and `uplinks` are append-only
+(triggers in the migrations; on PostgreSQL the service's own role may only add to them; what may leave all the same stands in
+`ledger.py`). Phones, homes, what people write back, scans and secrets are sealed columns (`store/sealed.py`): bytes to the
+database, text to us. Times are UTC; the database never sees a naive one.
 """
 
 from dispatcher.store.tables.accounts import accounts, code_texts, codes, pages, sessions, signatures, throttles, tokens
@@ -17,6 +17,7 @@ from dispatcher.store.tables.border import (
     rejected,
     sequences,
 )
+from dispatcher.store.tables.duty import scans, shift_log
 from dispatcher.store.tables.ledger import attempts, chunks, deliveries, events, questions, receipts, uplinks
 from dispatcher.store.tables.record import audit
 from dispatcher.store.tables.register import (
@@ -70,8 +71,10 @@ __all__ = [
     "rejected",
     "rejects",
     "residents",
+    "scans",
     "sequences",
     "sessions",
+    "shift_log",
     "signatures",
     "subscriptions",
     "terminals",

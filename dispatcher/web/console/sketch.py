@@ -112,8 +112,8 @@ class Atlas:
 
 def draw(register: Register) -> Sketch:
     """Simplifies and projects; some tenths of a second."""
-    counties = _bounded(register.areas.values(), "county")
-    townships = _bounded(register.areas.values(), "township")
+    counties = bounded(register.areas.values(), "county")
+    townships = bounded(register.areas.values(), "township")
     shapes = [shape for _, shape in (*counties, *townships)]
     if not shapes:
         return Sketch(version=register.version, west=0, north=0, squeeze=1, scale=1, counties=(), townships=())
@@ -139,7 +139,7 @@ def draw(register: Register) -> Sketch:
     )
 
 
-def _bounded(areas: Iterable[AdminArea], level: str) -> list[tuple[AdminArea, BaseGeometry]]:
+def bounded(areas: Iterable[AdminArea], level: str) -> list[tuple[AdminArea, BaseGeometry]]:
     """The units of a level that have a boundary, simplified as one coverage."""
     found = sorted(
         (

@@ -1,0 +1,22 @@
+// What <warning-map> needs of OpenLayers, as one module: canvas alone, no WebGL, no tiles.
+export { default as Feature } from "ol/Feature.js";
+export { default as Map } from "ol/Map.js";
+export { default as View } from "ol/View.js";
+export { defaults as defaultControls } from "ol/control/defaults.js";
+export { default as ScaleLine } from "ol/control/ScaleLine.js";
+export { createEmpty, extend, isEmpty } from "ol/extent.js";
+export { default as GeoJSON } from "ol/format/GeoJSON.js";
+export { default as LineString } from "ol/geom/LineString.js";
+export { default as Point } from "ol/geom/Point.js";
+export { default as Polygon, circular } from "ol/geom/Polygon.js";
+export { default as Draw } from "ol/interaction/Draw.js";
+export { default as Modify } from "ol/interaction/Modify.js";
+export { defaults as defaultInteractions } from "ol/interaction/defaults.js";
+export { default as VectorLayer } from "ol/layer/Vector.js";
+export { fromLonLat, toLonLat } from "ol/proj.js";
+export { default as VectorSource } from "ol/source/Vector.js";
+export { default as CircleStyle } from "ol/style/Circle.js";
+export { default as Fill } from "ol/style/Fill.js";
+export { default as Stroke } from "ol/style/Stroke.js";
+export { default as Style } from "ol/style/Style.js";
+export { default as Text } from "ol/style/Text.js";

@@ -1,0 +1,57 @@
+"""How many an area comes to, while somebody draws it: no words are made, nothing is judged but the area, nothing is written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from dispatcher.audience import Headcount, gather, headcount
+from dispatcher.geofence import Resolved
+from dispatcher.intake.decode import decode
+from dispatcher.intake.judge import Circumstances, judge
+from dispatcher.model import Code, Finding
+from dispatcher.pipeline import chaining, drafting, merging
+from dispatcher.pipeline.context import Context
+from dispatcher.pipeline.freeze import audience_of, resolve_area, with_expiry
+
+OF_AREA: Final = frozenset({Code.GEOMETRY, Code.OUTSIDE_AUTHORITY, Code.AREA_UNRESOLVED, Code.SIZE})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counted:
+    """`heads` None where the bytes hold no message; `findings`: what is wrong with the area alone."""
+
+    resolved: Resolved | None = None
+    heads: Headcount | None = None
+    findings: tuple[Finding, ...] = ()
+
+
+async def count(context: Context, body: bytes, scope: tuple[str, ...]) -> Counted:
+    """Of native JSON that an officer for `scope` is writing. An update counts whoever is outside now, and whoever heard
+    already."""
+    decoded = decode(body, "application/json", context.settings.hazards)
+    if decoded.message is None:
+        return Counted(findings=decoded.findings)
+    message = with_expiry(context, decoded.message)
+    desk = drafting.desk(scope)
+    resolved, register = await resolve_area(context, message, desk), await context.register()
+    if message.references:
+        async with context.store.read() as tx:
+            company = await chaining.company(tx, message)
+            company = await merging.with_kin(context, tx, company, (message, resolved, ""))
+            audience = await audience_of(context, tx, message, resolved, company)
+    else:
+        audience = gather(register, resolved, message)
+    circumstances = Circumstances(
+        source=desk,
+        now=context.now(),
+        tolerance_s=context.settings.policy.future_tolerance_s,
+        resolved=resolved,
+        references_known=True,
+    )
+    findings = (*decoded.findings, *judge(message, circumstances))
+    return Counted(
+        resolved=resolved,
+        heads=headcount(register, resolved, audience),
+        findings=tuple(one for one in findings if one.code in OF_AREA),
+    )

@@ -1,0 +1,246 @@
+"""The handlers of the issue page: it is shown, it counts while somebody draws, reads back while somebody types, and is saved.
+
+Saving and putting forward are the verbs of `pipeline/`; what hinders them comes back on the same page with all that was
+typed, for nobody writes a warning twice at 02:39.
+"""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from aiohttp import web
+
+from dispatcher.intake.canonical import from_json
+from dispatcher.model import GROUPS, RISK_TAGS, Level, Role
+from dispatcher.pipeline import drafting
+from dispatcher.pipeline.context import Context
+from dispatcher.pipeline.count import count
+from dispatcher.pipeline.draft import draft
+from dispatcher.pipeline.edit import edit
+from dispatcher.pipeline.lint import lint
+from dispatcher.pipeline.persons import Hindrance, NotDone
+from dispatcher.pipeline.preview import preview
+from dispatcher.pipeline.submit import submit
+from dispatcher.registry.register import Register
+from dispatcher.store import warnings
+from dispatcher.store.warnings import WarningRow
+from dispatcher.web import asker, asking, guard
+from dispatcher.web.answering import as_json
+from dispatcher.web.api.lifecycle import status_of
+from dispatcher.web.console.issuing import drawing, fields, showing
+from dispatcher.web.console.issuing.fields import Base, Fields
+from dispatcher.web.console.rendering import render
+from dispatcher.web.parts import parts
+from dispatcher.web.problems import Problem
+from dispatcher.web.shapes import Body
+
+JSON: Final = "application/json"
+_CHOICES: Final = {"roles": tuple(Role), "groups": GROUPS, "risk_tags": RISK_TAGS}
+
+
+class NamesOut(Body):
+    """What a pasted list of names means: codes of units, and the lines that name none we know."""
+
+    codes: tuple[str, ...]
+    names: tuple[str, ...]
+    unread: tuple[str, ...]
+
+
+class TemplateOut(Body):
+    """Words to be filled in; `area` as the map's hidden field holds it."""
+
+    headline: str
+    description: str
+    instruction: str
+    until: str
+    area: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Writing:
+    """Whoever writes, and what he writes with."""
+
+    request: web.Request
+    context: Context
+    register: Register
+    scope: tuple[str, ...]
+    row: WarningRow | None = None
+
+    def begun(self, typed: Fields) -> Base:
+        """What the form is laid over: the draft that is edited, else a beginning."""
+        if self.row is not None and self.request.path.endswith("/edit"):
+            said = fields.kept(from_json(self.row.message))
+        else:
+            said = fields.beginning(self.context.settings, typed, self.context.now())
+        return Base(said=said, areas=self.register.areas)
+
+
+async def _at(request: web.Request) -> _Writing:
+    context = parts(request).doors.context
+    row = None
+    if "id" in request.match_info:
+        async with context.store.read() as tx:
+            row = await warnings.one(tx, asking.warning_id(request))
+        if row is None:
+            raise asking.no_such_warning()
+    scope = tuple(asker.principal(request).scope)
+    return _Writing(request=request, context=context, register=await context.register(), scope=scope, row=row)
+
+
+# ── the page ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def new(request: web.Request) -> web.Response:
+    """An empty page; with `hazard` and `level` its template is filled in: two clicks to a draft."""
+    here = await _at(request)
+    now, settings = here.context.now(), here.context.settings
+    typed = replace(fields.fresh(settings.service, now), drill=asking.word(request, "drill", ("1",)) == "1")
+    level = asking.word(request, "level", [str(one) for one in Level])
+    if hazard := request.query.get("hazard", ""):
+        typed = fields.worded(replace(typed, hazard=hazard, level=Level(level) if level else None), settings, now)
+    return await _shown(here, typed)
+
+
+async def change(request: web.Request) -> web.Response:
+    here = await _at(request)
+    assert here.row is not None
+    return await _shown(here, showing.draft_of(here.row))
+
+
+async def update(request: web.Request) -> web.Response:
+    here = await _at(request)
+    assert here.row is not None
+    if here.row.released_at is None:
+        raise Problem(409, "not_released", "这条预警没有发出过，不用更新：请直接修改草稿")
+    message = from_json(here.row.message)
+    return await _shown(here, fields.carried_on(message, here.context.settings.service, here.context.now()))
+
+
+async def _shown(here: _Writing, typed: Fields, status: int = 200, **more: Any) -> web.Response:
+    """With its counts, so that it is whole without a script too."""
+    page = showing.page_of(here.context, here.register, here.request.path, typed)
+    found = await count(here.context, fields.native(typed, here.begun(typed)), here.scope)
+    told = {"page": replace(page, **{"row": here.row, **more}), "strip": showing.strip(here.register, typed, found)}
+    return _rendered(here.request, "issue.html", {**told, "typed": typed, **_CHOICES}, status)
+
+
+# ── while somebody draws and types ──────────────────────────────────────────────────────────────────────────────────
+
+
+async def audience(request: web.Request) -> web.Response:
+    """The strip below: counted anew at every move of the mouse."""
+    here, (typed, _) = await _given(request)
+    found = await count(here.context, fields.native(typed, here.begun(typed)), here.scope)
+    return _rendered(
+        request, "issue_audience.html", {"strip": showing.strip(here.register, typed, found), "typed": typed}
+    )
+
+
+async def words(request: web.Request) -> web.Response:
+    """How it reads and sounds, what the lint says, and the forecast; asked at a pause."""
+    here, (typed, _) = await _given(request)
+    context, body = here.context, fields.native(typed, here.begun(typed))
+    source = drafting.desk(here.scope)
+    previewed = await preview(context, body, JSON, source, context.now())
+    linted = await lint(context, body, JSON, source)
+    shown = showing.words(previewed, linted)
+    return _rendered(request, "issue_words.html", {"words": shown, "typed": typed, "lint": context.settings.lint})
+
+
+async def names(request: web.Request) -> web.Response:
+    """Units a pasted list names, for the map to choose."""
+    here, given = await _at(request), await guard.form_of(request)
+    found, unread = drawing.with_names(drawing.Drawing(), given.get("names", ""), here.register.geofence, here.scope)
+    called = tuple(showing.called(here.register, code) for code in found.codes)
+    return as_json(NamesOut(codes=found.codes, names=called, unread=unread))
+
+
+async def template(request: web.Request) -> web.Response:
+    """The words of a hazard and a level, as fields of the form."""
+    here, (typed, _) = await _given(request)
+    filled = fields.worded(typed, here.context.settings, here.context.now())
+    return as_json(TemplateOut(headline=filled.headline, description=filled.description, instruction=filled.instruction,
+                               until=filled.until, area=filled.area_text))  # fmt: skip
+
+
+async def ground(request: web.Request) -> web.Response:
+    """What lies under the map. Answers If-None-Match; every browser we know reads gzip."""
+    site = parts(request)
+    context = site.doors.context
+    made = await site.grounds.of(await context.register(), context.settings.layers)
+    headers = {"ETag": f'"{made.tag}"', "Cache-Control": "private, no-cache", "Vary": "Accept-Encoding"}
+    if f'"{made.tag}"' in request.headers.get("If-None-Match", ""):
+        return web.Response(status=304, headers=headers)
+    packed = "gzip" in request.headers.get("Accept-Encoding", "")
+    if packed:
+        headers["Content-Encoding"] = "gzip"
+    body = made.packed if packed else gzip.decompress(made.packed)
+    return web.Response(body=body, content_type="application/geo+json", charset="utf-8", headers=headers)
+
+
+# ── saving ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def save(request: web.Request) -> web.StreamResponse:
+    """`do`: save, or submit; without a script also fill, which fills in a template."""
+    here, (typed, unread) = await _given(request)
+    given = await guard.form_of(request)
+    if given.get("do") == "fill":
+        return await _shown(here, fields.worded(typed, here.context.settings, here.context.now()))
+    if unread:
+        return await _shown(here, typed, 422, unread=unread, why="有的地名认不出来：请改正，或在地图上划定")
+    body = fields.native(typed, here.begun(typed))
+    number = ""
+    try:
+        number = await _saved(here, body, typed)
+        if given.get("do") != "submit":
+            return web.Response(status=303, headers={"Location": f"/warnings/{number}/edit"})
+        await submit(here.context, asker.principal(request), number)
+    except NotDone as why:
+        return await _hindered(here, (typed, number), why)
+    return web.Response(status=303, headers={"Location": f"/warnings/{number}"})
+
+
+async def _saved(here: _Writing, body: bytes, typed: Fields) -> str:
+    """The draft's number."""
+    who = asker.principal(here.request)
+    if here.row is not None and here.request.path.endswith("/edit"):
+        return (await edit(here.context, who, here.row.id, body, typed.seen)).warning_id
+    return (await draft(here.context, who, body)).warning_id
+
+
+async def _hindered(here: _Writing, what: tuple[Fields, str], why: NotDone) -> web.Response:
+    """The same page with all that was typed; what was saved before it was hindered is edited from here on."""
+    typed, number = what
+    path, row, theirs = here.request.path, here.row, tuple[tuple[str, str], ...]()
+    if number or why.hindrance is Hindrance.CHANGED:
+        number = number or asking.warning_id(here.request)
+        async with here.context.store.read() as tx:
+            row = await warnings.one(tx, number)
+        assert row is not None
+        kept, path = showing.draft_of(row), f"/warnings/{number}/edit"
+        theirs = showing.differences(typed, kept) if why.hindrance is Hindrance.CHANGED else ()
+        typed = replace(typed, seen=kept.seen)
+    more = {"path": path, "row": row, "why": why.sentence, "findings": why.findings, "theirs": theirs}
+    return await _shown(here, typed, status_of(why.hindrance), **more)
+
+
+async def _given(request: web.Request) -> tuple[_Writing, tuple[Fields, tuple[str, ...]]]:
+    """The form, its pasted names read; and the lines that name nothing."""
+    here, given = await _at(request), await guard.form_of(request)
+    typed = fields.typed(given)
+    drawn, unread = drawing.with_names(typed.drawing, typed.names, here.register.geofence, here.scope)
+    return here, (replace(typed, drawing=drawn, names="\n".join(unread)), unread)
+
+
+def _rendered(request: web.Request, name: str, values: Mapping[str, object], status: int = 200) -> web.Response:
+    site, asks = parts(request), asker.asker(request)
+    service = site.doors.context.settings.service
+    told = {"service": service, "training": site.training, "form_key": asks.key or site.form_key, "asks": asks}
+    text = render(name, {**told, **values})
+    response = web.Response(text=text, status=status, content_type="text/html", charset="utf-8")
+    response.enable_compression()
+    return response

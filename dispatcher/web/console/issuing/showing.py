@@ -1,0 +1,198 @@
+"""What the issue page and its two moving parts show. Everything is worked out here; templates only lay it out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Final
+
+from dispatcher.audience import Headcount
+from dispatcher.intake.canonical import digest, from_json
+from dispatcher.linting import Remark, Spoken
+from dispatcher.model import Channel, Code, Finding, Verdict, county_of, township_of
+from dispatcher.pipeline.context import Context
+from dispatcher.pipeline.count import Counted
+from dispatcher.pipeline.lint import Linted
+from dispatcher.pipeline.preview import Preview
+from dispatcher.registry.register import Register
+from dispatcher.settings import HazardKind
+from dispatcher.store.warnings import WarningRow
+from dispatcher.web.console.issuing import fields
+from dispatcher.web.console.issuing.fields import Fields
+
+NAMED: Final = 60
+"""Places that will not hear, by name; how many there are stands beside them."""
+_SETTLED_LATER: Final = frozenset({Code.APPROVAL_MISSING})
+"""What a second person is for is no fault of a draft."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """`path`: where its form goes; `row`: the draft, or what is to be updated; `theirs`: what somebody else wrote meanwhile."""
+
+    path: str
+    typed: Fields
+    hazards: tuple[HazardKind, ...]
+    quick: tuple[HazardKind, ...]
+    synthetic: bool
+    row: WarningRow | None = None
+    why: str = ""
+    findings: tuple[Finding, ...] = ()
+    theirs: tuple[tuple[str, str], ...] = ()
+    unread: tuple[str, ...] = ()
+
+    @property
+    def update(self) -> bool:
+        return self.typed.before is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unheard:
+    """One reason why places will not hear, and the first of them by name."""
+
+    why: str
+    count: int
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unit:
+    """A unit that was chosen whole."""
+
+    code: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Strip:
+    """Who gets it and who will not. `hits`: what the map colours, `code:1` where all its villages are in it, else `code:0`."""
+
+    placed: bool
+    heads: Headcount | None
+    villages: int
+    touched: int
+    hits: str
+    units: tuple[Unit, ...]
+    unheard: tuple[Unheard, ...]
+    unattended: tuple[str, ...]
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lane:
+    """A channel's forecast: how many, how fast, how long; `unsent`: why → how many it will not send."""
+
+    channel: Channel
+    targets: int
+    rate: float
+    seconds: float | None
+    waits_until: str
+    unsent: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Words:
+    """How it will read and sound. `stops`: what has to be mended before it can be put forward."""
+
+    remarks: tuple[Remark, ...]
+    stops: tuple[Finding, ...]
+    officers: tuple[Spoken, ...]
+    residents: tuple[Spoken, ...]
+    others: tuple[Spoken, ...]
+    lanes: tuple[Lane, ...]
+
+
+def page_of(context: Context, register: Register, path: str, typed: Fields) -> Page:
+    hazards = context.settings.hazards
+    wanted = dict.fromkeys(one.hazard for one in context.settings.templates.templates)
+    quick = tuple(kind for name in wanted if (kind := hazards.named(name)) is not None)
+    return Page(path=path, typed=typed, hazards=hazards.hazards, quick=quick, synthetic=register.synthetic)
+
+
+def draft_of(row: WarningRow) -> Fields:
+    message = from_json(row.message)
+    return fields.shown(message, digest(message))
+
+
+def differences(mine: Fields, theirs: Fields) -> tuple[tuple[str, str], ...]:
+    """Field → what the other wrote, where it is not what is typed here."""
+    said = {
+        "灾种": (mine.hazard, theirs.hazard),
+        "级别": (mine.level.chinese if mine.level else "", theirs.level.chinese if theirs.level else ""),
+        "标题": (mine.headline, theirs.headline),
+        "内容": (mine.description, theirs.description),
+        "防御指引": (mine.instruction, theirs.instruction),
+        "有效至": (mine.until.replace("T", " "), theirs.until.replace("T", " ")),
+    }
+    found = [(name, other) for name, (own, other) in said.items() if own != other]
+    if mine.area_text != theirs.area_text:
+        found.append(("区域", "另划了区域" if theirs.placed else "清空了区域"))
+    return tuple(found)
+
+
+def strip(register: Register, typed: Fields, counted: Counted) -> Strip:
+    heads, resolved = counted.heads, counted.resolved
+    placed = typed.placed and heads is not None and resolved is not None
+    return Strip(
+        placed=placed,
+        heads=heads,
+        villages=len(resolved.villages) if resolved and placed else 0,
+        touched=len(resolved.touched) - len(resolved.villages) if resolved and placed else 0,
+        hits=" ".join(f"{hit.code}:{int(hit.villages == hit.of)}" for hit in heads.hits) if heads and placed else "",
+        units=tuple(Unit(code=code, name=called(register, code)) for code in typed.drawing.codes),
+        unheard=_unheard(register, heads) if heads and placed else (),
+        unattended=tuple(called(register, code) for code in heads.unattended) if heads and placed else (),
+        findings=counted.findings if typed.placed else (),
+    )
+
+
+def words(preview: Preview, linted: Linted) -> Words:
+    messages = [one for one in linted.texts if one.channel is Channel.SMS]
+    return Words(
+        remarks=linted.remarks,
+        stops=tuple(
+            one for one in preview.findings if one.verdict is not Verdict.ACCEPT and one.code not in _SETTLED_LATER
+        ),
+        officers=tuple(one for one in messages if "住户" not in one.to),
+        residents=tuple(one for one in messages if "住户" in one.to),
+        others=tuple(one for one in linted.texts if one.channel is not Channel.SMS),
+        lanes=tuple(_lane(name, numbers) for name, numbers in preview.channels.items()),
+    )
+
+
+def called(register: Register, code: str) -> str:
+    """遂川县碧洲镇某村; the code itself where nobody knows it."""
+    own = register.areas.get(code)
+    if own is None:
+        return code
+    above = [county_of(code), *([township_of(code)] if own.level == "village" else [])]
+    return "".join([*(register.areas[one].name for one in above if one in register.areas and one != code), own.name])
+
+
+def _lane(name: str, numbers: Mapping[str, object]) -> Lane:
+    rate, seconds, unsent = numbers.get("rate"), numbers.get("eta_s"), numbers.get("not_sent")
+    targets = numbers.get("targets")
+    return Lane(
+        channel=Channel(name),
+        targets=targets if isinstance(targets, int) else 0,
+        rate=rate if isinstance(rate, float) else 0.0,
+        seconds=seconds if isinstance(seconds, float) else None,
+        waits_until=str(numbers.get("waits_until", "")),
+        unsent=unsent if isinstance(unsent, dict) else {},
+    )
+
+
+def _unheard(register: Register, heads: Headcount) -> tuple[Unheard, ...]:
+    def why(one: object) -> str:
+        return getattr(one, "why", "")
+
+    grouped = {name: list(ones) for name, ones in groupby(sorted(heads.unreachable, key=why), key=why)}
+    return tuple(
+        Unheard(why=name, count=count, names=_names(register, [one.area for one in grouped[name][:NAMED]]))
+        for name, count in heads.reasons.items()
+    )
+
+
+def _names(register: Register, codes: Sequence[str]) -> tuple[str, ...]:
+    return tuple(called(register, code) for code in codes)

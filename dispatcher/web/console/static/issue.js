@@ -1,0 +1,203 @@
+// The issue page: the map's drawing goes into the form, the form is counted and read back by the server, and nothing typed is
+// lost. Without this the page is whole: names instead of a map, and a page of its own after saving.
+import "./warning-map.js";
+
+const form = document.getElementById("issue");
+const area = document.getElementById("area");
+const map = document.getElementById("map");
+const strip = document.getElementById("audience");
+const unread = document.getElementById("unread");
+let dirty = false;
+
+const tell = (name) => form.dispatchEvent(new CustomEvent(name, { bubbles: false }));
+const words = (element, text) => { element.textContent = text; };
+const post = async (path) => {
+  const body = new URLSearchParams([...new FormData(form)].filter(([, value]) => typeof value === "string"));
+  const answer = await fetch(path, { method: "POST", body, headers: { Accept: "application/json" }, signal: AbortSignal.timeout(10000) });
+  if (answer.status === 401 || answer.redirected) throw new Error(form.dataset.asleep);
+  const said = await answer.json();
+  if (!answer.ok) throw new Error(said.detail || String(answer.status));
+  return said;
+};
+
+// ── the map ──
+map.drawing = JSON.parse(area.value || "{}");
+map.addEventListener("drawing", ({ detail }) => {
+  area.value = JSON.stringify(detail.drawing);
+  tell("redrawn");
+  if (detail.settled) {
+    dirty = true;
+    tell("typed");
+  }
+});
+map.addEventListener("pointed", ({ detail }) => words(document.getElementById("pointer"), detail));
+
+const colour = () => {
+  const said = strip.querySelector("[data-hits]")?.dataset.hits || "";
+  map.hits = new Map(said.split(" ").filter(Boolean).map((one) => [one.split(":")[0], one.endsWith(":1")]));
+};
+new MutationObserver(colour).observe(strip, { childList: true, subtree: true });
+colour();
+strip.addEventListener("click", (event) => {
+  const code = event.target.closest("[data-remove]")?.dataset.remove;
+  if (code) map.removeCode(code);
+});
+
+const tools = form.querySelector(".tools");
+tools.hidden = false;
+tools.addEventListener("click", (event) => {
+  const button = event.target.closest("button");
+  if (!button) return;
+  const { tool, act } = button.dataset;
+  if (tool) {
+    for (const one of tools.querySelectorAll("[data-tool]")) one.setAttribute("aria-pressed", String(one === button));
+    tools.dataset.on = tool;
+    map.tool(tool);
+  }
+  if (act) map[act]();
+});
+document.getElementById("width").addEventListener("input", (event) => {
+  const km = Number(event.target.value);
+  if (km > 0) map.width = km;
+});
+document.addEventListener("keydown", (event) => {
+  const typing = /^(INPUT|TEXTAREA|SELECT)$/.test(document.activeElement?.tagName || "");
+  if ((event.ctrlKey || event.metaKey) && event.key === "z" && !typing) {
+    event.preventDefault();
+    map.undo();
+  }
+  if (event.key === "Escape" && !typing) map.tool(tools.dataset.on || "pick");
+});
+
+// ── pasted names, a file ──
+const add = document.getElementById("addnames");
+const pasted = document.getElementById("names");
+add.hidden = false;
+add.addEventListener("click", async () => {
+  try {
+    const said = await post("/issue/names");
+    if (said.codes.length) map.addCodes(said.codes);
+    pasted.value = said.unread.join("\n");
+    words(unread, said.unread.length ? form.dataset.unread + said.unread.join("、") : "");
+    map.fit();
+  } catch (error) {
+    words(unread, error.message);
+  }
+});
+document.getElementById("geojson").addEventListener("change", async (event) => {
+  const [file] = event.target.files;
+  if (!file) return;
+  try {
+    const rings = ringsOf(JSON.parse(await file.text()));
+    if (!rings.length) throw new Error(form.dataset.noshape);
+    if (!map.addPolygons(rings)) throw new Error(form.dataset.toomany);
+    words(unread, "");
+  } catch (error) {
+    words(unread, error instanceof SyntaxError ? form.dataset.notjson : error.message);
+    unread.closest("details").open = true;
+  }
+  event.target.value = "";
+});
+
+/** Outer rings, latitude first; what is a hole cannot be said in a warning, and is filled in. */
+function ringsOf(said) {
+  if (!said || typeof said !== "object") return [];
+  switch (said.type) {
+    case "FeatureCollection": return (said.features || []).flatMap(ringsOf);
+    case "Feature": return ringsOf(said.geometry);
+    case "GeometryCollection": return (said.geometries || []).flatMap(ringsOf);
+    case "Polygon": return [said.coordinates[0].map(([lon, lat]) => [lat, lon])];
+    case "MultiPolygon": return said.coordinates.map((one) => one[0].map(([lon, lat]) => [lat, lon]));
+    default: return [];
+  }
+}
+
+// ── the words ──
+const level = () => form.querySelector("[name=level]:checked")?.value || "none";
+const dress = () => {
+  const body = document.body.classList;
+  body.remove("red", "orange", "yellow", "blue", "none");
+  body.add(level());
+  const box = form.querySelector("input[type=checkbox][name=drill]");
+  if (box) {
+    body.toggle("drill", box.checked);
+    document.querySelector(".drillband").hidden = !box.checked;
+    document.title = document.title.replace(/^【演练】/, "");
+    if (box.checked) document.title = "【演练】" + document.title;
+  }
+  map.recolour?.();
+};
+form.addEventListener("input", (event) => {
+  if (event.target.id === "names" || event.target.form !== form) return;
+  dirty = true;
+  if (["level", "drill"].includes(event.target.name)) dress();
+  if (["level", "drill", "internal", "hazard"].includes(event.target.name) || event.target.closest(".narrow")) tell("redrawn");
+  tell("typed");
+});
+document.getElementById("fill").addEventListener("click", async (event) => {
+  event.preventDefault();
+  try {
+    const said = await post("/issue/template");
+    for (const name of ["headline", "description", "instruction", "until"]) form.elements[name].value = said[name];
+    map.drawing = JSON.parse(said.area);
+    area.value = said.area;
+    dirty = true;
+    tell("redrawn");
+    tell("typed");
+  } catch (error) {
+    words(unread, error.message);
+    alertIn(error.message);
+  }
+});
+function alertIn(text) {
+  const box = document.getElementById("changed");
+  words(box.querySelector("span"), text);
+  box.querySelector("a").hidden = true;
+  box.hidden = false;
+}
+const hours = document.getElementById("hours");
+hours.hidden = false;
+hours.addEventListener("click", (event) => {
+  const more = Number(event.target.dataset?.hours);
+  if (!more) return;
+  const beijing = new Date(Date.now() + (more + 8) * 3600e3);
+  form.elements.until.value = beijing.toISOString().slice(0, 16);
+  dirty = true;
+  tell("typed");
+});
+
+// ── nothing typed is lost; another's change is seen ──
+let sending = false;
+form.addEventListener("submit", async (event) => {
+  if (sending) return;
+  event.preventDefault();
+  try {
+    await post("/issue/names"); // whoever has to show himself again would lose what he typed
+    sending = true;
+    form.requestSubmit(event.submitter);
+  } catch (error) {
+    alertIn(error.message);
+  }
+});
+// a part that could not be fetched leaves the one before it where it stands
+document.addEventListener("htmx:before:response", (event) => {
+  const { raw, status } = event.detail.ctx.response;
+  if (status < 400 && !raw.redirected) return;
+  event.preventDefault();
+  if (raw.redirected || status === 401) alertIn(form.dataset.asleep);
+  else raw.json().then((said) => alertIn(said.detail), () => alertIn(form.dataset.nomap));
+});
+addEventListener("pageshow", () => { sending = false; });
+addEventListener("beforeunload", (event) => {
+  if (dirty && !sending) event.preventDefault();
+});
+document.addEventListener("mingluo:event", ({ detail }) => {
+  if (!form.dataset.draft || detail.warning_id !== form.dataset.draft) return;
+  const box = document.getElementById("changed");
+  const said = { "warning.edited": form.dataset.edited, "warning.submitted": form.dataset.submitted, "warning.discarded": form.dataset.discarded }[detail.kind];
+  if (!said) return;
+  words(box.querySelector("span"), said.replace("{by}", detail.detail?.by || ""));
+  box.hidden = false;
+});
+
+map.ready?.then(() => { tell("redrawn"); tell("typed"); }, () => alertIn(form.dataset.nomap));

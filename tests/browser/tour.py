@@ -1,0 +1,78 @@
+"""Every page of the console, and who sees it: what screenshots, the check for whoever cannot see, and other tests go through.
+
+A new page is one line in TOUR. Its name is its file among the screenshots, its roles are those whose page differs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from dispatcher.accounts.authority import HELD_BY_ACCOUNTS, AccountRole
+from tests.browser.night import Night
+from tests.browser.people import Person
+
+DUTY, LEADER, CLERK, OPERATOR, AUDITOR, ADMINISTRATOR = HELD_BY_ACCOUNTS
+_LOOKING: Final = (DUTY, LEADER, CLERK)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stop:
+    """One page. `roles`: whoever opens it, one after the other; nobody's is what a stranger sees. `status`: of its answer.
+    `live`: it is told what moves, and says so in its status bar. `ready`: what must be there before it is looked at."""
+
+    name: str
+    path: Callable[[Night], str]
+    roles: tuple[AccountRole | None, ...] = (DUTY,)
+    status: int = 200
+    live: bool = False
+    ready: str = "h1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visit:
+    """A page as one role sees it."""
+
+    stop: Stop
+    role: AccountRole | None
+
+    @property
+    def name(self) -> str:
+        return self.stop.name if len(self.stop.roles) == 1 else f"{self.stop.name}-{self.role or 'stranger'}"
+
+    def person(self, night: Night) -> Person | None:
+        return None if self.role is None else night.people[self.role]
+
+
+def at(path: str) -> Callable[[Night], str]:
+    return lambda night: path
+
+
+TOUR: Final = (
+    # coming in
+    Stop(name="sign-in", path=at("/sign-in"), roles=(None,)),
+    Stop(name="enrol", path=at("/enrol"), roles=(None,)),
+    Stop(name="step-up", path=at("/sign-in/second?next=/")),
+    Stop(name="not-found", path=lambda night: f"/warnings/{'0' * 32}", status=404),
+    Stop(name="not-allowed", path=at("/accounts"), status=403),
+    # lists
+    Stop(name="front", path=at("/"), roles=HELD_BY_ACCOUNTS, live=True),
+    # one warning
+    Stop(name="red", path=lambda night: f"/warnings/{night.red}", roles=_LOOKING, live=True),
+    Stop(name="red-county", path=lambda night: f"/warnings/{night.red}?county=360827", live=True),
+    Stop(name="drill", path=lambda night: f"/warnings/{night.drill}", live=True),
+    Stop(name="held", path=lambda night: f"/warnings/{night.held}", live=True),
+    Stop(name="draft", path=lambda night: f"/warnings/{night.draft}", live=True),
+    Stop(name="submitted", path=lambda night: f"/warnings/{night.submitted}", roles=(DUTY, LEADER), live=True),
+    Stop(name="returned", path=lambda night: f"/warnings/{night.returned}", live=True),
+    Stop(name="signed", path=lambda night: f"/warnings/{night.signed}", roles=(LEADER,), live=True),
+    Stop(name="mistaken", path=lambda night: f"/warnings/{night.mistaken}", live=True),
+    Stop(name="taking-back", path=lambda night: f"/warnings/{night.taking_back}", live=True),
+    # accounts
+    Stop(name="own-account", path=at("/account")),
+    Stop(name="accounts", path=at("/accounts"), roles=(ADMINISTRATOR,)),
+)
+
+
+VISITS: Final = tuple(Visit(stop=stop, role=role) for stop in TOUR for role in stop.roles)

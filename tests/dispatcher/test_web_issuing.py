@@ -1,0 +1,274 @@
+"""The page on which a warning is drawn and worded: by its doors, without a script."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from dispatcher.accounts.authority import AccountRole
+from dispatcher.states import WarningState
+from dispatcher.store import warnings
+from tests.browser.standing import House, cap, code, filled, standing
+from tests.dispatcher.persons import CITY, Browser, Hands, office
+
+HIDDEN = re.compile(r'<input type="hidden" name="([^"]+)"(?: id="area")? value="([^"]*)"')
+SUICHUAN = "360827"
+BIZHOU = "360827102"
+
+
+@pytest.fixture
+async def house(tmp_path: Path) -> AsyncIterator[House]:
+    async with standing(await filled(tmp_path / "mingluo.db", 700)) as opened:
+        yield opened
+
+
+class Desk:
+    """Officers who came in, each with a browser."""
+
+    def __init__(self, house: House) -> None:
+        self.house = house
+        self.hands = Hands(datetime.now(UTC) - timedelta(hours=1))
+
+    async def officer(self, login: str, scope: str = CITY, role: AccountRole = AccountRole.DUTY_OFFICER) -> Browser:
+        kept = office(self.house.context.store, self.hands)
+        await kept.person(login, role, scope)
+        browser = Browser(url=self.house.url, http=self.house.http)
+        self.hands.now = max(self.hands.now, datetime.now(UTC) - timedelta(seconds=20))
+        browser.cookies["mingluo"] = await kept.session(login)
+        await browser.get("/issue")
+        return browser
+
+
+@pytest.fixture
+def desk(house: House) -> Desk:
+    return Desk(house)
+
+
+def hidden(page: str) -> dict[str, str]:
+    return {name: value.replace("&#34;", '"') for name, value in HIDDEN.findall(page)}
+
+
+def form(browser: Browser, **typed: str) -> dict[str, str]:
+    """What stands on the page, with this typed over it."""
+    return {
+        **hidden(browser.page),
+        "hazard": "暴雨",
+        "level": "red",
+        "headline": "吉安市应急管理局发布暴雨红色预警",
+        "description": "预计未来3小时降雨量将达100毫米以上，可能引发山洪。",
+        **typed,
+    }
+
+
+async def asked(browser: Browser, path: str, **typed: str) -> str:
+    """A part of the page, asked for as its script does; the page stays before him."""
+    page, given = browser.page, form(browser, **typed)
+    found = await browser.post(path, given)
+    browser.page = page
+    return found
+
+
+def drawn(**shapes: object) -> str:
+    return json.dumps(shapes)
+
+
+async def row_at(house: House, browser: Browser) -> warnings.WarningRow:
+    number = browser.at.split("/")[2]
+    async with house.context.store.read() as tx:
+        row = await warnings.one(tx, number)
+    assert row is not None
+    return row
+
+
+async def test_a_template_is_two_clicks_from_a_warning_put_forward(house: House, desk: Desk) -> None:
+    officer = await desk.officer("wang")
+    page = await officer.get("/issue?hazard=暴雨&level=red")
+    assert "预计未来3小时，上述区域降雨量将达100毫米以上" in page
+    title = re.search(r'name="headline" value="([^"]+)"', page)
+    assert title is not None
+    assert title.group(1) == "吉安市应急管理局发布暴雨红色预警[Ⅰ级/特别严重]"
+    await officer.post("/issue", form(officer, area=drawn(codes=[BIZHOU]), do="submit"))
+    assert officer.status == 303
+    row = await row_at(house, officer)
+    assert (row.state, row.level, row.drill) == (WarningState.SUBMITTED, "red", False)
+    assert row.area["villages"]
+    assert all(code.startswith(BIZHOU) for code in row.area["villages"])
+
+
+async def test_what_cannot_be_put_forward_is_kept_as_a_draft_and_comes_back_with_all_that_was_typed(
+    house: House, desk: Desk
+) -> None:
+    officer = await desk.officer("wang")
+    page = await officer.post("/issue", form(officer, headline="只有标题", do="submit"))
+    assert officer.status == 422
+    assert "215" in page
+    assert 'value="只有标题"' in page
+    action = re.search(r'action="(/warnings/[0-9a-f]{32}/edit)"', page)
+    assert action is not None
+    await officer.post(action.group(1), form(officer, area=drawn(codes=[BIZHOU]), do="submit"))
+    assert (await row_at(house, officer)).state == WarningState.SUBMITTED
+
+
+async def test_pressed_twice_it_is_one_draft(house: House, desk: Desk) -> None:
+    officer = await desk.officer("wang")
+    typed = form(officer, area=drawn(codes=[BIZHOU]), do="save")
+    await officer.post("/issue", typed)
+    first = officer.at
+    await officer.get("/issue")
+    await officer.post("/issue", typed)
+    assert (officer.status, officer.at) == (303, first)
+
+
+async def test_a_draft_comes_back_as_it_was_typed(house: House, desk: Desk) -> None:
+    officer = await desk.officer("wang")
+    ring = [[26.3, 114.4], [26.4, 114.4], [26.4, 114.6], [26.3, 114.4]]
+    area = drawn(
+        codes=[BIZHOU], polygons=[ring], circles=[{"lat": 26.5, "lon": 114.5, "radius_km": 2}],
+        corridors=[{"line": [[26.3, 114.5], [26.4, 114.5]], "width_km": 2}],
+    )  # fmt: skip
+    typed = {
+        "until": "2099-01-02T03:04",
+        "night": "1",
+        "role.reservoir_keeper": "1",
+        "reason": "只涉及水库",
+        "drill": "1",
+    }
+    await officer.post("/issue", form(officer, area=area, do="save", **typed))
+    page = await officer.get(officer.at)
+    kept = json.loads(hidden(page)["area"])
+    assert kept["codes"] == [BIZHOU]
+    assert kept["polygons"][0] == ring
+    assert len(kept["polygons"]) == 2, "a corridor is kept as its outline"
+    assert [one["radius_km"] for one in kept["circles"]] == [2]
+    assert 'name="until" value="2099-01-02T03:04"' in page
+    assert 'name="role.reservoir_keeper" value="1" checked' in page
+    assert 'name="night" value="1" checked' in page
+    assert '<body class="level red issuing drill' in page
+
+
+async def test_two_officers_at_one_draft_neither_overwrites_what_he_has_not_seen(house: House, desk: Desk) -> None:
+    first = await desk.officer("wang")
+    await first.post("/issue", form(first, area=drawn(codes=[BIZHOU]), do="save"))
+    place = first.at
+    second = await desk.officer("li")
+    await first.get(place)
+    await second.get(place)
+    await second.post(place, form(second, headline="李写的", area=drawn(codes=[BIZHOU]), do="save"))
+    assert second.status == 303
+    page = await first.post(place, form(first, headline="王写的", area=drawn(codes=[BIZHOU]), do="save"))
+    assert first.status == 409
+    assert "被别人改过" in page
+    assert "李写的" in page
+    assert 'value="王写的"' in page
+    await first.post(place, form(first, headline="王写的", area=drawn(codes=[BIZHOU]), do="save"))
+    assert first.status == 303
+    assert (await row_at(house, first)).headline == "王写的"
+
+
+async def test_the_counts_are_those_of_whoever_would_be_told(house: House, desk: Desk) -> None:
+    officer = await desk.officer("wang")
+    page = await asked(officer, "/issue/audience", area=drawn(codes=[BIZHOU]))
+    assert f'data-hits="{BIZHOU}:1"' in page
+    register = await house.context.register()
+    villages = len(register.geofence.under(BIZHOU))
+    assert re.search(rf"<dt>区域</dt><dd>{villages}<small>个村", page)
+    assert "遂川县碧洲镇" in page
+    empty = await asked(officer, "/issue/audience", area="")
+    assert "还没有划定区域" in empty
+    outside = await asked(officer, "/issue/audience", area=drawn(codes=["110101"]))
+    assert "214" in outside or "215" in outside
+
+
+async def test_the_words_are_those_people_will_get(desk: Desk) -> None:
+    officer = await desk.officer("wang")
+    page = await asked(officer, "/issue/words", area=drawn(codes=[BIZHOU]))
+    assert "【吉安应急】暴雨红色预警（Ⅰ级/特别严重）：遂川县碧洲镇。" in page
+    assert "条计费" in page
+    assert "读一遍约" in page
+    assert "党建平台" in page
+    assert "发完要" in page
+    page = await asked(officer, "/issue/words", area=drawn(codes=[BIZHOU]), level="")
+    assert "看不出预警级别" in page
+
+
+async def test_pasted_names_mean_places_and_what_means_nothing_is_said(desk: Desk) -> None:
+    officer = await desk.officer("wang")
+    pasted = {**hidden(officer.page), "names": f"遂川县碧洲镇\n没有这个镇、{SUICHUAN}"}
+    said = json.loads(await officer.post("/issue/names", pasted))
+    assert said == {"codes": [BIZHOU, SUICHUAN], "names": ["遂川县碧洲镇", "遂川县"], "unread": ["没有这个镇"]}
+    await officer.get("/issue")
+    page = await officer.post("/issue", form(officer, names="碧洲镇\n没有这个镇", do="save"))
+    assert officer.status == 422
+    assert "没有这个镇" in page
+    assert json.loads(hidden(page)["area"])["codes"] == [BIZHOU]
+
+
+async def test_a_county_s_officer_draws_nothing_outside_his_county(desk: Desk) -> None:
+    officer = await desk.officer("sui", scope=SUICHUAN)
+    said = json.loads(await officer.post("/issue/names", {**hidden(officer.page), "names": "吉水县"}))
+    assert said["unread"] == ["吉水县"]
+    await officer.get("/issue")
+    page = await officer.post("/issue", form(officer, area=drawn(codes=["360822"]), do="save"))
+    assert officer.status in (403, 422)
+    assert "214" in page
+
+
+async def test_an_update_begins_with_what_is_in_force_and_names_it(house: House, desk: Desk) -> None:
+    officer = await desk.officer("wang")
+    _, said, _ = await house.post(cap(where=code(SUICHUAN)))
+    place = f"/warnings/{said['warning_id']}/update"
+    page = await officer.get(place)
+    assert "更新预警" in page
+    assert json.loads(hidden(page)["area"])["codes"] == [SUICHUAN]
+    counted = await asked(officer, "/issue/audience", area=drawn(codes=[BIZHOU]))
+    assert "已不在区域内" in counted
+    await officer.get(place)
+    await officer.post(place, form(officer, area=drawn(codes=[BIZHOU]), do="submit"))
+    assert officer.status == 303
+    row = await row_at(house, officer)
+    assert (row.kind, row.chain_id) == ("Update", said["warning_id"])
+
+
+async def test_what_was_never_sent_is_edited_and_not_updated(desk: Desk) -> None:
+    officer = await desk.officer("wang")
+    await officer.post("/issue", form(officer, area=drawn(codes=[BIZHOU]), do="save"))
+    number = officer.at.split("/")[2]
+    await officer.get(f"/warnings/{number}/update")
+    assert officer.status == 409
+
+
+@pytest.mark.parametrize("area", ["{", '{"codes": ["1"]}', '{"polygons": [[["x", 1]]]}', '{"evil": 1}', "[]"])
+async def test_a_drawing_that_is_none_is_refused_and_nothing_is_kept(desk: Desk, area: str) -> None:
+    officer = await desk.officer("wang")
+    page = await officer.post("/issue", form(officer, area=area, do="save"))
+    assert officer.status == 422
+    assert "图形读不出来" in page
+
+
+async def test_hostile_words_stay_words(desk: Desk) -> None:
+    officer = await desk.officer("wang")
+    evil = """"><script>alert(1)</script><img src=x onerror="alert(2)">'{{7*7}}"""
+    typed = dict.fromkeys(("headline", "description", "instruction", "reason", "names"), evil)
+    page = await officer.post("/issue", form(officer, **typed, do="save"))
+    assert officer.status == 422, "a name nobody knows keeps it on the page"
+    page += await asked(officer, "/issue/words", headline=evil, description=evil, area=drawn(codes=[BIZHOU]))
+    assert "<script>alert" not in page
+    assert "<img src=x" not in page
+    assert "{{7*7}}" in page
+
+
+async def test_the_ground_is_handed_out_once(house: House, desk: Desk) -> None:
+    officer = await desk.officer("wang")
+    cookie = {"Cookie": f"mingluo={officer.cookies['mingluo']}"}
+    async with house.http.get(f"{house.url}/map/ground.json", headers=cookie) as answer:
+        ground, tag = await answer.json(content_type=None), answer.headers["ETag"]
+    kinds = [one["properties"]["kind"] for one in ground["features"]]
+    assert (kinds.count("county"), kinds.count("township"), kinds.count("village")) == (13, 252, 2967)
+    assert "赣江" in {one["properties"]["name"] for one in ground["features"] if one["properties"]["kind"] == "layer"}
+    async with house.http.get(f"{house.url}/map/ground.json", headers={**cookie, "If-None-Match": tag}) as again:
+        assert (again.status, await again.read()) == (304, b"")
