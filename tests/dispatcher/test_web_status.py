@@ -49,17 +49,9 @@ async def test_the_bar_counts_what_is_in_force_and_keeps_drills_apart(house: Hou
     _, red, _ = await house.post(cap(where=code("360827102")))
     await house.post(cap("drill", status="Exercise", where=code("360827102")), DRILL_TOKEN)
     await house.post(cap("held", headline="遂川县暴雨橙色预警", where=code(COUNTY)), HELD_TOKEN)
-    page = await fresh(wang)
+    page = await wang.get("/account")
     assert (facts(page)["live"], facts(page)["drills"], facts(page)["held"]) == ("红色生效 1", "演练 1", "待核 1")
     assert listed(page, "reds") == [red["warning_id"]], "a drill never sounds like the real thing"
-
-
-async def fresh(browser: Browser) -> str:
-    """As soon as what was seen a moment ago is out of date."""
-    before = facts(browser.page)
-    while facts(page := await browser.get("/account")) == before:
-        continue
-    return page
 
 
 async def test_what_waits_for_a_signature_is_due_from_whoever_may_sign_it_and_from_nobody_else(

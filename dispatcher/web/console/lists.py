@@ -66,7 +66,7 @@ class Listed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Front:
-    """`bare`: nobody stands in the register yet, so that no warning could reach anybody; `first`: nor has anybody an account."""
+    """`bare`: nobody stands in the register yet, so that no warning reaches anybody; `first`: nor has anybody an account."""
 
     at: datetime
     synthetic: bool
