@@ -6,10 +6,14 @@ A new page is one line in TOUR. Its name is its file among the screenshots, its 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Final
 
+from playwright.async_api import expect
+
 from dispatcher.accounts.authority import HELD_BY_ACCOUNTS, AccountRole
+from tests.browser.browsing import Tab
 from tests.browser.night import Night
 from tests.browser.people import Person
 
@@ -43,6 +47,16 @@ class Visit:
 
     def person(self, night: Night) -> Person | None:
         return None if self.role is None else night.people[self.role]
+
+    async def open(self, tab: Tab, night: Night) -> None:
+        """Until the page stands."""
+        with tab.expecting("Failed to load resource") if self.stop.status >= 400 else nullcontext():
+            answer = await tab.page.goto(night.url + self.stop.path(night))
+            assert answer is not None
+            assert answer.status == self.stop.status
+            await expect(tab.page.locator(self.stop.ready).first).to_be_visible()
+            if self.stop.live:
+                await expect(tab.page.locator("#pulse")).to_have_attribute("data-state", "live")
 
 
 def at(path: str) -> Callable[[Night], str]:

@@ -58,6 +58,8 @@ WAYS: Final = (
     Button(verb="correct", action=Action.ISSUE, label="更正", states=LIVE, page="/warnings/{id}/correct",
            follows="先看已收到的人会看到什么，再改写送签"),
     Button(verb="update", action=Action.ISSUE, label="更新", states=LIVE, page="/issue", follows="按现在的内容拟一份新的"),
+    Button(verb="form", action=Action.PAPER, label="审批单", states=WAITING | LIVE, page="/warnings/{id}/form",
+           follows="打印出来用笔签，签好的扫描件存在那里"),
 )  # fmt: skip
 """What only leads to a page."""
 DRILL_LABELS: Final[Mapping[str, str]] = {

@@ -231,8 +231,8 @@ ROUTES = (
     ),
     *WATCHING_ROUTES,
     *LIFECYCLE_ROUTES,
-    *ISSUE_ROUTES,
     *DUTY_ROUTES,
+    *ISSUE_ROUTES,
     *ACCOUNT_ROUTES,
 )  # fmt: skip
 
