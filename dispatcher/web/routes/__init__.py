@@ -15,8 +15,8 @@ from dispatcher.web.openapi import AMP, CAP, NATIVE
 from dispatcher.web.orders import NumberOut, Unmasked
 from dispatcher.web.route import About, Good, Query, Route, Who
 from dispatcher.web.routes.accounts import ACCOUNT_ROUTES
-from dispatcher.web.routes.issuing import ISSUE_ROUTES
 from dispatcher.web.routes.duty import DUTY_ROUTES
+from dispatcher.web.routes.issuing import ISSUE_ROUTES
 from dispatcher.web.routes.orders import LIFECYCLE_ROUTES
 from dispatcher.web.routes.watching import WATCHING_ROUTES
 
