@@ -7,11 +7,11 @@ unexport PYTHONPATH PYTHONHOME
 PY := .venv/bin/python
 PYTEST := $(PY) -m tests.services pytest -n 2
 
-.PHONY: help demo serve test test-long chaos check bench install install-dev
+.PHONY: help demo serve test test-long screenshots chaos check bench install install-dev
 .DEFAULT_GOAL := help
 
 help: ## 列出这些命令
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | while IFS='	' read -r name what; do printf 'make %-10s %s\n' "$$name" "$$what"; done
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | while IFS='	' read -r name what; do printf 'make %-11s %s\n' "$$name" "$$what"; done
 
 demo: install ## 在本机把一条红色暴雨预警发给 3,200 名信息员（ARGS=--json 等）
 	@$(PY) -m dispatcher demo $(ARGS)
@@ -26,6 +26,9 @@ test: install-dev ## 全部测试，含真实的 PostgreSQL、RabbitMQ 与浏览
 test-long: install-dev ## 耗时长的测试：断电、容器、大语料
 	@echo '长测试约需 25–35 分钟（2 核，安装除外）' >&2
 	@$(PYTEST) -m long $(ARGS)
+
+screenshots: install-dev ## 控制台每一页的截图，三种尺寸、日间与夜间，存入 var/screenshots/（ARGS='--only front' 等）
+	@$(PY) -m tests.browser.screenshots $(ARGS)
 
 check: install-dev ## 静态检查：ruff、mypy --strict、导入约定、无用依赖
 	@$(PY) -m ruff check .

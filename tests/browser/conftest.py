@@ -1,7 +1,7 @@
 """One Chromium for all browser tests of a process, and a service with Ji'an's places and invented people for each test.
 
-The tests share one event loop, because a browser that outlives a test must not be tied to the loop of that test: an async
-fixture of theirs is written `@pytest_asyncio.fixture(loop_scope="session")`.
+The tests share one event loop, because a browser that outlives a test must not be tied to the loop of that test: every test
+here is async, and an async fixture of theirs is written `@pytest_asyncio.fixture(loop_scope="session")`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from dispatcher.registry.register import Register
 from dispatcher.store.engine import open_store
 from tests.browser.browsing import Browsing, launched
 from tests.browser.landed import Founded
+from tests.browser.night import Night, night
 from tests.browser.people import People, people
 from tests.browser.standing import KNOWN, SEAL, House, filled, standing
 
@@ -73,6 +74,13 @@ def founded(_filled: tuple[Path, Register]) -> Founded:
 def jian(_filled: tuple[Path, Register]) -> Register:
     """What stands in each of those databases."""
     return _filled[1]
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def the_night(founded: Founded, jian: Register, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Night]:
+    """A warning in each state. Only to be looked at: it is one for all tests of a process."""
+    async with night(founded(tmp_path_factory.mktemp("night")), jian) as opened:
+        yield opened
 
 
 @pytest_asyncio.fixture(loop_scope="session")

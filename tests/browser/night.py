@@ -22,7 +22,17 @@ from dispatcher.registry.register import Register
 from dispatcher.states import DeliveryState
 from dispatcher.store.deliveries import Row
 from tests.browser.people import People, people
-from tests.browser.standing import DRILL_SMS, DRILL_TOKEN, HELD_TOKEN, House, cap, code, standing, take_in_hand
+from tests.browser.standing import (
+    DRILL_SMS,
+    DRILL_TOKEN,
+    HELD_TOKEN,
+    House,
+    all_in_hand,
+    cap,
+    code,
+    standing,
+    take_in_hand,
+)
 
 TOWNS = ("360827102", "360827101", "360827103")
 """Whose officers and loudspeakers take part in the drill."""
@@ -43,7 +53,7 @@ class Night:
     submitted: str
     returned: str
     signed: str
-    """Signed by a second person a moment ago; nothing left yet."""
+    """Signed by a second person; nearly all are told."""
     mistaken: str
     """Taken back after it had gone out."""
     taking_back: str
@@ -70,7 +80,7 @@ def drilled(register: Register) -> dict[str, str]:
 @asynccontextmanager
 async def night(database_url: str, register: Register) -> AsyncIterator[Night]:
     """On a filled database without warnings or accounts. Takes seconds."""
-    async with standing(database_url, **drilled(register)) as house:
+    async with standing(database_url, frozenset({"web", "intake"}), **drilled(register)) as house:
         yield await _fallen(house)
 
 
@@ -84,14 +94,16 @@ async def _fallen(house: House) -> Night:
     await send_back(house.context, there.leader.principal, back.warning_id, reason="少写了草林镇，请补上再送")
     signed = await _submitted(house, there, 4, event="暴雨", level="yellow", headline="遂川县发布暴雨黄色预警")
     await approve(house.context, there.leader.principal, signed.warning_id, plan_hash=signed.plan_hash, reason="同意")
+    for channel in ("sms", "party"):
+        await all_in_hand(house, channel, of(300))
     drill = await _sent(
         house, DRILL_TOKEN, "drill", status="Exercise", where="".join(map(code, TOWNS)), place="遂川县碧洲镇等三镇",
         headline="【演练】遂川县暴雨红色预警",
     )  # fmt: skip
-    await _reached(house, "sms", of(40), drill=True)
+    await take_in_hand(house, "sms", of(40), drill=True)
     red = await _sent(house, None, "36080041600000_20260403023830")
-    for channel in ("sms", "broadcast", "party"):
-        await _reached(house, channel, of(9))
+    for channel in ("sms", "sms", "broadcast"):
+        await take_in_hand(house, channel, of(9))
     return Night(
         house=house, people=there, red=red, drill=drill, held=held, draft=unsigned, submitted=put.warning_id,
         returned=back.warning_id, signed=signed.warning_id, mistaken=mistaken, taking_back=taking_back,
@@ -107,12 +119,6 @@ def of(every: int) -> Callable[[Row], tuple[DeliveryState, str]]:
         return few.get(row.pos % every) or (way if row.pos % every in (2, 3) else (DeliveryState.DELIVERED, ""))
 
     return fate
-
-
-async def _reached(
-    house: House, channel: str, fate: Callable[[Row], tuple[DeliveryState, str]], *, drill: bool = False
-) -> None:
-    await take_in_hand(house, channel, fate, drill=drill)
 
 
 async def _sent(house: House, token: str | None, identifier: str, **changes: str) -> str:
@@ -135,10 +141,11 @@ async def _submitted(house: House, there: People, number: int, **changes: Any) -
 
 async def _taken_back(house: House, there: People) -> tuple[str, str]:
     wrong = await _sent(house, None, "mistaken", where=code("360826"), headline="泰和县气象台发布暴雨橙色预警")
-    for channel in ("sms", "broadcast"):
-        await _reached(house, channel, of(30))
+    await take_in_hand(house, "sms", of(30))
+    await take_in_hand(house, "broadcast", of(30))
     answer = await retract(house.context, there.duty_officer.principal, wrong)
-    await _reached(house, "sms", of(200))
+    for channel in ("sms", "broadcast", "party"):
+        await all_in_hand(house, channel, of(200))
     return wrong, answer.warning_id
 
 

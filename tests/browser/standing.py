@@ -178,11 +178,24 @@ Fate = Callable[[Row], tuple[DeliveryState, str]]
 async def take_in_hand(house: House, channel: str, fate: Fate, *, drill: bool = False) -> int:
     """Takes the most urgent chunk of a channel, of a drill or of what is real, and settles its rows as `fate` says; returns
     how many."""
+    taken = await _taken(house, channel, fate, drill=drill)
+    assert taken is not None
+    return taken
+
+
+async def all_in_hand(house: House, channel: str, fate: Fate) -> None:
+    """Of what is real, until no chunk is left."""
+    while await _taken(house, channel, fate, drill=False) is not None:
+        continue
+
+
+async def _taken(house: House, channel: str, fate: Fate, *, drill: bool) -> int | None:
     now = house.context.now()
     async with house.context.store.begin() as tx:
         holder = Holder(node="test", epoch=1)
         chunk = await chunks.take(tx, channel, holder, drill=drill)
-        assert chunk is not None
+        if chunk is None:
+            return None
         rows = await deliveries.plan(tx, chunk, unpack(chunk.packed), 1, None)
     results = [_settled(chunk.id, number, row, fate, now) for number, row in enumerate(rows)]
     await deliveries.group_commit(house.context.store, holder, {chunk.id: chunk.size}, results)

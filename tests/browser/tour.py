@@ -6,10 +6,14 @@ A new page is one line in TOUR. Its name is its file among the screenshots, its 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Final
 
+from playwright.async_api import expect
+
 from dispatcher.accounts.authority import HELD_BY_ACCOUNTS, AccountRole
+from tests.browser.browsing import Tab
 from tests.browser.night import Night
 from tests.browser.people import Person
 
@@ -44,6 +48,16 @@ class Visit:
     def person(self, night: Night) -> Person | None:
         return None if self.role is None else night.people[self.role]
 
+    async def open(self, tab: Tab, night: Night) -> None:
+        """Until the page stands."""
+        with tab.expecting("Failed to load resource") if self.stop.status >= 400 else nullcontext():
+            answer = await tab.page.goto(night.url + self.stop.path(night))
+            assert answer is not None
+            assert answer.status == self.stop.status
+            await expect(tab.page.locator(self.stop.ready).first).to_be_visible()
+            if self.stop.live:
+                await expect(tab.page.locator("#pulse")).to_have_attribute("data-state", "live")
+
 
 def at(path: str) -> Callable[[Night], str]:
     return lambda night: path
@@ -58,6 +72,10 @@ TOUR: Final = (
     Stop(name="not-allowed", path=at("/accounts"), status=403),
     # lists
     Stop(name="front", path=at("/"), roles=HELD_BY_ACCOUNTS, live=True),
+    Stop(name="all-warnings", path=at("/warnings"), roles=(DUTY, CLERK), live=True),
+    Stop(name="held-warnings", path=at("/warnings?show=held"), live=True),
+    Stop(name="searched", path=at("/warnings?show=current&level=red&q=暴雨"), live=True),
+    Stop(name="rejected", path=at("/rejected"), roles=(DUTY, AUDITOR), live=True),
     # one warning
     Stop(name="red", path=lambda night: f"/warnings/{night.red}", roles=_LOOKING, live=True),
     Stop(name="red-county", path=lambda night: f"/warnings/{night.red}?county=360827", live=True),

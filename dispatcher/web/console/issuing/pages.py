@@ -7,7 +7,6 @@ typed, for nobody writes a warning twice at 02:39.
 from __future__ import annotations
 
 import gzip
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -30,9 +29,9 @@ from dispatcher.store.warnings import WarningRow
 from dispatcher.web import asker, asking, guard
 from dispatcher.web.answering import as_json
 from dispatcher.web.api.lifecycle import status_of
+from dispatcher.web.console.framing import framed
 from dispatcher.web.console.issuing import drawing, fields, showing
 from dispatcher.web.console.issuing.fields import Base, Fields
-from dispatcher.web.console.rendering import render
 from dispatcher.web.parts import parts
 from dispatcher.web.problems import Problem
 from dispatcher.web.shapes import Body
@@ -124,7 +123,7 @@ async def _shown(here: _Writing, typed: Fields, status: int = 200, **more: Any) 
     page = showing.page_of(here.context, here.register, here.request.path, typed)
     found = await count(here.context, fields.native(typed, here.begun(typed)), here.scope)
     told = {"page": replace(page, **{"row": here.row, **more}), "strip": showing.strip(here.register, typed, found)}
-    return _rendered(here.request, "issue.html", {**told, "typed": typed, **_CHOICES}, status)
+    return framed(here.request, "issue.html", {**told, "typed": typed, **_CHOICES}, status=status)
 
 
 # ── while somebody draws and types ──────────────────────────────────────────────────────────────────────────────────
@@ -134,9 +133,7 @@ async def audience(request: web.Request) -> web.Response:
     """The strip below: counted anew at every move of the mouse."""
     here, (typed, _) = await _given(request)
     found = await count(here.context, fields.native(typed, here.begun(typed)), here.scope)
-    return _rendered(
-        request, "issue_audience.html", {"strip": showing.strip(here.register, typed, found), "typed": typed}
-    )
+    return framed(request, "issue_audience.html", {"strip": showing.strip(here.register, typed, found), "typed": typed})
 
 
 async def words(request: web.Request) -> web.Response:
@@ -147,7 +144,7 @@ async def words(request: web.Request) -> web.Response:
     previewed = await preview(context, body, JSON, source, context.now())
     linted = await lint(context, body, JSON, source)
     shown = showing.words(previewed, linted)
-    return _rendered(request, "issue_words.html", {"words": shown, "typed": typed, "lint": context.settings.lint})
+    return framed(request, "issue_words.html", {"words": shown, "typed": typed, "lint": context.settings.lint})
 
 
 async def names(request: web.Request) -> web.Response:
@@ -234,13 +231,3 @@ async def _given(request: web.Request) -> tuple[_Writing, tuple[Fields, tuple[st
     typed = fields.typed(given)
     drawn, unread = drawing.with_names(typed.drawing, typed.names, here.register.geofence, here.scope)
     return here, (replace(typed, drawing=drawn, names="\n".join(unread)), unread)
-
-
-def _rendered(request: web.Request, name: str, values: Mapping[str, object], status: int = 200) -> web.Response:
-    site, asks = parts(request), asker.asker(request)
-    service = site.doors.context.settings.service
-    told = {"service": service, "training": site.training, "form_key": asks.key or site.form_key, "asks": asks}
-    text = render(name, {**told, **values})
-    response = web.Response(text=text, status=status, content_type="text/html", charset="utf-8")
-    response.enable_compression()
-    return response

@@ -265,6 +265,14 @@
       return "";
     }
   };
+  // What happened goes on to whatever script of the page listens: the page of a draft, say.
+  const pass = (data) => {
+    try {
+      document.dispatchEvent(new CustomEvent("mingluo:event", { detail: JSON.parse(data) }));
+    } catch (error) {
+      return;
+    }
+  };
   let lost = false;
   const heard = {
     hello: () => {
@@ -278,10 +286,13 @@
       say("live", asOf());
     },
     event: (said) => {
+      pass(said.data);
       if (!warning || about(said.data) === warning) soon();
       bar();
     },
     counts: (said) => {
+      const live = byId("live");
+      if (live && live.dataset.follow === "event") return;
       if (!warning || about(said.data) === warning) soon();
     },
     trouble: (said) => {

@@ -43,7 +43,7 @@ strip.addEventListener("click", (event) => {
   if (code) map.removeCode(code);
 });
 
-const tools = form.querySelector(".tools");
+const tools = form.querySelector(".drawing");
 tools.hidden = false;
 tools.addEventListener("click", (event) => {
   const button = event.target.closest("button");
@@ -122,8 +122,6 @@ const dress = () => {
   if (box) {
     body.toggle("drill", box.checked);
     document.querySelector(".drillband").hidden = !box.checked;
-    document.title = document.title.replace(/^【演练】/, "");
-    if (box.checked) document.title = "【演练】" + document.title;
   }
   map.recolour?.();
 };
