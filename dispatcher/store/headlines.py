@@ -97,10 +97,18 @@ def _sought(wanted: Wanted) -> list[ColumnElement[bool]]:
     return found
 
 
-async def findings(tx: Tx, warning_ids: Sequence[str]) -> dict[str, list[Mapping[str, Any]]]:
-    """What the judge found of each: why it is held."""
-    rows = await tx.execute(select(warnings.c.id, warnings.c.findings).where(warnings.c.id.in_(warning_ids)))
-    return {row.id: list(row.findings) for row in rows}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Matter:
+    """What has to be known of one that waits: the villages it speaks for, and what the judge found."""
+
+    villages: Sequence[str]
+    findings: Sequence[Mapping[str, Any]]
+
+
+async def matters(tx: Tx, warning_ids: Sequence[str]) -> dict[str, Matter]:
+    c = warnings.c
+    rows = await tx.execute(select(c.id, c.area, c.findings).where(c.id.in_(warning_ids)))
+    return {row.id: Matter(villages=tuple(row.area.get("villages", ())), findings=tuple(row.findings)) for row in rows}
 
 
 async def touched(tx: Tx, warning_id: str) -> list[str] | None:

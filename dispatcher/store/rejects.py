@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import LargeBinary, func, insert, select
 
 from dispatcher.store.engine import Tx
 from dispatcher.store.tables import rejects
@@ -77,3 +77,10 @@ async def refusals(tx: Tx, limit: int, before: str = "") -> list[Refusal]:
         statement = statement.where(rejects.c.id < before)
     rows = await tx.execute(statement.order_by(rejects.c.id.desc()).limit(limit))
     return [Refusal(**row) for row in rows.mappings()]
+
+
+async def heads(tx: Tx, reject_ids: Sequence[str], most: int) -> dict[str, bytes]:
+    """How each begins."""
+    head = func.substr(rejects.c.raw, 1, most, type_=LargeBinary).label("head")
+    rows = await tx.execute(select(rejects.c.id, head).where(rejects.c.id.in_(reject_ids)))
+    return {row.id: bytes(row.head) for row in rows}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -35,6 +35,16 @@ async def of(tx: Tx, warning_id: str) -> list[Signature]:
     wanted = [signatures.c[name] for name in Signature.__dataclass_fields__]
     rows = await tx.execute(select(*wanted).where(signatures.c.warning_id == warning_id).order_by(signatures.c.id))
     return [Signature(**row) for row in rows.mappings()]
+
+
+async def of_many(tx: Tx, warning_ids: Sequence[str]) -> dict[str, list[Signature]]:
+    """By warning, oldest first."""
+    wanted = [signatures.c[name] for name in Signature.__dataclass_fields__]
+    rows = await tx.execute(select(*wanted).where(signatures.c.warning_id.in_(warning_ids)).order_by(signatures.c.id))
+    found: dict[str, list[Signature]] = {}
+    for row in rows.mappings():
+        found.setdefault(row["warning_id"], []).append(Signature(**row))
+    return found
 
 
 async def acts_before(tx: Tx, act: str, before: datetime, unless: str) -> list[Signature]:

@@ -63,6 +63,11 @@ class Feed:
         self._under_way: set[str] = set()
         self.viewers = 0
 
+    @property
+    def newest(self) -> int:
+        """The number of the last event that viewers were told of; -1 while nobody looked."""
+        return self._view.newest
+
     async def now(self) -> View:
         """What stands now, not older than a second or so."""
         async with self._looking:

@@ -71,8 +71,8 @@ class Parts:
     grounds: Grounds = field(default_factory=Grounds)
     glances: Glances = field(default_factory=Glances)
     ready: Recent[Ready] = field(default_factory=lambda: Recent(READY_S))
-    overviews: dict[tuple[str, ...], Recent[Overview]] = field(default_factory=dict)
-    """By what the codes of an area begin with."""
+    overviews: dict[tuple[str, ...], tuple[int, Recent[Overview]]] = field(default_factory=dict)
+    """By what the codes of an area begin with; and the newest event when it was read."""
     published: Recent[Document] = field(default_factory=lambda: Recent(PUBLISHED_S))
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     salt: str = field(default_factory=lambda: secrets.token_hex(16))

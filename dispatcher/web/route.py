@@ -75,9 +75,9 @@ class Route:
     takes: tuple[str, ...] = ()
     about: About = About.NOTHING
     order: type[BaseModel] | None = None
+    upload: int = 0
     fragment: bool = False
     """A part of pages that a script asks for, and nobody opens."""
-    upload: int = 0
 
     @property
     def template(self) -> str:
@@ -92,7 +92,7 @@ class Route:
     @property
     def shows_frame(self) -> bool:
         """What is answered stands in the frame of our pages, or may do so: a form that is shown again."""
-        return self._shows or FORM in self.takes
+        return self._shows or FORM in self.takes or bool(self.upload)
 
     @property
     def _shows(self) -> bool:

@@ -72,6 +72,10 @@ TOUR: Final = (
     Stop(name="not-allowed", path=at("/accounts"), status=403),
     # lists
     Stop(name="front", path=at("/"), roles=HELD_BY_ACCOUNTS, live=True),
+    Stop(name="all-warnings", path=at("/warnings"), roles=(DUTY, CLERK), live=True),
+    Stop(name="held-warnings", path=at("/warnings?show=held"), live=True),
+    Stop(name="searched", path=at("/warnings?show=current&level=red&q=暴雨"), live=True),
+    Stop(name="rejected", path=at("/rejected"), roles=(DUTY, AUDITOR), live=True),
     # one warning
     Stop(name="red", path=lambda night: f"/warnings/{night.red}", roles=_LOOKING, live=True),
     Stop(name="red-county", path=lambda night: f"/warnings/{night.red}?county=360827", live=True),

@@ -19,7 +19,7 @@ from dispatcher.web.console.naming import KINDS
 
 TEMPLATES: Final = rendering.HERE / "templates"
 CJK: Final = re.compile(r"[\u3000-\u303f\u3400-\u9fff\uff00-\uffef]")
-TO_COME: Final = ("front.html", "front_live.html")
+TO_COME: Final = ()
 """What is still in Chinese alone. It only gets shorter."""
 NAMES: Final = frozenset({"中文"})
 """What is called so in every language."""

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import UTC, datetime
 
 import pytest
 
 from dispatcher.accounts.authority import AccountRole
-from dispatcher.accounts.entering import form_key
 from tests.browser.standing import DRILL_SMS, DRILL_TOKEN, HELD_TOKEN, House, cap, code, standing
-from tests.dispatcher.desk import stamp, written
-from tests.dispatcher.persons import CITY, Browser, Hands, Office, office
+from tests.dispatcher.callers import come, submitted
+from tests.dispatcher.persons import Browser, Hands, Office, office
 
 COUNTY, OTHER = "360827", "360826"
 
@@ -27,29 +25,6 @@ async def house(jian_sqlite_url: str) -> AsyncIterator[House]:
 @pytest.fixture
 def there(house: House) -> Office:
     return office(house.context.store, Hands(datetime.now(UTC)))
-
-
-async def come(house: House, there: Office, login: str, role: AccountRole, scope: str = CITY) -> Browser:
-    await there.person(login, role, scope)
-    return Browser(url=house.url, http=house.http, cookies={"mingluo": await there.session(login)})
-
-
-async def submitted(house: House, browser: Browser) -> str:
-    """A yellow one of the county's, waiting for its signature."""
-    token = browser.cookies["mingluo"]
-    now = datetime.now(UTC).replace(microsecond=0)
-    body = written(sent=stamp(now), expires=stamp(now + timedelta(hours=6)))
-    headers = {
-        "Cookie": f"mingluo={token}", "X-Form-Key": form_key(token), "Sec-Fetch-Site": "same-origin",
-        "Content-Type": "application/json",
-    }  # fmt: skip
-    async with house.http.post(f"{house.url}/api/v1/warnings", data=body, headers=headers) as answer:
-        said: dict[str, Any] = await answer.json(content_type=None)
-    assert answer.status == 202, said
-    await browser.get(f"/warnings/{said['warning_id']}")
-    await browser.post(f"/warnings/{said['warning_id']}/submit")
-    assert browser.status == 303
-    return str(said["warning_id"])
 
 
 def facts(page: str) -> dict[str, str]:
@@ -74,17 +49,9 @@ async def test_the_bar_counts_what_is_in_force_and_keeps_drills_apart(house: Hou
     _, red, _ = await house.post(cap(where=code("360827102")))
     await house.post(cap("drill", status="Exercise", where=code("360827102")), DRILL_TOKEN)
     await house.post(cap("held", headline="遂川县暴雨橙色预警", where=code(COUNTY)), HELD_TOKEN)
-    page = await fresh(wang)
+    page = await wang.get("/account")
     assert (facts(page)["live"], facts(page)["drills"], facts(page)["held"]) == ("红色生效 1", "演练 1", "待核 1")
     assert listed(page, "reds") == [red["warning_id"]], "a drill never sounds like the real thing"
-
-
-async def fresh(browser: Browser) -> str:
-    """As soon as what was seen a moment ago is out of date."""
-    before = facts(browser.page)
-    while facts(page := await browser.get("/account")) == before:
-        continue
-    return page
 
 
 async def test_what_waits_for_a_signature_is_due_from_whoever_may_sign_it_and_from_nobody_else(

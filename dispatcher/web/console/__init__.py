@@ -15,7 +15,8 @@
     recalling.py    taking back, ending, correcting: seen before it is pressed
     trace.py        the rows of the ledger, and one of them opened
     buttons.py      what somebody may do; acting.py: what pressing does
-    pages.py, watching.py   the handlers of the list, and of one warning
+    lists.py        what is in force and what waits, the search, what was refused
+    pages.py, watching.py   the handlers of the lists, and of one warning
     templates/, static/   HTML, CSS, one small script
 
 It must survive hostile text in every field (everything is escaped, the policy forbids inline script and style), a

@@ -57,28 +57,29 @@ BUTTONS: Final = (
 WAYS: Final = (
     Button(verb="correct", action=Action.ISSUE, label="更正", states=LIVE, page="/warnings/{id}/correct",
            follows="先看已收到的人会看到什么，再改写送签"),
-    Button(verb="update", action=Action.ISSUE, label="更新", states=LIVE, page="/issue", follows="按现在的内容拟一份新的"),
+    Button(verb="update", action=Action.ISSUE, label="更新", states=LIVE, page="/warnings/{id}/update",
+           follows="按现在的内容拟一份新的"),
+    Button(verb="edit", action=Action.EDIT, label="修改", states={_S.DRAFT, _S.RETURNED, _S.SUBMITTED},
+           page="/warnings/{id}/edit", follows="改区域和文字；已送签的，先前的签名作废"),
+    Button(verb="form", action=Action.PAPER, label="审批单", states=WAITING | LIVE, page="/warnings/{id}/form",
+           follows="打印出来用笔签，签好的扫描件存在那里"),
 )  # fmt: skip
 """What only leads to a page."""
 DRILL_LABELS: Final[Mapping[str, str]] = {
     "submit": "送签演练", "approve": "签发演练", "release": "逾时放行演练", "cancel": "撤回演练", "all-clear": "解除演练",
-    "correct": "更正演练", "update": "更新演练",
+    "correct": "更正演练", "update": "更新演练", "edit": "修改演练",
 }  # fmt: skip
 """So that nobody signs a drill for real, or the real thing for a drill."""
 Done = Sequence[Signature]
 
 
-def buttons(
-    who: Principal, row: WarningRow, done: Done, told: Sequence[Recorded], pages: Collection[str] = ()
-) -> tuple[Button, ...]:
-    """Those that make sense now, for whoever may press them. `pages`: of those that lead to a page of somebody else's, the
-    pages there are."""
+def buttons(who: Principal, row: WarningRow, done: Done, told: Sequence[Recorded]) -> tuple[Button, ...]:
+    """Those that make sense now, for whoever may press them."""
     areas = list(row.area["villages"]) or None  # what has none yet is drawn first
     return tuple(
         called(button, drill=row.drill)
         for button in (*BUTTONS, *WAYS)
-        if ("{id}" in button.page or not button.page or button.page in pages)
-        and _makes_sense(button, row, done, told)
+        if _makes_sense(button, row, done, told)
         and denial(who, button.action, areas) in (None, Denial.STEP_UP)
     )
 

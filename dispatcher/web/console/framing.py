@@ -13,7 +13,7 @@ from dispatcher.web.console import navigation
 from dispatcher.web.console.overview import Overview, Status, overview, status
 from dispatcher.web.console.preferences import keep, preferences
 from dispatcher.web.console.rendering import render
-from dispatcher.web.parts import Recent, parts
+from dispatcher.web.parts import Parts, Recent, parts
 
 STATUS: Final = web.RequestKey("status", Status)
 OVERVIEW: Final = web.RequestKey("overview", Overview)
@@ -42,12 +42,23 @@ async def look_round(request: web.Request) -> None:
         return
     site, own = parts(request), asker.stems(request)
     context = site.doors.context
-    recent = site.overviews.setdefault(own, Recent(GOOD_FOR_S))
-    seen = await recent.of(lambda: overview(context, own))
+    if "part" in request.query:
+        seen = await _recent(site, own).of(lambda: overview(context, own))
+    else:  # a hand opens it, and what that hand did a moment ago stands in it
+        seen = await overview(context, own)
     ready = await site.ready.of(site.doors.readiness)
     reader = asks.principal, asks.known.account.login if asks.known else ""
     request[STATUS] = status(seen, context, reader, ready.problems + ready.notices)
     request[OVERVIEW] = seen
+
+
+def _recent(site: Parts, own: tuple[str, ...]) -> Recent[Overview]:
+    """What was seen a moment ago, unless a script was told of something newer: then it must not be shown what was before."""
+    newest, recent = site.overviews.get(own, (-1, Recent[Overview](GOOD_FOR_S)))
+    if newest != site.feed.newest:
+        recent = Recent[Overview](GOOD_FOR_S)
+    site.overviews[own] = (site.feed.newest, recent)
+    return recent
 
 
 def seen_of(request: web.Request) -> Overview:

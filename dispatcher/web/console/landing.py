@@ -1,68 +1,24 @@
-"""What the pages show: the list, and one warning landing. Everything is worked out here; templates only lay it out."""
+"""What the page of one warning shows. Everything is worked out here; templates only lay it out."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 
 from dispatcher.linting import Remark
 from dispatcher.model import Why
-from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.lint import of_kept
-from dispatcher.store import ledger, rejects, signatures, warnings
+from dispatcher.store import ledger, signatures, warnings
 from dispatcher.store.engine import Tx
-from dispatcher.store.headlines import Headline, Wanted, headlines
 from dispatcher.store.signatures import Signature
 from dispatcher.store.warnings import TextRow
 from dispatcher.web import reach
-from dispatcher.web.console.lanes import Lane, lane
 from dispatcher.web.console.moving import Moving, Own, moved
 from dispatcher.web.console.naming import called
 from dispatcher.web.console.tiles import Map, map_of
 from dispatcher.web.parts import Parts
 
-LISTED = 30
 TEXTS_A_CHANNEL = 2
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listed:
-    """A warning in the list, with how far it has come."""
-
-    row: Headline
-    source: str
-    bar: Lane
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Front:
-    at: datetime
-    synthetic: bool
-    listed: tuple[Listed, ...]
-    next_before: str
-    refused: int
-
-
-async def front(context: Context, before: str, own: tuple[str, ...] = ()) -> Front:
-    """The newest warnings; `own`: what the codes begin with that whoever looks may see, none where it is all."""
-    register = await context.register()
-    async with context.store.read() as tx:
-        rows = await headlines(tx, Wanted(limit=LISTED + 1, before=before, touching=own))
-        listed = []
-        for row in rows[:LISTED]:
-            channels = reach.by_channel(await ledger.counts(tx, row.id, under=own))
-            source = context.settings.sources.get(row.source)
-            total = lane("", reach.summed(channels.values()))
-            listed.append(Listed(row=row, source=source.name if source else row.source, bar=total))
-        refused = 0 if own else len(await rejects.refusals(tx, 100))
-    return Front(
-        at=context.now(),
-        synthetic=register.synthetic,
-        listed=tuple(listed),
-        next_before=rows[LISTED - 1].id if len(rows) > LISTED else "",
-        refused=refused,
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

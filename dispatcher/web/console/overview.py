@@ -5,10 +5,10 @@ One reading of the database serves everybody of an area for a moment; only what 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from dispatcher.accounts.authority import Action, Denial, Principal, denial
 from dispatcher.approval import is_signer
@@ -16,21 +16,21 @@ from dispatcher.model import Level
 from dispatcher.pipeline.context import Context
 from dispatcher.signing import hands
 from dispatcher.states import LIVE, WAITING, WarningState
-from dispatcher.store import signatures, warnings
-from dispatcher.store.engine import Tx
-from dispatcher.store.headlines import Headline, Wanted, headlines
+from dispatcher.store import signatures
+from dispatcher.store.headlines import Headline, Wanted, headlines, matters
 
 MOST: Final = 500
-"""Of what is in force or waits, at once; beyond that the numbers say `500`."""
+"""Of what is in force at once; beyond that the number says no more."""
+MOST_WAITING: Final = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
-    """Something that waits for a signature. `wrote`: whoever had a hand in it, and may not sign it."""
+    """Something that waits for a person. `findings`: why; `wrote`: whoever had a hand in it, and may not sign it."""
 
-    id: str
-    level: str | None
-    villages: tuple[str, ...]
+    row: Headline
+    villages: Sequence[str]
+    findings: Sequence[Mapping[str, Any]]
     wrote: frozenset[str]
 
 
@@ -41,8 +41,7 @@ class Overview:
     at: datetime
     live: tuple[Headline, ...]
     drills: tuple[Headline, ...]
-    waiting: tuple[Headline, ...]
-    submitted: tuple[Waiting, ...]
+    waiting: tuple[Waiting, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,33 +69,30 @@ async def overview(context: Context, own: tuple[str, ...]) -> Overview:
     """`own`: what the codes begin with that whoever looks may see; none where it is all."""
     now = context.now()
     async with context.store.read() as tx:
-        wanted = Wanted(limit=MOST, states=[*LIVE, *WAITING], touching=own, valid_at=now)
-        rows = await headlines(tx, wanted)
-        submitted = await _submitted(tx, [row.id for row in rows if row.state == WarningState.SUBMITTED])
-    live = [row for row in rows if row.state in LIVE and speaks(row)]
+        live = await headlines(tx, Wanted(limit=MOST, states=list(LIVE), touching=own, valid_at=now))
+        waits = await headlines(tx, Wanted(limit=MOST_WAITING, states=list(WAITING), touching=own))
+        ids = [row.id for row in waits]
+        known, signed = await matters(tx, ids), await signatures.of_many(tx, ids)
+    live = [row for row in live if speaks(row)]
     return Overview(
         at=now,
         live=tuple(row for row in live if not row.drill),
         drills=tuple(row for row in live if row.drill),
-        waiting=tuple(row for row in rows if row.state in WAITING),
-        submitted=submitted,
+        waiting=tuple(
+            Waiting(
+                row=row,
+                villages=known[row.id].villages,
+                findings=known[row.id].findings,
+                wrote=hands(signed.get(row.id, ())),
+            )
+            for row in waits
+        ),
     )
 
 
 def speaks(row: Headline) -> bool:
     """What was called off is said once, and then there is nothing more in force."""
     return row.kind != "Cancel" or row.state != WarningState.COMPLETED
-
-
-async def _submitted(tx: Tx, ids: Sequence[str]) -> tuple[Waiting, ...]:
-    found = []
-    for one in ids:
-        row = await warnings.one(tx, one)
-        if row is not None:
-            wrote = hands(await signatures.of(tx, one))
-            villages = tuple(map(str, row.area.get("villages", ())))
-            found.append(Waiting(id=one, level=row.level, villages=villages, wrote=frozenset(wrote)))
-    return tuple(found)
 
 
 def status(seen: Overview, context: Context, who: tuple[Principal, str], problems: Iterable[str]) -> Status:
@@ -108,9 +104,9 @@ def status(seen: Overview, context: Context, who: tuple[Principal, str], problem
         highest=min(ranks, key=lambda level: level.rank) if ranks else None,
         reds=tuple(row.id for row in seen.live if row.level == Level.RED and row.kind != "Cancel"),
         drills=len(seen.drills),
-        awaiting=sum(row.state == WarningState.SUBMITTED for row in seen.waiting),
+        awaiting=sum(one.row.state == WarningState.SUBMITTED for one in seen.waiting),
         due=due(seen, context, who),
-        held=sum(row.state == WarningState.HELD for row in seen.waiting),
+        held=sum(one.row.state == WarningState.HELD for one in seen.waiting),
         problems=tuple(problems),
     )
 
@@ -119,9 +115,10 @@ def due(seen: Overview, context: Context, who: tuple[Principal, str]) -> tuple[s
     """What waits for this reader's signature; decided again when he signs."""
     principal, login = who
     return tuple(
-        one.id
-        for one in seen.submitted
-        if principal.id not in one.wrote
-        and is_signer(context.settings.policy.approval, one.level, login)
+        one.row.id
+        for one in seen.waiting
+        if one.row.state == WarningState.SUBMITTED
+        and principal.id not in one.wrote
+        and is_signer(context.settings.policy.approval, one.row.level, login)
         and denial(principal, Action.APPROVE, one.villages) in (None, Denial.STEP_UP, Denial.ASLEEP)
     )

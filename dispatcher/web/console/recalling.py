@@ -69,7 +69,6 @@ async def recall_of(request: web.Request, verb: str, *, why: str = "", status: i
         "why": why,
         "lint": context.settings.lint,
         "lasting": lasting,
-        "issuing": any(one.canonical == "/issue" for one in request.app.router.resources()),
     }
     return framed(request, "warning_recall.html", told, status=status)
 

@@ -76,6 +76,7 @@ EVENT_CHINESE: Final[Mapping[str, str]] = {
     "approval.page_failed": "签发通知没有发出去，请改用电话",
     "approval.objected": "领导对电话签发提出异议",
     "approval.ink_slip": "书面签批单已交",
+    "approval.scanned": "存入签批单扫描件",
     "warning.unsigned": "没有有效签发，拒绝发送（250）",
     "warning.plan_changed": "与批准的方案不符，拒绝发送",
     "warning.row_refused": "台账中有不在签发名单上的行，已拒绝",

@@ -35,6 +35,7 @@ from dispatcher.web.parts import Parts
 PLACES: Final = 12
 """Of those out of reach, how many are named."""
 _ORDER: Final = (TargetKind.OFFICER, TargetKind.RESIDENT, TargetKind.OFFICE, TargetKind.GATEWAY, TargetKind.ENDPOINT)
+_BY_TWO: Final = "可由拟制人以外的另一名在岗值班员逾时放行"
 _MACHINES: Final = (TargetKind.GATEWAY, TargetKind.ENDPOINT)
 
 
@@ -54,12 +55,13 @@ class Words:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """What happens while nobody signs, and when."""
+    """What happens while nobody signs, and when. `lacks`: it needs somebody, and there is nobody."""
 
     at: datetime
     what: str
     who: str
     past: bool
+    lacks: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,12 +203,15 @@ def _steps(context: Context, row: WarningRow, able: Sequence[Account], of: tuple
         (rules.first_s, "通知首位签发人", able[0].name if able else ""),
         (rules.alternate_s, "通知候补签发人", second.name if second else ""),
         (rules.every_s, "通知全部签发人", "、".join(one.name for one in able[:6])),
-        (release, "可由拟制人以外的另一名在岗值班员逾时放行", ""),
+        (release, _BY_TWO, ""),
     )
     times = [
         (submitted + timedelta(seconds=after_s), what, who) for after_s, what, who in planned if after_s is not None
     ]
-    return [Step(at=at, what=what, who=who, past=at <= now) for at, what, who in sorted(times, key=lambda one: one[0])]
+    return [
+        Step(at=at, what=what, who=who, past=at <= now, lacks=not who and what != _BY_TWO)
+        for at, what, who in sorted(times, key=lambda one: one[0])
+    ]
 
 
 async def _hands(tx: Tx, done: Sequence[Signature]) -> tuple[Hand, ...]:

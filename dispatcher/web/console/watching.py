@@ -46,8 +46,7 @@ async def landing_of(request: web.Request, *, why: str = "", status: int = 200) 
     if page is None:
         raise asking.no_such_warning()
     ready = await site.ready.of(site.doors.readiness)
-    pages = {resource.canonical for resource in request.app.router.resources()}
-    offered = buttons(asker.principal(request), page.row, page.signatures, page.events, pages)
+    offered = buttons(asker.principal(request), page.row, page.signatures, page.events)
     told = {"page": page, "county": county, "problems": ready.problems + ready.notices, "why": why, "buttons": offered}
     return framed(request, "warning.html", told | _for_reading(request), status=status)
 

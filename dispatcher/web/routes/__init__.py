@@ -11,6 +11,7 @@ from dispatcher.web.answering import NDJSON
 from dispatcher.web.api import callbacks, deliveries, feeds, lifecycle, log, machines, people, warnings
 from dispatcher.web.api.streaming import live
 from dispatcher.web.console import framing, pages
+from dispatcher.web.console.lists import SHOWS
 from dispatcher.web.openapi import AMP, CAP, NATIVE
 from dispatcher.web.orders import NumberOut, Unmasked
 from dispatcher.web.route import About, Good, Query, Route, Who
@@ -26,6 +27,7 @@ _LIMIT = Query(name="limit", what="Lines of this page; without it, all", schema=
 _BEFORE = Query(name="before", what="The last id of the page before")
 _KEY = Query(name="Idempotency-Key", what="1 to 255 visible ASCII characters; one key speaks for one body")
 _PAGE = Good(what="A page in Chinese", content_type="text/html")
+_PART = Query(name="part", what="What moves alone", schema={"enum": ["live"]})
 _JSON = Good(what="The document", content_type="application/json")
 
 
@@ -197,9 +199,29 @@ ROUTES = (
     ),
     Route(
         method="GET", path="/", handler=pages.front, name="front",
-        who=Action.LOOK, about=About.OWN_PART, what="The list of warnings",
-        query=(_BEFORE, Query(name="part", what="What moves alone", schema={"enum": ["live"]})),
+        who=Action.LOOK, about=About.OWN_PART, what="What is in force now, and what waits", query=(_PART,),
         good=((200, _PAGE),), fails=(400, 503),
+    ),
+    Route(
+        method="GET", path="/warnings", handler=pages.list_page, name="warningList",
+        who=Action.LOOK, about=About.OWN_PART, what="Warnings, newest first, by what they are and by a search",
+        query=(
+            Query(name="show", what="Which", schema={"enum": [*SHOWS, "rejected"]}),
+            Query(name="q", what="In headline, event, identifier, or the name of a place"),
+            Query(name="level", what="Only these", schema={"enum": [str(one) for one in Level]}),
+            Query(name="kind", what="Only these", schema={"enum": ["Alert", "Update", "Cancel"]}),
+            Query(name="drill", what="Drills alone, or none", schema={"enum": ["yes", "no"]}),
+            Query(name="county", what="Only what touches this county"),
+            Query(name="since", what="A day in Beijing, it included"),
+            Query(name="until", what="A day in Beijing, it included"),
+            _BEFORE, _PART,
+        ),
+        good=((200, _PAGE), (303, Good(what="What was refused has a page of its own", content_type=""))), fails=(400, 503),
+    ),
+    Route(
+        method="GET", path="/rejected", handler=pages.refused_page, name="refusedPage",
+        who=Action.REJECTS, about=About.CITY, what="What was refused, newest first, with how it begins",
+        query=(_BEFORE, _PART), good=((200, _PAGE),), fails=(400, 503),
     ),
     Route(
         method="GET", path="/status", handler=framing.status_bar, name="statusBar", fragment=True,
@@ -209,8 +231,8 @@ ROUTES = (
     ),
     *WATCHING_ROUTES,
     *LIFECYCLE_ROUTES,
-    *ISSUE_ROUTES,
     *DUTY_ROUTES,
+    *ISSUE_ROUTES,
     *ACCOUNT_ROUTES,
 )  # fmt: skip
 

@@ -38,13 +38,12 @@ _WORDS: Final[Mapping[str, str]] = {
     "gateway.lost": "播发网关失联",
     "gateway.back": "播发网关恢复",
     "warning.rejected": "拒收",
-    "approval.scanned": "存入签批单扫描件",
 }
 _OTHERS: Final = (
     "warning.accepted", "warning.held", "warning.approved", "warning.dispatched", "warning.completed",
     "warning.superseded", "warning.cancelled", "warning.expired", "warning.drafted", "warning.taken_up",
     "warning.edited", "warning.submitted", "warning.returned", "warning.discarded", "warning.reviewed",
-    "approval.paged", "approval.page_failed", "approval.objected", "approval.ink_slip", "warning.unsigned",
+    "approval.scanned", "approval.paged", "approval.page_failed", "approval.objected", "approval.ink_slip", "warning.unsigned",
     "warning.plan_changed", "warning.row_refused", "warning.drill_mixed",
 )  # fmt: skip
 ACTIONS: Final = frozenset({*_WORDS, *_OTHERS})

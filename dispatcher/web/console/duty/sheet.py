@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from dispatcher.registry.register import Register
-from dispatcher.web import asker
-from dispatcher.web.console.rendering import render
+from dispatcher.web.console.framing import framed
 from dispatcher.web.parts import parts
 
 
@@ -21,22 +20,9 @@ class Page:
 
 
 async def sheet(request: web.Request, name: str, values: Mapping[str, object], status: int = 200) -> web.Response:
-    site, asks = parts(request), asker.asker(request)
-    context = site.doors.context
-    frame = {
-        "page": Page(synthetic=(await context.register()).synthetic),
-        "service": context.settings.service,
-        "training": site.training,
-        "form_key": asks.key or site.form_key,
-        "asks": asks,
-        "now": context.now(),
-        "why": "",
-    }
-    response = web.Response(
-        status=status, text=render(f"{name}.html", frame | dict(values)), content_type="text/html", charset="utf-8"
-    )
-    response.enable_compression()
-    return response
+    context = parts(request).doors.context
+    page = Page(synthetic=(await context.register()).synthetic)
+    return framed(request, f"{name}.html", {"page": page, "now": context.now(), "why": "", **values}, status=status)
 
 
 def called(register: Register, code: str) -> str:

@@ -291,6 +291,8 @@
       bar();
     },
     counts: (said) => {
+      const live = byId("live");
+      if (live && live.dataset.follow === "event") return;
       if (!warning || about(said.data) === warning) soon();
     },
     trouble: (said) => {

@@ -66,9 +66,5 @@
   setClock();
   tick();
   setInterval(tick, 1000);
-  if (first && first.parentNode) {
-    new MutationObserver((seen) => {
-      if (seen.some((one) => [...one.addedNodes].some((node) => node.id === "live"))) looked();
-    }).observe(first.parentNode, { childList: true });
-  }
+  document.addEventListener("mingluo:swapped", looked);
 })();
