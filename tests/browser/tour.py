@@ -95,12 +95,13 @@ TOUR: Final = (
     Stop(name="taking-back", path=lambda night: f"/warnings/{night.taking_back}", live=True),
     Stop(name="sign", path=lambda night: f"/warnings/{night.submitted}/sign", roles=(LEADER,), live=True),
     Stop(name="cancel", path=lambda night: f"/warnings/{night.red}/cancel", live=True),
+    Stop(name="cancel-drill", path=lambda night: f"/warnings/{night.drill}/cancel", live=True),
     Stop(name="all-clear", path=lambda night: f"/warnings/{night.red}/all-clear", live=True),
     Stop(name="correct", path=lambda night: f"/warnings/{night.red}/correct", live=True),
-    Stop(name="rows", path=lambda night: f"/warnings/{night.red}/deliveries", live=True),
+    Stop(name="rows", path=lambda night: f"/warnings/{night.red}/deliveries", roles=(DUTY, CLERK), live=True),
     Stop(name="form", path=lambda night: f"/warnings/{night.submitted}/form", live=True),
     # the duty room
-    Stop(name="shift", path=at("/shift"), roles=_LOOKING, live=True),
+    Stop(name="shift", path=at("/shift"), roles=(DUTY, LEADER), live=True),
     Stop(name="tonight", path=at("/tonight"), roles=_LOOKING, live=True),
     # accounts
     Stop(name="own-account", path=at("/account")),
