@@ -87,6 +87,22 @@ TOUR: Final = (
     Stop(name="signed", path=lambda night: f"/warnings/{night.signed}", roles=(LEADER,), live=True),
     Stop(name="mistaken", path=lambda night: f"/warnings/{night.mistaken}", live=True),
     Stop(name="taking-back", path=lambda night: f"/warnings/{night.taking_back}", live=True),
+    Stop(name="sign", path=lambda night: f"/warnings/{night.submitted}/sign", roles=(LEADER,), live=True),
+    Stop(name="cancel", path=lambda night: f"/warnings/{night.red}/cancel", roles=(DUTY, LEADER)),
+    Stop(name="cancel-drill", path=lambda night: f"/warnings/{night.drill}/cancel"),
+    Stop(name="all-clear", path=lambda night: f"/warnings/{night.red}/all-clear"),
+    Stop(name="correct", path=lambda night: f"/warnings/{night.red}/correct"),
+    Stop(name="rows", path=lambda night: f"/warnings/{night.red}/deliveries", roles=(DUTY, CLERK)),
+    Stop(name="form", path=lambda night: f"/warnings/{night.submitted}/form", roles=(DUTY, LEADER)),
+    # the work surface
+    Stop(name="issue", path=at("/issue")),
+    Stop(name="issue-template", path=at("/issue?hazard=暴雨&level=red")),
+    Stop(name="issue-drill", path=at("/issue?drill=1")),
+    Stop(name="edit", path=lambda night: f"/warnings/{night.draft}/edit"),
+    Stop(name="update", path=lambda night: f"/warnings/{night.red}/update"),
+    # the duty room
+    Stop(name="shift", path=at("/shift"), roles=(DUTY, LEADER)),
+    Stop(name="tonight", path=at("/tonight"), roles=(DUTY, LEADER, CLERK)),
     # accounts
     Stop(name="own-account", path=at("/account")),
     Stop(name="accounts", path=at("/accounts"), roles=(ADMINISTRATOR,)),
