@@ -18,7 +18,8 @@ _COLOURS = """() => {
     || [...one.childNodes].some((child) => child.nodeType === Node.TEXT_NODE && child.data.trim());
   const look = (one) => one === document.body ? "" : look(one.parentElement) + ">" + one.tagName + "." + one.className;
   const chosen = [...document.querySelectorAll("body *")].filter(written).filter((one) => {
-    const name = one instanceof SVGElement ? "svg" + one.getAttribute("class") + getComputedStyle(one).fill : look(one);
+    const style = getComputedStyle(one);
+    const name = one instanceof SVGElement ? "svg" + one.getAttribute("class") + style.fill : look(one) + style.color;
     seen.set(name, (seen.get(name) || 0) + 1);
     return seen.get(name) <= 3;
   });
