@@ -79,8 +79,7 @@ def buttons(who: Principal, row: WarningRow, done: Done, told: Sequence[Recorded
     return tuple(
         called(button, drill=row.drill)
         for button in (*BUTTONS, *WAYS)
-        if _makes_sense(button, row, done, told)
-        and denial(who, button.action, areas) in (None, Denial.STEP_UP)
+        if _makes_sense(button, row, done, told) and denial(who, button.action, areas) in (None, Denial.STEP_UP)
     )
 
 
