@@ -40,7 +40,7 @@ check: install-dev ## 静态检查：ruff、mypy --strict、导入约定、无�
 chaos: install-dev ## 混沌演练：十万行发送中 90 次破坏，约 25 分钟（ARGS='--seed 1 --json' 等）
 	@$(PY) -m tests.crashes $(ARGS)
 
-bench: install-dev ## 性能基准 P1–P13 与 C1，约 20–35 分钟（ARGS='--only P1,P4 --json' 等）
+bench: install-dev ## 性能基准 P1–P13、C1 与 V1，约 20–35 分钟（ARGS='--only P1,P4 --json' 等）
 	@MINGLUO_SERVICES_DURABLE=1 $(PY) -m tests.services dispatcher bench $(ARGS)
 
 install: ## 只建 .venv（其余命令需要时会自己建）

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, assert_never
@@ -25,6 +25,7 @@ from dispatcher.store.audit import Act
 from dispatcher.store.code_texts import Fate
 from dispatcher.store.engine import Store, Tx
 from dispatcher.store.sealed import Seal
+from dispatcher.store.together import Together
 
 IDLE: Final = timedelta(minutes=15)
 LONGEST: Final = timedelta(hours=12)
@@ -67,6 +68,7 @@ class Entrance:
         self._seal = seal
         self._now = now
         self._hashing = 0
+        self._sessions: Together[str, tuple[Session, Account]] = Together(self._look)
 
     async def sign_in(self, login: str, given: str, address: str) -> str:
         """A half session's token, for the cookie; Wrong or Wait."""
@@ -234,9 +236,13 @@ class Entrance:
 
     async def known(self, token: str) -> Known | None:
         """None where there is no such session, or no more."""
-        async with self._store.read() as tx:
-            found = await accounts.session(tx, digest(token))
+        found = await self._sessions.of(digest(token))
         return None if found is None else _as_of(*found, self._now())
+
+    async def _look(self, digests: Sequence[str]) -> dict[str, tuple[Session, Account]]:
+        """Hundreds of screens ask every second whether they still may look."""
+        async with self._store.read() as tx:
+            return await accounts.sessions_of(tx, digests)
 
     async def touch(self, known: Known) -> None:
         """A hand was on it."""

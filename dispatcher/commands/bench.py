@@ -30,7 +30,7 @@ def bench(
     rabbitmqctl: Annotated[str, typer.Option(envvar="MINGLUO_TEST_RABBITMQCTL", help="建专用虚拟主机的命令")] = "",
     json: Annotated[bool, typer.Option("--json", help="最后一行输出一个 JSON 对象")] = False,
 ) -> None:
-    """量 P1–P13 和 C1：引擎与裸循环、Celery 等在同一次运行里交替测量，打印比值。
+    """量 P1–P13、C1 和 V1：引擎与裸循环、Celery 等在同一次运行里交替测量，打印比值。
 
     每次用自己的数据库和虚拟主机，用完即删；只在本机。没有的服务、量不了的目标照实说明，记为 null。
     make bench 会先找到或启动 PostgreSQL 和 RabbitMQ。

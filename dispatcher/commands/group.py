@@ -29,7 +29,7 @@ COMMANDS = {
     "registry": ("registry", "登记册：sample、import、export、verify、erase"),
     "account": ("account", "账号：list、add、reset；一次性代码由本人用来设置密码和验证码"),
     "drill": ("drill", "演练：list、show、play；演一个剧本并评分（桌面只在本机，实地只通知名单上的人）"),
-    "bench": ("bench", "性能基准：P1–P13 和 C1，与裸循环、Celery 在同一次运行里交替测量"),
+    "bench": ("bench", "性能基准：P1–P13、C1 和 V1，与裸循环、Celery 在同一次运行里交替测量"),
     "audit": ("audit", "操作日志：verify、show、anchor；逐条相扣，改不了而不被发现"),
     "rejected": ("rejected", "被拒收的报文：list、show、replay"),
 }

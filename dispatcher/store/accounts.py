@@ -147,6 +147,21 @@ async def session(tx: Tx, digest: str) -> tuple[Session, Account] | None:
     return (Session(**found), account) if found and account else None
 
 
+async def sessions_of(tx: Tx, digests: Sequence[str]) -> dict[str, tuple[Session, Account]]:
+    """Those that there are, each as `session` finds it."""
+    names = list(Session.__dataclass_fields__)
+    both = select(*(sessions.c[name].label(f"session_{name}") for name in names), accounts)
+    rows = await tx.execute(
+        both.join(accounts, accounts.c.id == sessions.c.account_id).where(sessions.c.digest.in_(digests))
+    )
+    found = {}
+    for row in rows.mappings():
+        one = Session(**{name: row[f"session_{name}"] for name in names})
+        values: dict[str, Any] = {name: row[name] for name in Account.__dataclass_fields__}
+        found[one.digest] = one, Account(**{**values, "scope": tuple(values["scope"])})
+    return found
+
+
 async def seen(tx: Tx, digest: str, now: datetime) -> None:
     await tx.execute(update(sessions).where(sessions.c.digest == digest).values(seen_at=now))
 

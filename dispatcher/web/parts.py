@@ -14,8 +14,9 @@ from aiohttp import web
 from dispatcher.accounts.entering import Entrance
 from dispatcher.accounts.keeping import Keeper
 from dispatcher.web.console.basemap import Grounds
-from dispatcher.web.console.glance import Glances
+from dispatcher.web.console.glance import Fresh, Glances
 from dispatcher.web.console.overview import Overview
+from dispatcher.web.console.reading import Reading
 from dispatcher.web.console.sketch import Atlas
 from dispatcher.web.doors import Doors, Ready
 from dispatcher.web.limits import BURST_S, Buckets
@@ -69,6 +70,7 @@ class Parts:
     frozen: Frozen = field(default_factory=Frozen)
     atlas: Atlas = field(default_factory=Atlas)
     grounds: Grounds = field(default_factory=Grounds)
+    readings: Fresh[Reading] = field(default_factory=Fresh)
     glances: Glances = field(default_factory=Glances)
     ready: Recent[Ready] = field(default_factory=lambda: Recent(READY_S))
     overviews: dict[tuple[str, ...], tuple[int, Recent[Overview]]] = field(default_factory=dict)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from playwright.async_api import expect
@@ -29,7 +30,8 @@ async def test_a_new_red_is_heard_in_every_tab_and_nobody_loses_his_place(
             await expect(page.locator(".fact.live")).to_contain_text("生效 2", timeout=15_000)
         await expect(tab.page.locator(".warnings tbody tr")).to_have_count(2, timeout=15_000)
         await expect(mine).to_be_focused()
-        assert (await other.title()).startswith("【新红色预警】")
+        for page in (tab.page, other):
+            await expect(page).to_have_title(re.compile("^【新红色预警】"))
         await other.get_by_role("button", name="退出").click()
         await expect(other).to_have_url(f"{house.url}/sign-in")
         with tab.expecting("401"):

@@ -76,6 +76,12 @@ TOUR: Final = (
     Stop(name="held-warnings", path=at("/warnings?show=held"), live=True),
     Stop(name="searched", path=at("/warnings?show=current&level=red&q=暴雨"), live=True),
     Stop(name="rejected", path=at("/rejected"), roles=(DUTY, AUDITOR), live=True),
+    # issuing
+    Stop(name="issue", path=at("/issue"), live=True, ready="warning-map canvas"),
+    Stop(name="issue-template", path=at("/issue?hazard=暴雨&level=red"), live=True, ready="#readback h2"),
+    Stop(name="issue-drill", path=at("/issue?drill=1&hazard=洪水&level=orange"), live=True, ready="#readback h2"),
+    Stop(name="edit", path=lambda night: f"/warnings/{night.draft}/edit", live=True, ready="#readback h2"),
+    Stop(name="update", path=lambda night: f"/warnings/{night.red}/update", live=True, ready="#readback h2"),
     # one warning
     Stop(name="red", path=lambda night: f"/warnings/{night.red}", roles=_LOOKING, live=True),
     Stop(name="red-county", path=lambda night: f"/warnings/{night.red}?county=360827", live=True),
@@ -87,6 +93,16 @@ TOUR: Final = (
     Stop(name="signed", path=lambda night: f"/warnings/{night.signed}", roles=(LEADER,), live=True),
     Stop(name="mistaken", path=lambda night: f"/warnings/{night.mistaken}", live=True),
     Stop(name="taking-back", path=lambda night: f"/warnings/{night.taking_back}", live=True),
+    Stop(name="sign", path=lambda night: f"/warnings/{night.submitted}/sign", roles=(LEADER,), live=True),
+    Stop(name="cancel", path=lambda night: f"/warnings/{night.red}/cancel", live=True),
+    Stop(name="cancel-drill", path=lambda night: f"/warnings/{night.drill}/cancel", live=True),
+    Stop(name="all-clear", path=lambda night: f"/warnings/{night.red}/all-clear", live=True),
+    Stop(name="correct", path=lambda night: f"/warnings/{night.red}/correct", live=True),
+    Stop(name="rows", path=lambda night: f"/warnings/{night.red}/deliveries", roles=(DUTY, CLERK), live=True),
+    Stop(name="form", path=lambda night: f"/warnings/{night.submitted}/form", live=True),
+    # the duty room
+    Stop(name="shift", path=at("/shift"), roles=(DUTY, LEADER), live=True),
+    Stop(name="tonight", path=at("/tonight"), roles=_LOOKING, live=True),
     # accounts
     Stop(name="own-account", path=at("/account")),
     Stop(name="accounts", path=at("/accounts"), roles=(ADMINISTRATOR,)),

@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -222,9 +223,16 @@ def test_text_on_a_levels_colour_can_be_read(level: str) -> None:
 
 def test_nothing_in_the_console_is_loaded_from_elsewhere() -> None:
     for path in rendering.HERE.rglob("*"):
-        if path.suffix in (".css", ".js", ".html"):
+        if path.suffix in (".css", ".js", ".html") and "vendor" not in path.parts:
             text = path.read_text(encoding="utf-8")
             assert not re.search(r"https?://(?!www\.w3\.org/2000/svg)|url\(|@import|\bstyle=", text), path
+
+
+def test_what_others_wrote_is_what_was_taken_over() -> None:
+    vendor = rendering.STATIC / "vendor"
+    sums = dict(line.split()[::-1] for line in (vendor / "SHA256SUMS").read_text(encoding="utf-8").splitlines())
+    found = {path.name: sha256(path.read_bytes()).hexdigest() for path in vendor.iterdir() if path.name != "SHA256SUMS"}
+    assert {name.removeprefix("./"): digest for name, digest in sums.items()} == found
 
 
 async def test_what_keeps_a_warning_from_leaving_stands_on_the_screen(jian_sqlite_url: str) -> None:

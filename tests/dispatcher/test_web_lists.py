@@ -71,7 +71,7 @@ async def test_the_front_shows_what_is_in_force_what_waits_and_what_is_held_each
     assert f'href="/warnings/{waits}/sign">去签发' in his
     assert ids(part(hers, "waiting"))[0] in (waits, draft)
     assert "等另一人签发" in hers
-    assert f'href="/warnings/{draft}">继续写' in hers
+    assert f'href="/warnings/{draft}/edit">继续写' in hers
 
 
 async def test_what_is_held_says_why_and_what_can_be_done(house: House, there: Office) -> None:
@@ -81,7 +81,7 @@ async def test_what_is_held_says_why_and_what_can_be_done(house: House, there: O
         assert set(ids(page)) == {found["held"], found["nowhere"]}
         assert "<code>250</code>" in page
         assert "<code>215</code>" in page
-        assert "改区域</a>" in page
+        assert f'href="/warnings/{found["nowhere"]}">接手改区域</a>' in page
         assert f'href="/warnings/{found["held"]}">接手拟制</a>' in page
     auditor = await come(house, there, "zhou", AccountRole.AUDITOR)
     page = await auditor.get("/warnings?show=held")

@@ -1,6 +1,6 @@
 """The benchmark: each goal's figure beside its bound, both sides measured in turn in one run, on this machine.
 
-    goals.py         P1–P13, C1: what each promises, and how value and met follow from the figures (pure)
+    goals.py         P1–P13, C1, V1: what each promises, and how value and met follow from the figures (pure)
     paired.py        sides in turn, medians, spread
     run.py           the goals asked for, one after the other; screen.py, plotting.py, machine.py say what came of it
 
@@ -15,6 +15,7 @@ what is measured
     ledgers.py       P11 beside bare asyncpg (bare_ledger.py)
     receiving.py     P12 receipts (load.py) beside a bare handler
     calling_off.py   C1 called off on its way, at five points; judge.py says what came of it (pure)
+    watching.py      V1 with one and with three hundred looking on; an area counted again while it is drawn
 
 what it is measured with
     yard.py          what a run shares; ground.py a database with the register in it; servers.py databases and virtual hosts

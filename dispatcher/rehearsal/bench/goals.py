@@ -1,4 +1,4 @@
-"""What is promised (P1–P13, C1), and how value and met follow from the figures. Pure: nothing is measured here.
+"""What is promised (P1–P13, C1, V1), and how value and met follow from the figures. Pure: nothing is measured here.
 
 A goal has one or more checks, each a figure beside its bound. The value of a goal is that of its worst check, the one with
 the least room; it is met when every check is. A check without a figure could not be made on this machine: then the goal is
@@ -27,6 +27,7 @@ TITLES: Final[Mapping[str, str]] = {
     "P12": "回执（提交后才答 204）对裸 aiohttp 的速率之比",
     "P13": "空载内存（吉安登记册在内存）",
     "C1": "发给 20,000 人的途中解除：原预警停发，发到过的人得知，没发到的人不打扰",
+    "V1": "控制台：有人看着时的发送速率，画图时重新计数的时间",
 }
 
 

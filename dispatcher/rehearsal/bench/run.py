@@ -24,6 +24,7 @@ from dispatcher.rehearsal.bench import (
     receiving,
     size,
     users_today,
+    watching,
 )
 from dispatcher.rehearsal.bench.goals import TITLES, Measured, as_markdown, not_measured, report
 from dispatcher.rehearsal.bench.orders import BenchFailed
@@ -48,6 +49,7 @@ MEASURES: Final[Mapping[str, Callable[[Yard], Awaitable[Measured]]]] = {
     "P12": receiving.receipts,
     "P13": size.idle,
     "C1": calling_off.calling_off,
+    "V1": watching.watched,
 }
 
 

@@ -9,6 +9,7 @@
     sketch.py       the map: township and county outlines as SVG paths
     landing.py      what the page of one warning shows; moving.py: what of it moves
     lanes.py        channels as progress; tiles.py: townships, on the map and beside it
+    reading.py      one reading of the database, cut for whoever looks at a part
     naming.py       what places and people are called; spans.py: how long something lasts
     glance.py       the moving part, drawn once for all who look
     sheet.py        what a leader signs; signer.py: the page of it

@@ -7,6 +7,7 @@ from typing import Final
 
 from aiohttp import web
 
+from dispatcher.accounts.authority import Principal
 from dispatcher.web import asker, guard
 from dispatcher.web.client import client_of
 from dispatcher.web.console import navigation
@@ -47,9 +48,14 @@ async def look_round(request: web.Request) -> None:
     else:  # a hand opens it, and what that hand did a moment ago stands in it
         seen = await overview(context, own)
     ready = await site.ready.of(site.doors.readiness)
-    reader = asks.principal, asks.known.account.login if asks.known else ""
-    request[STATUS] = status(seen, context, reader, ready.problems + ready.notices)
+    request[STATUS] = status(seen, context, reader(request), ready.problems + ready.notices)
     request[OVERVIEW] = seen
+
+
+def reader(request: web.Request) -> tuple[Principal, str]:
+    """Whoever looks, and his login, '' where he has none."""
+    asks = asker.asker(request)
+    return asks.principal, asks.known.account.login if asks.known else ""
 
 
 def _recent(site: Parts, own: tuple[str, ...]) -> Recent[Overview]:

@@ -12,16 +12,16 @@ import gzip
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 from aiohttp import web
 
 GOOD_FOR_S: Final = 1.0
 """While the stream says nothing new."""
 SHARE: Final = 4
-"""Drawing takes at most one part in so many of the time: whoever asks earlier waits for the next."""
-MOST_WAIT_S: Final = 2.0
-REMEMBERED: Final = 200
+"""Drawing takes at most one part in so many of the time, whoever asks for whatever part: others wait for their turn."""
+MOST_REST_S: Final = 1.0
+REMEMBERED: Final = 500
 _LEVEL: Final = 5
 
 
@@ -45,46 +45,68 @@ class Glance:
         return web.Response(body=body, content_type="text/html", charset="utf-8", headers=headers)
 
 
-@dataclass(slots=True)
-class _Kept:
-    """The last drawing of one part: what the stream had said before it, when it was made, how long that took."""
+T = TypeVar("T")
 
-    glance: Glance | None = None
+
+@dataclass(slots=True)
+class _Kept(Generic[T]):
+    """The last making of one thing: what the stream had said before it, and when it was made."""
+
+    made: T | None = None
     said: Hashable = None
     at: float = 0.0
-    took: float = 0.0
-    drawing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    making: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
-class Glances:
-    """By what is shown and to whom: the key says all that makes two readers' parts differ."""
+class Fresh(Generic[T]):
+    """Things made once for all who ask, by a key that says all that makes two askers' differ."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[Hashable, _Kept] = OrderedDict()
+        self._kept: OrderedDict[Hashable, _Kept[T]] = OrderedDict()
 
     async def of(
-        self, key: Hashable, said: Callable[[], Awaitable[Hashable]], draw: Callable[[], Awaitable[str]]
-    ) -> Glance:
-        """`said`: what the stream says now of what is shown. Whatever `draw` raises is raised to whoever asked."""
+        self, key: Hashable, said: Callable[[], Awaitable[Hashable]], make: Callable[[bool], Awaitable[T]]
+    ) -> T:
+        """`said`: what the stream says now of what is shown; `make` hears whether there was an earlier one. Whatever it raises
+        is raised to whoever asked."""
         kept = self._of(key)
-        async with kept.drawing:
+        async with kept.making:
             clock = asyncio.get_running_loop().time
             now = await said()
-            if kept.glance is not None and kept.said == now and clock() - kept.at <= GOOD_FOR_S:
-                return kept.glance
-            wait = min(MOST_WAIT_S, kept.at + SHARE * kept.took - clock()) if kept.glance is not None else 0.0
-            if wait > 0:
-                await asyncio.sleep(wait)
-                now = await said()
-            began = clock()
-            kept.glance = await asyncio.to_thread(Glance.of, await draw())
-            kept.said, kept.at, kept.took = now, clock(), clock() - began
-            return kept.glance
+            if kept.made is not None and kept.said == now and clock() - kept.at <= GOOD_FOR_S:
+                return kept.made
+            kept.made = await make(kept.made is not None)
+            kept.said, kept.at = now, clock()
+            return kept.made
 
-    def _of(self, key: Hashable) -> _Kept:
-        """The parts longest not asked for are forgotten first."""
+    def _of(self, key: Hashable) -> _Kept[T]:
+        """What was longest not asked for is forgotten first."""
         found = self._kept.setdefault(key, _Kept())
         self._kept.move_to_end(key)
         while len(self._kept) > REMEMBERED:
             self._kept.popitem(last=False)
         return found
+
+
+class Glances:
+    """Parts drawn, one at a time: what is drawn takes at most a share of the time, however many parts there are."""
+
+    def __init__(self) -> None:
+        self._fresh: Fresh[Glance] = Fresh()
+        self._turn = asyncio.Lock()
+        self._rests_until = 0.0
+
+    async def of(
+        self, key: Hashable, said: Callable[[], Awaitable[Hashable]], draw: Callable[[], Awaitable[str]]
+    ) -> Glance:
+        async def drawn(again: bool) -> Glance:
+            async with self._turn:
+                clock = asyncio.get_running_loop().time
+                if again and (wait := self._rests_until - clock()) > 0:
+                    await asyncio.sleep(wait)
+                began = clock()
+                glance = await asyncio.to_thread(Glance.of, await draw())
+                self._rests_until = clock() + min(MOST_REST_S, (SHARE - 1) * (clock() - began))
+                return glance
+
+        return await self._fresh.of(key, said, drawn)

@@ -11,13 +11,21 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from dispatcher.store.pace import Pace
 from dispatcher.web.reach import Tally
 
 WINDOW: Final = timedelta(seconds=10)
 """Of what left, how far back the rate of now looks."""
 _LEAST_S: Final = 1.0
 BAR: Final = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """When the first and the last row left, and how many did in the last seconds."""
+
+    first: datetime | None
+    last: datetime | None
+    recent: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

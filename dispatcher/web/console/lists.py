@@ -52,8 +52,8 @@ class Way:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listed:
-    """A warning in a list. `bar`: how far it has come; `why` and `ways`: of one that is held; `mine`: written by whoever looks;
-    `due`: waits for his signature."""
+    """A warning in a list. `bar`: how far it has come; `why`: of one that is held; `ways`: what whoever looks can do about it,
+    where it waits; `mine`: written by him; `due`: waits for his signature."""
 
     row: Headline
     source: str
@@ -81,12 +81,12 @@ class Front:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Looking:
-    """Who looks at the front page: his account, what he is to sign, where he draws an area anew (`{id}` is the warning's;
-    '' where he may not draft), and whether nobody has an account yet."""
+    """Who looks at the front page: his account, what he is to sign, where he goes on writing a draft (`{id}` is the
+    warning's; '' where he may not write any), and whether nobody has an account yet."""
 
     account: str
     due: frozenset[str]
-    redraws: str
+    edits: str
     nobody: bool
 
 
@@ -121,25 +121,36 @@ def _mine_first(one: Listed) -> tuple[bool, bool]:
 
 
 def _waiting(context: Context, one: Waiting, who: Looking) -> Listed:
+    mine = who.account in one.wrote
     return Listed(
         row=one.row,
         source=_source(context, one.row),
         why=one.findings,
-        ways=ways(one.row.id, one.findings, who.redraws) if one.row.state == _S.HELD else (),
-        mine=who.account in one.wrote,
+        ways=_onward(one, who, mine=mine),
+        mine=mine,
         due=one.row.id in who.due,
     )
 
 
-def ways(warning_id: str, findings: Iterable[Mapping[str, Any]], redraws: str) -> tuple[Way, ...]:
+def _onward(one: Waiting, who: Looking, *, mine: bool) -> tuple[Way, ...]:
+    match one.row.state:
+        case _S.HELD:
+            return ways(one.row.id, one.findings, who.edits)
+        case _S.DRAFT | _S.RETURNED if mine and who.edits:
+            return (Way(label="继续写", path=who.edits.replace("{id}", one.row.id)),)
+        case _:
+            return ()
+
+
+def ways(warning_id: str, findings: Iterable[Mapping[str, Any]], edits: str) -> tuple[Way, ...]:
     """Each is pressed on the page it leads to; what the code asks for comes first."""
-    if not redraws:
+    if not edits:
         return ()
     page = f"/warnings/{warning_id}"
     codes = {int(found["code"]) for found in findings}
     found = []
     if codes & _AREA:
-        found.append(Way(label="改区域", path=redraws.replace("{id}", warning_id)))
+        found.append(Way(label="接手改区域", path=page))
     if Code.REFERENCE_MISSING in codes:
         found.append(Way(label="接入同一事件", path=page))
     if not found:
@@ -253,8 +264,8 @@ class Page:
     )
 
 
-async def listing(context: Context, sought: Sought, own: Own, redraws: str) -> Page:
-    """`redraws`: as of who looks at the front page."""
+async def listing(context: Context, sought: Sought, own: Own, edits: str) -> Page:
+    """`edits`: as of who looks at the front page."""
     register = await context.register()
     async with context.store.read() as tx:
         rows = await headlines(tx, sought.wanted(register, own, context.now()))
@@ -265,7 +276,7 @@ async def listing(context: Context, sought: Sought, own: Own, redraws: str) -> P
         at=context.now(),
         synthetic=register.synthetic,
         sought=sought,
-        listed=tuple(_explained(one, held.get(one.row.id), redraws) for one in listed),
+        listed=tuple(_explained(one, held.get(one.row.id), edits) for one in listed),
         counties=_counties(register, own),
         next_before=rows[A_PAGE - 1].id if len(rows) > A_PAGE else "",
     )
@@ -278,10 +289,10 @@ def _counties(register: Register, own: Own) -> tuple[tuple[str, str], ...]:
     return tuple(sorted((area.code, area.name) for area in areas if not own or area.code.startswith(above)))
 
 
-def _explained(one: Listed, matter: Matter | None, redraws: str) -> Listed:
+def _explained(one: Listed, matter: Matter | None, edits: str) -> Listed:
     if matter is None:
         return one
-    return replace(one, why=matter.findings, ways=ways(one.row.id, matter.findings, redraws))
+    return replace(one, why=matter.findings, ways=ways(one.row.id, matter.findings, edits))
 
 
 # ── what was refused ────────────────────────────────────────────────────────────────────────────────────────────────

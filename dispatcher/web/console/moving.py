@@ -6,28 +6,26 @@ It is asked for again and again by everybody who watches, so it reads what moves
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
 from dispatcher.model import Target
 from dispatcher.registry.register import Register
 from dispatcher.states import LIVE, SENDING, WarningState
-from dispatcher.store import events, kin, ledger, warnings
+from dispatcher.store import ledger
 from dispatcher.store.engine import Tx
 from dispatcher.store.events import Recorded
 from dispatcher.store.ledger import Entry, Retrying, Times, Trouble
-from dispatcher.store.pace import Pace, paces
 from dispatcher.store.warnings import WarningRow
 from dispatcher.web import reach
 from dispatcher.web.console import lanes, tiles
-from dispatcher.web.console.lanes import Lane
+from dispatcher.web.console.lanes import Lane, Pace
 from dispatcher.web.console.naming import KINDS, called, named
+from dispatcher.web.console.reading import TROUBLED, Part, Reading, all_read, part_of, read, seen_events
 from dispatcher.web.console.tiles import Group
 from dispatcher.web.parts import Parts
 from dispatcher.web.reach import County, Tally, Unit
 
-TROUBLED = 60
 Own = tuple[str, ...]
 """What the codes begin with that whoever looks may see; none where it is all."""
 
@@ -76,88 +74,70 @@ class Moving:
         return self.total.tally.missed + self.total.tally.failed
 
 
-async def moving(site: Parts, warning_id: str, county: str, own: Own = ()) -> Moving | None:
-    """None where there is no such warning. `county`: 6 digits, or '' for all."""
+async def moving(site: Parts, reading: Reading, county: str, own: Own = ()) -> Moving:
+    """`county`: 6 digits, or '' for all; `own`: of whoever looks."""
     context = site.doors.context
     register = await context.register()
+    part = part_of(reading, reach.part_of(reading.row, own))
+    if all_read(reading, part) and not own:
+        return _moved(register, reading, (part, part.units, tuple(reading.chain)), (county, own))
     async with context.store.read() as tx:
-        row = await warnings.one(tx, warning_id)
-        return None if row is None else await moved(tx, site, (row, own, county), register)
+        return await _of_part(tx, register, (reading, part), (county, own))
 
 
 async def moved(tx: Tx, site: Parts, of: tuple[WarningRow, Own, str], register: Register) -> Moving:
     """In the caller's reading of the database, of a row it has read."""
-    row, area, county = of
-    now = site.doors.context.now()
-    read = await _read(tx, site, (row, area), now)
-    every = reach.table(register, row, read.units, area)
+    row, own, county = of
+    reading = await read(tx, site.frozen, row, site.doors.context.now())
+    part = part_of(reading, reach.part_of(row, own))
+    return await _of_part(tx, register, (reading, part), (county, own))
+
+
+async def _of_part(tx: Tx, register: Register, of: tuple[Reading, Part], view: tuple[str, Own]) -> Moving:
+    """With what of it has to be asked for by itself."""
+    (reading, part), own = of, view[1]
+    if not all_read(reading, part):
+        troubled = await ledger.troubled(tx, reading.row.id, TROUBLED, under=reach.part_of(reading.row, own))
+        part = replace(part, troubled=tuple(troubled))
+    chain = tuple(await reach.seen_of(tx, reading.chain, own))
+    # townships are cut by the area of whoever looks, as the table of the API is
+    return _moved(register, reading, (part, reach.under(own, part.units), chain), view)
+
+
+def _moved(
+    register: Register,
+    reading: Reading,
+    of: tuple[Part, Mapping[str, Tally], tuple[WarningRow, ...]],
+    view: tuple[str, Own],
+) -> Moving:
+    (part, units, chain), (county, own), row, now = of, view, reading.row, reading.at
+    every = reach.table(register, row, units, own)
     chosen = next((one for one in every if one.unit.code == county), None)
-    shown = (chosen,) if chosen else every
+    whole = not reach.part_of(row, own)
+    planned = {name: Tally() for name in row.plan.get("channels", {})} if whole else {}
+    pace = Pace(
+        first=part.times.first_sent, last=part.times.last_sent, recent=sum(one.recent for one in part.paces.values())
+    )
     return Moving(
         row=row,
         at=now,
         synthetic=register.synthetic,
         under_way=WarningState(row.state) in SENDING,
         in_force=WarningState(row.state) in LIVE,
-        bars=lanes.lanes(read.channels, read.paces, now),
-        total=lanes.moving_lane("", reach.summed(read.channels.values()), _whole(read.paces), now),
-        times=_times(read.paces),
+        bars=lanes.lanes({**planned, **part.channels}, part.paces, now),
+        total=lanes.moving_lane("", reach.summed(part.channels.values()), pace, now),
+        times=part.times,
         counties=every,
         county=chosen,
-        groups=tiles.groups(shown),
+        groups=tiles.groups((chosen,) if chosen else every),
         looks=tiles.looks(every),
-        troubles=tuple(read.troubles),
-        missed=tuple(_missed(register, entry) for entry in read.troubled),
-        retrying=tuple(read.retrying),
-        flagged=read.flagged,
-        chain=tuple(read.chain),
-        events=tuple(read.events),
+        troubles=part.troubles,
+        missed=tuple(_missed(register, entry) for entry in part.troubled),
+        retrying=part.retrying,
+        flagged=part.flagged,
+        chain=chain,
+        events=seen_events(reading, () if whole else own),
     )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Read:
-    """What one reading of the database brought."""
-
-    channels: Mapping[str, Tally]
-    units: Mapping[str, Tally]
-    paces: Mapping[str, Pace]
-    troubles: Sequence[Trouble]
-    troubled: Sequence[Entry]
-    retrying: Sequence[Retrying]
-    flagged: int
-    chain: Sequence[WarningRow]
-    events: Sequence[Recorded]
-
-
-async def _read(tx: Tx, site: Parts, of: tuple[WarningRow, Own], now: datetime) -> _Read:
-    row, area = of
-    own = reach.part_of(row, area)
-    channels = reach.by_channel(await ledger.counts(tx, row.id, under=own))
-    planned: Mapping[str, Any] = row.plan.get("channels", {}) if not own else {}
-    troubles = await ledger.troubles(tx, row.id, under=own)
-    return _Read(
-        channels={**{name: Tally() for name in planned}, **channels},
-        units=reach.under(area, await reach.by_unit(tx, site.frozen, row.id)),
-        paces=await paces(tx, row.id, now - lanes.WINDOW, under=own),
-        troubles=troubles,
-        troubled=await ledger.troubled(tx, row.id, TROUBLED, under=own) if troubles else (),
-        retrying=await ledger.retrying(tx, row.id, under=own),
-        flagged=await ledger.flagged(tx, row.id, under=own),
-        chain=await reach.seen_of(tx, await kin.whole_event(tx, row.chain_id), area),
-        events=reach.events_of(await events.of_warning(tx, row.id), partly=bool(own)),
-    )
-
-
-def _times(every: Mapping[str, Pace]) -> Times:
-    firsts = [one.first for one in every.values() if one.first is not None]
-    lasts = [one.last for one in every.values() if one.last is not None]
-    return Times(first_sent=min(firsts, default=None), last_sent=max(lasts, default=None))
-
-
-def _whole(every: Mapping[str, Pace]) -> Pace:
-    times = _times(every)
-    return Pace(first=times.first_sent, last=times.last_sent, recent=sum(one.recent for one in every.values()))
 
 
 def _missed(register: Register, entry: Entry) -> Missed:

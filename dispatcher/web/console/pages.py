@@ -2,31 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Hashable
+from typing import Final
 from urllib.parse import urlencode
 
 from aiohttp import web
 
-from dispatcher.accounts.authority import Action, Denial, Means, denial
+from dispatcher.accounts.authority import AccountRole, Action, Denial, Means, denial
 from dispatcher.web import asker, asking, guard
 from dispatcher.web.console import framing, lists, navigation
 from dispatcher.web.console.framing import framed
 from dispatcher.web.console.lists import Looking, Sought
+from dispatcher.web.console.overview import Overview, due, overview
+from dispatcher.web.console.preferences import preferences
+from dispatcher.web.console.rendering import render
 from dispatcher.web.parts import parts
+
+EDITED: Final = "/warnings/{id}/edit"
 
 
 async def front(request: web.Request) -> web.Response:
     """What is in force now, and what waits."""
-    site, status = parts(request), framing.status_of(request)
-    principal = asker.principal(request)
+    if asking.word(request, "part", ("live",)):
+        return await _front_live(request)
+    return framed(request, "front.html", await _front(request, framing.seen_of(request)))
+
+
+async def _front(request: web.Request, seen: Overview) -> dict[str, object]:
+    context, principal = parts(request).doors.context, asker.principal(request)
     who = Looking(
         account=principal.id,
-        due=frozenset(status.due),
-        redraws=_redraws(request),
+        due=frozenset(due(seen, context, framing.reader(request))),
+        edits=_edits(request),
         nobody=principal.means is Means.VISITOR,
     )
-    page = await lists.front(site.doors.context, framing.seen_of(request), asker.stems(request), who)
-    return _page(request, "front", {"page": page, "problems": status.problems})
+    page = await lists.front(context, seen, asker.stems(request), who)
+    return {"page": page, "problems": framing.status_of(request).problems, "training": parts(request).training}
+
+
+async def _front_live(request: web.Request) -> web.Response:
+    """Drawn by one of all who ask at the same moment and are shown the same: whoever writes or signs is shown his own."""
+    site, own, who = parts(request), asker.stems(request), asker.principal(request)
+    language = preferences(request).language
+
+    async def said() -> Hashable:
+        view = await site.feed.now()
+        return view.newest, tuple(view.counts.items()), view.problem
+
+    async def draw() -> str:
+        seen = await overview(
+            site.doors.context, own
+        )  # not what was seen a moment ago: the stream may have said more since
+        return await asyncio.to_thread(render, "front_live.html", await _front(request, seen), language)
+
+    reader = who.id if who.role in (AccountRole.DUTY_OFFICER, AccountRole.APPROVER) else who.role
+    return (await site.glances.of(("front", reader, own, language), said, draw)).answer(request)
 
 
 async def list_page(request: web.Request) -> web.Response:
@@ -35,7 +66,7 @@ async def list_page(request: web.Request) -> web.Response:
         raise web.HTTPSeeOther("/rejected")
     asking.id_after(request, "before")
     sought, context = Sought.of(request.query), parts(request).doors.context
-    page = await lists.listing(context, sought, asker.stems(request), _redraws(request))
+    page = await lists.listing(context, sought, asker.stems(request), _edits(request))
     return _page(request, "list", {"page": page, "refused": _sees_refused(request), "link": _linking(sought)})
 
 
@@ -46,11 +77,11 @@ async def refused_page(request: web.Request) -> web.Response:
     return _page(request, "rejected", {"page": page, "shows": shows, "link": _linking(Sought())})
 
 
-def _redraws(request: web.Request) -> str:
-    """Where whoever looks draws a held area anew: on the page of the warning, where there is no other; '' for who may not."""
+def _edits(request: web.Request) -> str:
+    """Where whoever looks goes on writing a draft; '' for who may write none."""
     if denial(asker.principal(request), Action.ISSUE) not in (None, Denial.ASLEEP):
         return ""
-    return "/issue?draft={id}" if "/issue" in request.app[navigation.PAGES] else "/warnings/{id}"
+    return EDITED if EDITED in request.app[navigation.PAGES] else "/warnings/{id}"
 
 
 def _sees_refused(request: web.Request) -> bool:

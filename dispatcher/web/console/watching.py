@@ -13,12 +13,14 @@ from typing import Final
 from aiohttp import web
 
 from dispatcher.accounts.authority import Action, denial
+from dispatcher.store import warnings
 from dispatcher.web import asker, asking
 from dispatcher.web.console import landing, signer, tiles
 from dispatcher.web.console.buttons import buttons
 from dispatcher.web.console.framing import framed
 from dispatcher.web.console.moving import moving
 from dispatcher.web.console.preferences import preferences
+from dispatcher.web.console.reading import Reading, read
 from dispatcher.web.console.rendering import render
 from dispatcher.web.console.spans import lasting
 from dispatcher.web.parts import parts
@@ -60,10 +62,15 @@ async def _live(request: web.Request, county: str) -> web.Response:
         view = await site.feed.now()
         return view.newest, view.counts.get(warning_id), view.problem
 
+    async def reading(_again: bool) -> Reading:
+        async with site.doors.context.store.read() as tx:
+            row = await warnings.one(tx, warning_id)
+            if row is None:
+                raise asking.no_such_warning()
+            return await read(tx, site.frozen, row, site.doors.context.now())
+
     async def draw() -> str:
-        page = await moving(site, warning_id, county, own)
-        if page is None:
-            raise asking.no_such_warning()
+        page = await moving(site, await site.readings.of(warning_id, said, reading), county, own)
         ready = await site.ready.of(site.doors.readiness)
         told = {"page": page, "county": county, "problems": ready.problems + ready.notices, **shown}
         return await asyncio.to_thread(render, "warning_live.html", told, language)

@@ -230,8 +230,7 @@
     entitle();
   };
   document.addEventListener("visibilitychange", seen);
-  window.addEventListener("focus", seen);
-  document.addEventListener("pointerdown", seen, { passive: true });
+  for (const hand of ["pointerdown", "keydown"]) document.addEventListener(hand, seen, { passive: true });
 
   // Each tab changes its title; of those that can be heard, the first one sounds for all.
   const sound = (tune, id) => {

@@ -3,7 +3,7 @@
 "use strict";
 
 (() => {
-  const clockOf = () => document.querySelector("[data-now]");
+  const clockOf = () => document.querySelector("#live[data-now], main[data-now]"); // the status bar has one of its own, in milliseconds
   let ahead = 0; // of this desktop's clock, as the server's is: a township's may be wrong by minutes
   const setClock = () => {
     const now = clockOf();

@@ -1,0 +1,113 @@
+"""V1: what it costs a dispatch that somebody looks on, and how soon an area is counted again while somebody draws it.
+
+A viewer does what a page's script does: it hears the stream, and asks for the moving part when something moved, at most every
+one and a half seconds. Viewers stand on this machine too and take their share of it, which in a city they do not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any, Final
+
+from aiohttp import ClientSession, ClientTimeout, TCPConnector
+
+from dispatcher.rehearsal.bench import paired
+from dispatcher.rehearsal.bench.audience import wavy
+from dispatcher.rehearsal.bench.bulletin import Bulletin
+from dispatcher.rehearsal.bench.counting import MIDDLE, NOWHERE, RADIUS, TOKEN
+from dispatcher.rehearsal.bench.engine import Engine, Wish
+from dispatcher.rehearsal.bench.goals import Check, Measured, at_least, at_most
+from dispatcher.rehearsal.bench.orders import BenchFailed
+from dispatcher.rehearsal.bench.yard import CITY, EMBEDDED, ROUNDS, TOWN, Yard
+
+MANY: Final = 300
+LEAST: Final = 0.95
+EVERY_S: Final = 1.5
+COUNTED_MS: Final = 200.0
+COUNTED: Final = 60
+LIMIT_S: Final = 30.0
+ROLES: Final = "intake,send,timers,web"
+_KNOWN: Final = {"MINGLUO_TOKEN_CITY_WEATHER": TOKEN, "MINGLUO_PER_ADDRESS": "5000"}
+_HEADERS: Final = {"Authorization": f"Bearer {TOKEN}"}
+
+
+async def watched(yard: Yard) -> Measured:
+    """A dispatch of some 20,000 with nobody, one and three hundred looking on, in turn; then the counts over HTTP."""
+    sink = await yard.sink()
+    wish = Wish(at=sink.ready["url"], roles=ROLES, more=_KNOWN)
+    async with yard.engine(yard.best, TOWN, wish) as engine:
+        sides = {name: partial(_rate, engine, viewers) for name, viewers in (("nobody", 0), ("one", 1), ("many", MANY))}
+        rates = await yard.in_turn(ROUNDS, sides)
+    checks: list[Check] = [
+        at_least("一个人看着时的速率 ÷ 没人看时", paired.ratio(rates["one"], rates["nobody"]), LEAST),
+        at_least(f"{MANY} 个人看着时的速率 ÷ 没人看时", paired.ratio(rates["many"], rates["nobody"]), LEAST),
+    ]
+    counted = await _counted(yard)
+    p95 = paired.percentile(counted, 0.95)
+    checks.append(at_most("画图时经 HTTP 重新计数 p95（3,200 人 + 10 万户，SQLite）", p95, COUNTED_MS, "毫秒"))
+    detail: dict[str, Any] = {
+        "engine": yard.best,
+        "rate": {side: paired.spread(some) for side, some in rates.items()},
+        "counted_ms": {**paired.spread(counted), "p95": round(p95, 1)},
+    }
+    return Measured(goal="V1", checks=tuple(checks), detail=detail)
+
+
+async def _rate(engine: Engine, viewers: int) -> float:
+    async with _looking(engine.hand.ready["url"], viewers):
+        return (await engine.run(Bulletin())).rate
+
+
+@asynccontextmanager
+async def _looking(url: str, viewers: int) -> AsyncIterator[None]:
+    """So many viewers, each with its stream open before anything is sent."""
+    limit = ClientTimeout(total=None, sock_connect=LIMIT_S)
+    async with ClientSession(timeout=limit, headers=_HEADERS, connector=TCPConnector(limit=0)) as session:
+        opened = asyncio.Semaphore(0)
+        async with asyncio.TaskGroup() as tasks:
+            looking = [tasks.create_task(_look(session, url, opened)) for _ in range(viewers)]
+            for _ in looking:
+                await opened.acquire()
+            yield
+            for one in looking:
+                one.cancel()
+
+
+async def _look(session: ClientSession, url: str, opened: asyncio.Semaphore) -> None:
+    last, moved = 0.0, ""
+    async with session.get(f"{url}/api/v1/live") as stream:
+        async for line in stream.content:
+            if line.startswith(b"event: hello"):
+                opened.release()
+            if line.startswith(b"data: {"):
+                with contextlib.suppress(ValueError):
+                    moved = str(json.loads(line[6:]).get("warning_id") or moved)
+            if moved and time.monotonic() - last >= EVERY_S:
+                last = time.monotonic()
+                async with session.get(f"{url}/warnings/{moved}?part=live") as part:
+                    await part.read()
+                moved = ""
+
+
+async def _counted(yard: Yard) -> list[float]:
+    """As somebody who drags a shape over the map: one question after the other, each with another shape."""
+    wish = Wish(at=NOWHERE, roles=ROLES, more=_KNOWN)
+    async with yard.engine(EMBEDDED, CITY, wish) as engine, ClientSession(headers=_HEADERS) as session:
+        took = []
+        for turn in range(COUNTED):
+            drawing = {"polygons": [[[point.lat, point.lon] for point in wavy(MIDDLE, RADIUS, 50, turn)]]}
+            form = {"hazard": "暴雨", "level": "red", "area": json.dumps(drawing)}
+            began = time.perf_counter()
+            async with asyncio.timeout(LIMIT_S):
+                async with session.post(f"{engine.hand.ready['url']}/issue/audience", data=form) as response:
+                    said = await response.text()
+            took.append((time.perf_counter() - began) * 1000)
+            if response.status != 200 or "data-hits" not in said:
+                raise BenchFailed(f"没有计数（HTTP {response.status}）：{said[:200]}")
+        return took[1:]
