@@ -135,7 +135,7 @@ def expected(person: Person, route: Route, relation: str) -> tuple[int, str] | N
 
 def cases(route: Route, warnings: dict[str, str], gateways: dict[str, str]) -> Iterator[tuple[str, str]]:
     """(relation, path)."""
-    path = route.template.replace("{target}", gateways["somebody, own"]).replace("{account}", "0" * 32)
+    path = re.sub(r"{(account|scan|handover)}", "0" * 32, route.template).replace("{target}", gateways["somebody, own"])
     match route.about:
         case About.WARNING:
             yield from ((relation, path.replace("{id}", found)) for relation, found in warnings.items())
