@@ -28,6 +28,6 @@ async def test_one_click_begins_anew_and_the_page_is_hatched_before_and_after(
                 await tab.page.screenshot(path=tmp_path / f"before-{script}.png")
                 await tab.page.get_by_role("button", name="重置培训环境").click()
                 await expect(tab.page.locator(".empty")).to_be_visible(timeout=30_000)
-                await expect(tab.page).to_have_title("【演练培训】预警 · 鸣锣")
+                await expect(tab.page).to_have_title("【演练培训】当前 · 鸣锣")
                 await tab.page.screenshot(path=tmp_path / f"after-{script}.png")
                 await calm(tab)
