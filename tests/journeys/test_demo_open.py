@@ -21,6 +21,7 @@ import pytest
 
 from dispatcher.settings import PROJECT
 from tests.dispatcher.persons import Browser
+from tests.journeys.stages import PRODUCTION, environment, of_production
 
 pytestmark = pytest.mark.timeout(300)
 LIMIT_S = 200
@@ -30,17 +31,12 @@ LINK = re.compile(r"http://127\.0\.0\.1:\d+(/demo/[0-9a-f]{32})")
 OPEN = "控制台一直开着"
 
 
-def _environment(**more: str) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("MINGLUO_")}
-    return {**kept, "PYTHONUTF8": "1", **more}
-
-
 async def _started(
     *arguments: str, keyboard: int = asyncio.subprocess.DEVNULL, **more: str
 ) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
         sys.executable, "-m", "dispatcher", "demo", "--serve", *SMALL, *arguments, cwd=PROJECT,
-        env=_environment(**more), stdin=keyboard, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        env=environment(**more), stdin=keyboard, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
 
 
@@ -177,24 +173,9 @@ async def a_link_is_good_once_and_l_brings_new_ones(world: World) -> None:
 
 @pytest.mark.parametrize("valid", [True, False])
 async def test_in_production_it_does_not_open(tmp_path: Path, *, valid: bool) -> None:
-    more = {"MINGLUO_PROFILE": "production", "MINGLUO_SEAL_KEY": "5e" * 32}
-    if valid:
-        more |= {"MINGLUO_CONFIG": str(_of_production(tmp_path)), "MINGLUO_MAP_LAYERS": "[]"}
-    process = await _started(**more)
+    process = await _started(**(of_production(tmp_path) if valid else PRODUCTION))
     async with asyncio.timeout(LIMIT_S):
         out, err = await process.communicate()
     (line,) = err.decode().splitlines()
     assert (process.returncode, out) == (1, b"")
     assert ("正式环境（profile: production）不开演示" if valid else "--serve 只在测试环境") in line
-
-
-def _of_production(folder: Path) -> Path:
-    """The shipped configuration, as production takes it: whom it trusts signs, and whoever comes over AMQP has a user."""
-    for path in (PROJECT / "config").glob("*.yaml"):
-        text = path.read_text(encoding="utf-8")
-        if path.name == "sources.yaml":
-            text = text.replace("    trusted: true\n", "    amqp_user: weather\n")
-            text = re.sub(r"    amqp_user: \$\{.*\}\n", "", text)
-            text = text.replace("（须本地审批）\n", "（须本地审批）\n    amqp_user: county\n")
-        (folder / path.name).write_text(text, encoding="utf-8")
-    return folder
