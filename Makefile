@@ -13,7 +13,7 @@ PYTEST := $(PY) -m tests.services pytest -n 2
 help: ## 列出这些命令
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | while IFS='	' read -r name what; do printf 'make %-11s %s\n' "$$name" "$$what"; done
 
-demo: install ## 在本机把一条红色暴雨预警发给 3,200 名信息员（ARGS=--json 等）
+demo: install ## 在本机把一条红色暴雨预警发给 3,200 名信息员（ARGS=--serve 让控制台开着，另有 --json 等）
 	@$(PY) -m dispatcher demo $(ARGS)
 
 serve: install ## 启动服务与控制台：http://127.0.0.1:8080

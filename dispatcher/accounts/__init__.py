@@ -7,4 +7,5 @@ texting.py       the second factor by SMS: asked for, counted, used once
 throttle.py      how long a guesser waits
 entering.py      from a name and a password to a session, and out of it again
 keeping.py       accounts and tokens made, changed, disabled; the first account
+linking.py       one-time links: how the demo lets somebody in as one of its invented people
 """

@@ -29,14 +29,22 @@ async def standing(settings: Settings) -> AsyncIterator[Context]:
         await context.store.close()
 
 
-async def settled(context: Context) -> bool:
-    """An empty register on one's own machine is filled with the sample; False where a person has to."""
+async def settled(context: Context, *, stay_empty: bool = False) -> bool:
+    """A new database on one's own machine is filled with the sample; False where a person has to."""
     if not (await glance(context.store)).empty:
         return True
-    if context.settings.production or sqlite_file(context.settings.service.database_url) is None:
+    if stay_empty or not await _is_new(context):
         return False
     await importlib.import_module(_SAMPLING).fill(context)
     return True
+
+
+async def _is_new(context: Context) -> bool:
+    """Whoever has made accounts on it wants his own register, and a database elsewhere may be somebody's."""
+    settings = context.settings
+    if settings.production or sqlite_file(settings.service.database_url) is None:
+        return False
+    return await keeper_of(context).empty()
 
 
 def keeper_of(context: Context) -> Keeper:

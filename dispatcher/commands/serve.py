@@ -37,31 +37,36 @@ def command(
     training: Annotated[
         bool, typer.Option("--training", help="培训：自己的数据库和演练服务器，通知不到真实的人")
     ] = False,
+    empty: Annotated[bool, typer.Option("--empty", help="数据库是空的也不装入合成数据，登记册留着自己导入")] = False,
     tls: Annotated[
         tuple[Path, Path] | None, typer.Option("--tls", metavar="CERT KEY", help="用 HTTPS：证书和私钥（PEM）")
     ] = None,
 ) -> None:
     """启动服务与控制台。
 
-    测试环境会自动建表；用 SQLite 而登记册为空时，自动生成一份合成的吉安市登记册，便于试用。
+    测试环境会自动建表；用 SQLite、又是第一次启动（没有登记册，也没有账号）时，自动装入一座合成的吉安市，便于试用。
+    已有的数据库从不改动，正式环境（profile: production）从不装入。
     """
     if training and roles != EVERY:
         fail("--training 一个进程承担全部角色：请去掉 --roles", WRONGLY_ASKED)
     if training and tls:
         fail("--training 只在本机，不用 HTTPS：请去掉 --tls", WRONGLY_ASKED)
+    if training and empty:
+        fail("--training 用自己的合成登记册：请去掉 --empty", WRONGLY_ASKED)
     if training:
         finish(importlib.import_module(_TRAINING).train())
         return
     files = Files(*tls) if tls else None
-    finish(_serve(frozenset(role.strip() for role in roles.split(",") if role.strip()), files))
+    given = frozenset(role.strip() for role in roles.split(",") if role.strip())
+    finish(_serve(given, files, stay_empty=empty))
     aside("鸣锣已停止，没有留下正在发送的行")
 
 
-async def _serve(roles: frozenset[str], files: Files | None) -> None:
+async def _serve(roles: frozenset[str], files: Files | None, *, stay_empty: bool) -> None:
     settings, tls = load(), context_of(files) if files else None
     set_up_logging(settings.service.log_level, settings.service.log_format)
     stop = told_to_stop()
-    code = await _ground(settings, roles)
+    code = await _ground(settings, roles, stay_empty=stay_empty)
     if files and (said := remark(files)):
         aside(said)
     if files is None and "web" in roles and (said := in_clear(settings)):
@@ -88,14 +93,14 @@ def told_to_stop() -> asyncio.Event:
     return stop
 
 
-async def _ground(settings: Settings, roles: frozenset[str]) -> str:
+async def _ground(settings: Settings, roles: frozenset[str], *, stay_empty: bool) -> str:
     """Where the service will stand, said before anything can fail; the code for the first account, '' where there is one."""
     say(f"鸣锣 {__version__}　环境 {settings.service.profile}")
     say(f"  数据库　　{where(settings)}")
     say(f"  消息代理　{without_password(settings.service.broker_url)}")
     with sole_process(settings):
         async with standing(settings) as context:
-            if not await settled(context):
+            if not await settled(context, stay_empty=stay_empty):
                 aside(
                     "登记册是空的，谁也通知不到：请运行 mingluo registry import（试用请运行 mingluo registry sample）"
                 )

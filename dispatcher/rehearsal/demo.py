@@ -2,39 +2,34 @@
 
 The warning comes in by the broker like any other and goes out over HTTP to servers in a process of their own; what was
 lost or doubled is counted by a third process. It must be honest: it ends with 0 only if nothing was lost and every row
-was delivered or refused by name.
+was delivered or refused by name. With `serve` it stays open afterwards (demo_open.py).
 """
 
 from __future__ import annotations
 
 import asyncio
-import signal
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dispatcher import reporting
 from dispatcher.broker.contract import Parcel
-from dispatcher.broker.embedded import EmbeddedBroker
-from dispatcher.pipeline.arrival import arrived, awaited
 from dispatcher.registry import sample
-from dispatcher.rehearsal import demo_stage, demo_warnings, landing
+from dispatcher.rehearsal import demo_open, demo_stage, demo_warnings, landing
 from dispatcher.rehearsal.demo_screen import Screen
 from dispatcher.rehearsal.demo_stage import StageFailed
 from dispatcher.rehearsal.demo_telling import Landed, refusal_facts, tell_landed, tell_outside, tell_refused
 from dispatcher.rehearsal.demo_timing import Letter
+from dispatcher.rehearsal.demo_world import slowed
 from dispatcher.rehearsal.founding import found_city
 from dispatcher.rehearsal.report import Night, write_report
 from dispatcher.service.assembly import clock
 from dispatcher.service.running import ROLES
 from dispatcher.service.serving import Rehearsal, Serving, serving
-from dispatcher.settings import PROJECT
+from dispatcher.settings import PROJECT, Settings
 from dispatcher.store.rejects import Refusal
 from dispatcher.store.warnings import WarningRow
-
-ARRIVE_LIMIT_S = 30.0
-LOOK_S = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,14 +50,17 @@ class Told:
     facts: Mapping[str, Any]
 
 
-async def run(wish: Wish, screen: Screen) -> Told:
-    """The whole story; with `serve`, until Ctrl-C or SIGTERM."""
+async def run(wish: Wish, screen: Screen, tell: Callable[[Mapping[str, Any]], None]) -> bool:
+    """The whole story, whether it ended well; with `serve`, until Ctrl-C or SIGTERM. `tell` is told the facts as soon as they
+    stand: `demo --json`."""
+    if wish.serve:
+        demo_open.refuse_in_production()
     body = await asyncio.to_thread(_own, wish.warning) if wish.warning else None
     folder = demo_stage.new_folder("demo", clock())
     screen.title("鸣锣演示：一份红色预警怎样到达每一个人（合成数据，只在本机 127.0.0.1）")
     with demo_stage.logging_to(folder / "service.log"):
         async with demo_stage.city(folder) as place:
-            settings = demo_stage.settings_for(folder, place)
+            settings = _settings(folder, place, serve=wish.serve)
             people = sample.Wish(
                 gateways_at=f"{place.url('gateway')}/gateways",
                 endpoints_at=f"{place.url('platform')}/platforms",
@@ -70,21 +68,24 @@ async def run(wish: Wish, screen: Screen) -> Told:
                 residents=wish.residents,
             )
             await found_city(settings, place, people, screen)
-            async with serving(settings, roles=ROLES, rehearsal=Rehearsal()) as live:
+            async with serving(settings, roles=ROLES, rehearsal=Rehearsal(links=wish.serve)) as live:
                 await place.report_to(live.url)
                 screen.line(f"  服务已启动，数据库 {_short(folder)}/mingluo.db，控制台 {live.url}")
                 told = await _night(live, folder, body, screen)
-                if wish.serve:
-                    screen.line(f"\n控制台一直开着：{live.url} ，按 Ctrl-C 结束", style="bold")
-                    await _until_told_to_stop()
-                return told
+                if not wish.serve:
+                    _tell_onward(screen, told)
+                    tell(told.facts)
+                    return told.ok
+                found = await demo_open.opened(live, screen)
+                tell({**told.facts, **found.facts})
+                await demo_open.until_told_to_stop(found)
+                return told.ok
 
 
-async def _until_told_to_stop() -> None:
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await stop.wait()
+def _settings(folder: Path, place: demo_stage.City, *, serve: bool) -> Settings:
+    if not serve:
+        return demo_stage.settings_for(folder, place)
+    return slowed(demo_stage.settings_for(folder, place, MINGLUO_LISTEN=demo_open.listen_at()))
 
 
 def _own(path: Path) -> bytes:
@@ -122,17 +123,9 @@ async def _night(live: Serving, folder: Path, body: bytes | None, screen: Screen
 async def _land(live: Serving, body: bytes, screen: Screen) -> Landed | WarningRow | Refusal:
     """Bytes to the broker, and everything until nothing waits any more."""
     context = live.context
-    broker = live.service.parts.broker
-    assert isinstance(broker, EmbeddedBroker)
-    what = await awaited(context.store, body, demo_warnings.CONTENT_TYPE, context.settings.hazards)
     parcel = Parcel(routing_key=demo_warnings.SOURCE, content_type=demo_warnings.CONTENT_TYPE, body=body)
     screen.line(f"  {len(body):,} 字节交给消息代理（来源 {demo_warnings.SOURCE}），走与正式环境同一入口")
-    await broker.put(parcel)
-    row = None
-    async with asyncio.timeout(ARRIVE_LIMIT_S):
-        while row is None:
-            await asyncio.sleep(LOOK_S)
-            row = await arrived(context.store, what)
+    row = await landing.handed_in(live, parcel)
     if isinstance(row, Refusal) or not row.rows_planned:
         return row
     screen.line(f"  {row.headline}")
@@ -190,8 +183,13 @@ def _tell_end(screen: Screen, checked: Mapping[str, Any], report: Path, *, ok: b
     else:
         screen.line("\n有没送到、又说不出原因的行：请看报告和台账", style="bold red")
     screen.line(f"报告：{_short(report)}（旁边有 report.txt 和 map.svg）")
+
+
+def _tell_onward(screen: Screen, told: Told) -> None:
+    if "report" not in told.facts:
+        return
     screen.line("接下来可以：")
-    for command in (f"xdg-open '{_short(report)}'", "make demo ARGS=--serve", "make serve"):
+    for command in (f"xdg-open '{_short(Path(told.facts['report']))}'", "make demo ARGS=--serve", "make serve"):
         screen.line(f"  {command}")
 
 

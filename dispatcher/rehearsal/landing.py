@@ -1,6 +1,5 @@
-"""A warning watched until nothing of it waits any more, and what became of it; and the count by a process apart.
-
-What the demo and the drills have in common after a message went in.
+"""A warning handed to the broker and watched until nothing of it waits any more, and what became of it; and the count by a
+process apart: what the demo and the drills have in common.
 """
 
 from __future__ import annotations
@@ -13,7 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from dispatcher import reporting
+from dispatcher.broker.contract import Parcel
+from dispatcher.broker.embedded import EmbeddedBroker
 from dispatcher.model import Kind
+from dispatcher.pipeline.arrival import arrived, awaited
 from dispatcher.pipeline.context import Context
 from dispatcher.rehearsal import demo_stage
 from dispatcher.rehearsal.demo_screen import Show
@@ -21,15 +23,32 @@ from dispatcher.rehearsal.demo_stage import StageFailed
 from dispatcher.rehearsal.demo_telling import Landed
 from dispatcher.rehearsal.demo_timing import Letter, Resolution, resolution
 from dispatcher.service.assembly import clock
+from dispatcher.service.serving import Serving
 from dispatcher.settings import PROJECT
 from dispatcher.states import WarningState
 from dispatcher.store import events
+from dispatcher.store.rejects import Refusal
+from dispatcher.store.warnings import WarningRow
 
 STILL_LIMIT_S = 120.0
 """How long nothing may move before it is not waited for any longer."""
 LOOK_S = 0.15
 AUDIT_LIMIT_S = 120.0
+ARRIVE_LIMIT_S = 30.0
+ARRIVE_LOOK_S = 0.05
 STOPPED = (WarningState.COMPLETED, WarningState.SUPERSEDED, WarningState.CANCELLED, WarningState.EXPIRED)
+
+
+async def handed_in(live: Serving, parcel: Parcel) -> WarningRow | Refusal:
+    """What it became, as soon as that is kept."""
+    context, broker = live.context, live.service.parts.broker
+    assert isinstance(broker, EmbeddedBroker)
+    what = await awaited(context.store, parcel.body, parcel.content_type, context.settings.hazards)
+    await broker.put(parcel)
+    async with asyncio.timeout(ARRIVE_LIMIT_S):
+        while (row := await arrived(context.store, what)) is None:  # noqa: ASYNC110 - nobody is told
+            await asyncio.sleep(ARRIVE_LOOK_S)
+    return row
 
 
 async def watch(context: Context, warning_id: str, show: Show, still_s: float = STILL_LIMIT_S) -> None:

@@ -14,6 +14,8 @@ from socket import socket
 from ssl import SSLContext
 
 from channels.contract import Reads
+from dispatcher.accounts.entering import Entrance
+from dispatcher.accounts.linking import Links
 from dispatcher.model import Channel
 from dispatcher.pipeline.context import Context
 from dispatcher.registry.register import Register
@@ -65,10 +67,12 @@ class Training:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rehearsal:
-    """A stage: nothing on it ever calls another machine. `register`: its database's, where it is in memory already."""
+    """A stage: nothing on it ever calls another machine. `register`: its database's, where it is in memory already. `links`:
+    people come in by one-time links, as in a demo that stays open."""
 
     training: Training | None = None
     register: Register | None = None
+    links: bool = False
 
 
 @asynccontextmanager
@@ -80,9 +84,7 @@ async def serving(
     tls: SSLContext | None = None,
 ) -> AsyncIterator[Serving]:
     """The running service, while the block lasts; in earnest, unless it is a rehearsal. With `tls` the console speaks HTTPS."""
-    if strange := sorted(roles - ROLES - {OUTER_ROLE}):
-        known = "、".join(sorted(ROLES | {OUTER_ROLE}))
-        raise BadConfiguration(f"没有这些角色：{'、'.join(strange)}；可用的有 {known}")
+    _refuse(settings, roles, rehearsal)
     listens, outer = bool(roles & {"web", OUTER_ROLE}), "web" not in roles
     with sole_process(settings):
         await schema.ensure(settings)
@@ -102,10 +104,18 @@ async def serving(
             service = Service(await assemble(context, public_url, alone), roles)
             await opened.enter_async_context(service.running())
             if bound is not None:
-                site = Site(_doors(service, public_url, training.reset if training else None, outer=outer))
+                site = Site(_doors(service, public_url, rehearsal, outer=outer))
                 opened.push_async_callback(site.close)
                 await site.start(bound, tls)
             yield Serving(service=service, url=url if bound is not None else "", outer=outer)
+
+
+def _refuse(settings: Settings, roles: frozenset[str], rehearsal: Rehearsal | None) -> None:
+    if strange := sorted(roles - ROLES - {OUTER_ROLE}):
+        known = "、".join(sorted(ROLES | {OUTER_ROLE}))
+        raise BadConfiguration(f"没有这些角色：{'、'.join(strange)}；可用的有 {known}")
+    if settings.production and rehearsal is not None and rehearsal.links:
+        raise BadConfiguration("正式环境（profile: production）不开演示，也没有一次性链接：请用账号登录")
 
 
 def _standing_at(settings: Settings, training: Training | None) -> tuple[socket, str]:
@@ -131,7 +141,12 @@ def address(listen: str) -> tuple[str, int]:
     return host.strip("[]") or "127.0.0.1", int(port)
 
 
-def _doors(service: Service, public_url: str, reset: Callable[[], None] | None, *, outer: bool) -> Doors:
+def links_of(context: Context) -> Links:
+    """One-time links to the service on this database; they open something only where it was told to let people in by them."""
+    return Links(context.store, context.now, Entrance(context.store, context.seal, context.now))
+
+
+def _doors(service: Service, public_url: str, rehearsal: Rehearsal | None, *, outer: bool) -> Doors:
     readers: dict[tuple[Channel, str], Reads] = {
         key: paced.reads for key, paced in service.parts.providers.on.items() if paced.reads is not None
     }
@@ -145,7 +160,8 @@ def _doors(service: Service, public_url: str, reset: Callable[[], None] | None, 
         public_url=public_url,
         max_body_bytes=service.context.settings.service.max_body_bytes,
         texts=False in service.parts.providers.pagers(),
-        reset=reset,
+        reset=rehearsal.training.reset if rehearsal and rehearsal.training else None,
+        links=links_of(service.context) if rehearsal and rehearsal.links else None,
         outer=outer,
     )
 

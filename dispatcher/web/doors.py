@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from channels.contract import Reads
+from dispatcher.accounts.linking import Links
 from dispatcher.model import Channel
 from dispatcher.pipeline.accept import Answer, Incoming
 from dispatcher.pipeline.context import Context
@@ -38,7 +39,8 @@ class Ready:
 class Doors:
     """`accept` is the one way in for a warning; `readers` are the providers that report by calling us, `drills` those of them
     that are a drill's; `texts`: there is a provider of SMS, by which codes leave; `reset` begins a training anew, and is None
-    everywhere else; `outer`: for the outer zone, where providers call back and nothing else exists."""
+    everywhere else; so are `links`, by which people come into a demo; `outer`: for the outer zone, where providers call back
+    and nothing else exists."""
 
     context: Context
     book: ReceiptBook
@@ -51,4 +53,5 @@ class Doors:
     max_body_bytes: int
     texts: bool = False
     reset: Callable[[], None] | None = None
+    links: Links | None = None
     outer: bool = False

@@ -24,6 +24,7 @@ from dispatcher.web.parts import PARTS, Parts, parts_of
 from dispatcher.web.problems import OUTER, TRAINING, Handler, explained
 from dispatcher.web.route import Route
 from dispatcher.web.routes import OUTER_ROUTES, ROUTES, TRAINING_ROUTES
+from dispatcher.web.routes.demo import DEMO_ROUTES
 
 HEAD_S = 10.0
 """For a whole head to come, on a new connection or a kept one; aiohttp's keep-alive clock runs in both."""
@@ -104,7 +105,7 @@ def application(parts: Parts) -> web.Application:
     outer = parts.doors.outer
     guards = [explained, edge.limited] if outer else [explained, edge.limited, edge.enciphered]
     app = web.Application(middlewares=guards, client_max_size=parts.doors.max_body_bytes)
-    routes = OUTER_ROUTES if outer else (*ROUTES, *TRAINING_ROUTES) if parts.training else ROUTES
+    routes = _routes(parts.doors)
     app[PARTS], app[OUTER], app[PROXIES] = parts, outer, parts.doors.context.settings.service.proxies
     app[TRAINING] = parts.training
     app[asker.PAGES] = tuple(route.place for route in routes if route.is_page)
@@ -120,6 +121,14 @@ def application(parts: Parts) -> web.Application:
     if not outer:
         app.router.add_static("/static/", STATIC, name="static")
     return app
+
+
+def _routes(doors: Doors) -> tuple[Route, ...]:
+    """What is handed in opens routes of its own, and there alone."""
+    if doors.outer:
+        return OUTER_ROUTES
+    training = TRAINING_ROUTES if doors.reset is not None else ()
+    return (*ROUTES, *training, *(DEMO_ROUTES if doors.links is not None else ()))
 
 
 def _guarded(route: Route) -> Handler:

@@ -43,7 +43,7 @@ codes = Table(
     "codes",
     metadata,
     Column("digest", String(64), primary_key=True),
-    Column("purpose", String(10), nullable=False),  # first, enrol, paper, sms
+    Column("purpose", String(10), nullable=False),  # first, enrol, paper, sms, link
     Column("account_id", String(32), nullable=False),  # '' for the first account of all
     Column("ends_at", Instant),
     Index("ix_codes_account_id", "account_id"),

@@ -317,7 +317,7 @@ def shown(request: web.Request, name: str, why: Exception | None = None, **value
     """A page; `why`: the mistake it is shown again for."""
     headers = {"Retry-After": f"{why.seconds:.0f}"} if isinstance(why, Wait) else {}
     status = 429 if isinstance(why, Wait) else 422 if isinstance(why, Unfit | NoText) else 401 if why else 200
-    said = {"why": str(why) if why else ""}
+    said = {"why": str(why) if why else "", "demo": parts(request).doors.links is not None}
     return framed(request, f"{name}.html", values | said, status=status, headers=headers)
 
 
