@@ -19,11 +19,13 @@ OF_AREA: Final = frozenset({Code.GEOMETRY, Code.OUTSIDE_AUTHORITY, Code.AREA_UNR
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counted:
-    """`heads` None where the bytes hold no message; `findings`: what is wrong with the area alone."""
+    """`heads` None where the bytes hold no message, or name what is outside the officer's area: how many live there is not his
+    to know. `findings`: what is wrong with the area alone. `again`: it follows a version that some may have heard."""
 
     resolved: Resolved | None = None
     heads: Headcount | None = None
     findings: tuple[Finding, ...] = ()
+    again: bool = False
 
 
 async def count(context: Context, body: bytes, scope: tuple[str, ...]) -> Counted:
@@ -35,13 +37,6 @@ async def count(context: Context, body: bytes, scope: tuple[str, ...]) -> Counte
     message = with_expiry(context, decoded.message)
     desk = drafting.desk(scope)
     resolved, register = await resolve_area(context, message, desk), await context.register()
-    if message.references:
-        async with context.store.read() as tx:
-            company = await chaining.company(tx, message)
-            company = await merging.with_kin(context, tx, company, (message, resolved, ""))
-            audience = await audience_of(context, tx, message, resolved, company)
-    else:
-        audience = gather(register, resolved, message)
     circumstances = Circumstances(
         source=desk,
         now=context.now(),
@@ -50,8 +45,17 @@ async def count(context: Context, body: bytes, scope: tuple[str, ...]) -> Counte
         references_known=True,
     )
     findings = (*decoded.findings, *judge(message, circumstances))
-    return Counted(
-        resolved=resolved,
-        heads=headcount(register, resolved, audience),
-        findings=tuple(one for one in findings if one.code in OF_AREA),
-    )
+    async with context.store.read() as tx:
+        company = await chaining.company(tx, message) if message.references else None
+        if company is not None:
+            findings += chaining.chain_findings(message, desk, company)
+            company = await merging.with_kin(context, tx, company, (message, resolved, ""))
+        wrong = tuple(one for one in findings if one.code in OF_AREA)
+        if any(one.code is Code.OUTSIDE_AUTHORITY for one in wrong):
+            return Counted(findings=wrong)
+        if company is None:
+            audience = gather(register, resolved, message)
+        else:
+            audience = await audience_of(context, tx, message, resolved, company)
+    heads = headcount(register, resolved, audience)
+    return Counted(resolved=resolved, heads=heads, findings=wrong, again=company is not None)

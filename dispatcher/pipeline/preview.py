@@ -228,12 +228,13 @@ def _channels(context: Context, message: WarningMessage, plan: Plan | None, at: 
             found[name]["not_sent"] = dict(unsent)
         if plan and name in plan.silent:
             found[name]["suppressed"] = plan.silent[name]
-        if name == Channel.BROADCAST and (until := _quiet_until(context, message, at)):
+        if name == Channel.BROADCAST and (until := quiet_until(context, message, at)):
             found[name]["waits_until"] = until.isoformat()
     return found
 
 
-def _quiet_until(context: Context, message: WarningMessage, at: datetime) -> datetime | None:
+def quiet_until(context: Context, message: WarningMessage, at: datetime) -> datetime | None:
+    """When the loudspeakers sound that would sound now; None where they do."""
     policy = context.settings.policy
     rules = level_policy(message, policy)
     if rules.loudspeakers_at_night or message.sound_at_night or message.kind is Kind.CANCEL:

@@ -13,10 +13,12 @@ from aiohttp import web
 
 from dispatcher.settings import Source
 from dispatcher.web.client import OUR_NAMES, client_of
-from dispatcher.web.problems import Problem
+from dispatcher.web.problems import Problem, too_large
 
 MOST_HEADER_BYTES = 8 * 1024
 MOST_FORM_BYTES = 16 * 1024
+FORM_LIMIT = web.RequestKey("form limit", int)
+"""Of a route whose forms are longer."""
 FORM_S = 10.0
 HTTPS_FOR_S = 365 * 24 * 3600
 """How long a browser that came by HTTPS comes by nothing else."""
@@ -62,8 +64,10 @@ async def must_be_our_form(request: web.Request, *keys: str) -> None:
 
 async def form_of(request: web.Request) -> Mapping[str, str]:
     """A small form of plain fields; Problem where it is anything else."""
-    if request.content_type != "application/x-www-form-urlencoded" or (request.content_length or 0) > MOST_FORM_BYTES:
+    if request.content_type != "application/x-www-form-urlencoded":
         raise forged()
+    if (request.content_length or 0) > request.get(FORM_LIMIT, MOST_FORM_BYTES):
+        raise too_large()
     try:
         async with asyncio.timeout(FORM_S):
             given = await request.post()

@@ -130,7 +130,8 @@ def _cut(request: web.Request, error: Exception) -> web.StreamResponse:
 def _shown(request: web.Request, problem: Problem) -> web.Response:
     wants_page = (
         not request.app[OUTER]
-        and request.method in ("GET", "HEAD")
+        and (request.method in ("GET", "HEAD") or request.content_type == "application/x-www-form-urlencoded")
+        and "HX-Request" not in request.headers
         and "text/html" in request.headers.get("Accept", "")
     )
     if wants_page and not request.path.startswith("/api/"):

@@ -59,8 +59,8 @@ class Good:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
     """`who`: an action that `accounts/authority.py` has a rule for, or one of those it is no matter for. `takes`: content
-    types of the body; `upload`: the most bytes of the file in it, 0 where it is no form with a file. `fails`: the statuses of
-    its problems, besides those all share."""
+    types of the body; `form`: the most bytes of a form, 0 for what is usual; `upload`: those of the file in it, 0 where
+    there is none. `fails`: the statuses of its problems, besides those all share."""
 
     method: str
     path: str
@@ -75,6 +75,7 @@ class Route:
     takes: tuple[str, ...] = ()
     about: About = About.NOTHING
     order: type[BaseModel] | None = None
+    form: int = 0
     upload: int = 0
     fragment: bool = False
     """A part of pages that a script asks for, and nobody opens."""
@@ -92,7 +93,12 @@ class Route:
     @property
     def shows_frame(self) -> bool:
         """What is answered stands in the frame of our pages, or may do so: a form that is shown again."""
-        return self._shows or FORM in self.takes or bool(self.upload)
+        return not self.asked_alone and (self._shows or FORM in self.takes or bool(self.upload))
+
+    @property
+    def asked_alone(self) -> bool:
+        """A part that a script asks for again and again by a form: it must not look round each time."""
+        return self.fragment and self.method != "GET"
 
     @property
     def _shows(self) -> bool:

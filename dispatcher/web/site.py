@@ -136,6 +136,8 @@ def _guarded(route: Route) -> Handler:
 
     async def handle(request: web.Request) -> web.StreamResponse:
         guard.must_be_modest(request)
+        if route.form:
+            request[guard.FORM_LIMIT] = route.form
         await asker.admit(request, route)
         if unlimited:
             return await route.handler(request)

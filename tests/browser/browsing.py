@@ -19,6 +19,7 @@ from playwright.async_api import (
     Request,
     ViewportSize,
     async_playwright,
+    expect,
 )
 
 from tests.browser.people import Person
@@ -27,6 +28,10 @@ from tests.services import CHROMIUM, chromium, settling
 DESKTOP = ViewportSize(width=1366, height=768)
 WIDE = ViewportSize(width=1920, height=1080)
 PHONE = ViewportSize(width=390, height=844)
+
+PATIENCE_MS = 30_000
+"""Two browsers, a service and a city share two slow cores: what comes at all has come by then."""
+expect.set_options(timeout=PATIENCE_MS)
 
 # what the page's policy forbade, also where it came to nothing that the console would tell
 _TELL = """addEventListener("securitypolicyviolation", (event) => console.error(
@@ -101,6 +106,7 @@ class Browsing:
         try:
             if person is not None:
                 await context.add_cookies([_cookie(house.url, await person.session())])
+            context.set_default_timeout(2 * PATIENCE_MS)
             await context.add_init_script(_TELL)
             tab = Tab(page=await context.new_page(), url=house.url)
             tab.page.on("console", lambda said: tab.heard(said))  # noqa: PLW0108 - a method would be written to its object

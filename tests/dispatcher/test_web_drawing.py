@@ -27,10 +27,18 @@ def test_the_edge_of_a_corridor_is_half_its_width_from_its_line(line: list[tuple
         check_ring(tuple(Point(*pair) for pair in ring))
     squeeze = math.cos(math.radians(sum(y for y, _ in line) / len(line))) * 111.19
     flat = shapely.LineString([(x * squeeze, y * 111.19) for y, x in line])
-    edges = [shapely.Point(x * squeeze, y * 111.19) for ring in rings for y, x in ring]
-    away = [flat.distance(edge) for edge in edges]
+    made = shapely.union_all([shapely.Polygon([(x * squeeze, y * 111.19) for y, x in ring]) for ring in rings])
+    away = [flat.distance(shapely.Point(at)) for at in shapely.get_coordinates(made).tolist()]
     assert max(away) <= width / 2 * 1.001 + 0.001
     assert min(away) >= width / 2 * 0.97 - 0.001
+
+
+def test_a_corridor_that_goes_round_something_does_not_take_it_in() -> None:
+    ring = ((26.0, 114.0), (26.0, 115.0), (27.0, 115.0), (27.0, 114.0), (26.0, 114.0))
+    rings = drawing.areas_of(Drawing(corridors=(Corridor(line=ring, width_km=2),)), {})[0]["polygons"]
+    made = shapely.union_all([shapely.Polygon([(x, y) for y, x in one]) for one in rings])
+    assert not made.contains(shapely.Point(114.5, 26.5))
+    assert all(made.contains(shapely.Point(x, y)) for y, x in ring)
 
 
 def test_units_are_named_and_shapes_are_closed() -> None:

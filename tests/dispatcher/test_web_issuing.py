@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -13,7 +14,7 @@ import pytest
 from dispatcher.accounts.authority import AccountRole
 from dispatcher.states import WarningState
 from dispatcher.store import warnings
-from tests.browser.standing import House, cap, code, filled, standing
+from tests.browser.standing import HELD_TOKEN, House, cap, code, filled, standing
 from tests.dispatcher.persons import CITY, Browser, Hands, office
 
 HIDDEN = re.compile(r'<input type="hidden" name="([^"]+)"(?: id="area")? value="([^"]*)"')
@@ -104,14 +105,74 @@ async def test_what_cannot_be_put_forward_is_kept_as_a_draft_and_comes_back_with
     house: House, desk: Desk
 ) -> None:
     officer = await desk.officer("wang")
-    page = await officer.post("/issue", form(officer, headline="只有标题", do="submit"))
+    typed = form(officer, headline="没有级别", level="", area=drawn(codes=[BIZHOU]), do="submit")
+    page = await officer.post("/issue", typed)
     assert officer.status == 422
-    assert "215" in page
-    assert 'value="只有标题"' in page
+    assert "231" in page
+    assert 'value="没有级别"' in page
     action = re.search(r'action="(/warnings/[0-9a-f]{32}/edit)"', page)
     assert action is not None
     await officer.post(action.group(1), form(officer, area=drawn(codes=[BIZHOU]), do="submit"))
     assert (await row_at(house, officer)).state == WarningState.SUBMITTED
+
+
+async def test_without_a_drawn_area_nothing_is_put_forward_whatever_places_the_words_name(desk: Desk) -> None:
+    officer = await desk.officer("wang")
+    page = await officer.post("/issue", form(officer, description="遂川县碧洲镇将有大雨。", do="submit"))
+    assert officer.status == 422
+    assert "还没有划定区域" in page
+    assert 'action="/issue"' in page
+
+
+async def test_a_number_that_was_used_is_changed_so_that_nobody_is_stuck(desk: Desk) -> None:
+    officer = await desk.officer("wang")
+    typed = form(officer, area=drawn(codes=[BIZHOU]), do="save")
+    await officer.post("/issue", typed)
+    await officer.get("/issue")
+    page = await officer.post("/issue", {**typed, "key": hidden(officer.page)["key"], "headline": "改了一个字"})
+    assert officer.status == 422
+    assert "可能已经存过" in page
+    await officer.post("/issue", form(officer, headline="改了一个字", area=drawn(codes=[BIZHOU]), do="save"))
+    assert officer.status == 303
+
+
+async def test_a_long_text_and_a_long_border_are_kept(house: House, desk: Desk) -> None:
+    officer = await desk.officer("wang")
+    turns = [index * math.tau / 3000 for index in range(3000)]
+    ring = [[26.4 + 0.1 * math.sin(turn), 114.5 + 0.1 * math.cos(turn)] for turn in turns]
+    words = "低洼处可能积水。" * 600
+    await officer.post("/issue", form(officer, description=words, area=drawn(polygons=[ring]), do="save"))
+    assert officer.status == 303
+    assert (await row_at(house, officer)).message["description"] == words
+
+
+async def test_what_a_held_warning_names_otherwise_is_not_lost_by_saving(house: House, desk: Desk) -> None:
+    named = "<geocode><valueName>行政区划</valueName><value>360827102</value></geocode>"
+    other = "</area><area><areaDesc>遂川县泉江镇</areaDesc></area><area><areaDesc>没有这个地方</areaDesc>"
+    _, said, _ = await house.post(cap("held", where=named + other), HELD_TOKEN)
+    officer = await desk.officer("wang")
+    await officer.get(f"/warnings/{said['warning_id']}")
+    await officer.post(f"/warnings/{said['warning_id']}/take-up")
+    place = f"/warnings/{said['warning_id']}/edit"
+    page = await officer.get(place)
+    assert json.loads(hidden(page)["area"])["codes"] == ["360827102", "360827100"]
+    assert "没有这个地方</textarea>" in page
+    assert "待核原因" in page
+    page = await officer.post(place, form(officer, names="没有这个地方", do="save"))
+    assert officer.status == 422
+    await officer.post(place, form(officer, area=drawn(codes=["360827102", "360827100"]), do="save"))
+    assert officer.status == 303
+    assert {code[:9] for code in (await row_at(house, officer)).area["villages"]} == {"360827102", "360827100"}
+
+
+async def test_what_is_meant_for_named_persons_is_not_widened_to_an_area(house: House, desk: Desk) -> None:
+    private = cap("private", where=code(BIZHOU)).replace(
+        b"<scope>Public</scope>", b"<scope>Private</scope><addresses>x</addresses>"
+    )
+    _, said, _ = await house.post(private)
+    officer = await desk.officer("wang")
+    await officer.get(f"/warnings/{said['warning_id']}/edit")
+    assert officer.status == 409
 
 
 async def test_pressed_twice_it_is_one_draft(house: House, desk: Desk) -> None:
@@ -181,7 +242,17 @@ async def test_the_counts_are_those_of_whoever_would_be_told(house: House, desk:
     empty = await asked(officer, "/issue/audience", area="")
     assert "还没有划定区域" in empty
     outside = await asked(officer, "/issue/audience", area=drawn(codes=["110101"]))
-    assert "214" in outside or "215" in outside
+    assert "215" in outside
+
+
+async def test_nobody_counts_who_lives_outside_his_own_area(desk: Desk) -> None:
+    officer = await desk.officer("sui", scope=SUICHUAN)
+    ring = [[26.9, 115.0], [27.2, 115.0], [27.2, 115.3], [26.9, 115.0]]
+    for area in (drawn(codes=["360822"]), drawn(polygons=[ring])):
+        page = await asked(officer, "/issue/audience", area=area)
+        assert "214" in page
+        assert "岗位人员" not in page
+        assert "发完要" not in await asked(officer, "/issue/words", area=area)
 
 
 async def test_the_words_are_those_people_will_get(desk: Desk) -> None:
@@ -208,6 +279,13 @@ async def test_pasted_names_mean_places_and_what_means_nothing_is_said(desk: Des
     assert json.loads(hidden(page)["area"])["codes"] == [BIZHOU]
 
 
+@pytest.mark.parametrize("line", ["遂川县碧洲镇没有这村", "碧洲镇 没有这镇", "碧洲镇以外", "999999"])
+async def test_a_line_that_is_not_understood_whole_means_nothing(desk: Desk, line: str) -> None:
+    officer = await desk.officer("wang")
+    said = json.loads(await officer.post("/issue/names", {**hidden(officer.page), "names": line}))
+    assert (said["codes"], said["unread"]) == ([], [line])
+
+
 async def test_a_county_s_officer_draws_nothing_outside_his_county(desk: Desk) -> None:
     officer = await desk.officer("sui", scope=SUICHUAN)
     said = json.loads(await officer.post("/issue/names", {**hidden(officer.page), "names": "吉水县"}))
@@ -225,7 +303,7 @@ async def test_an_update_begins_with_what_is_in_force_and_names_it(house: House,
     page = await officer.get(place)
     assert "更新预警" in page
     assert json.loads(hidden(page)["area"])["codes"] == [SUICHUAN]
-    counted = await asked(officer, "/issue/audience", area=drawn(codes=[BIZHOU]))
+    counted = await asked(officer, f"{place}/audience", area=drawn(codes=[BIZHOU]))
     assert "已不在区域内" in counted
     await officer.get(place)
     await officer.post(place, form(officer, area=drawn(codes=[BIZHOU]), do="submit"))

@@ -70,7 +70,12 @@ async def overview(context: Context, own: tuple[str, ...]) -> Overview:
     now = context.now()
     async with context.store.read() as tx:
         live = await headlines(tx, Wanted(limit=MOST, states=list(LIVE), touching=own, valid_at=now))
-        waits = await headlines(tx, Wanted(limit=MOST_WAITING, states=list(WAITING), touching=own))
+        # by themselves: whoever floods the desk with what has to be held must not hide what waits for a signature
+        put = await headlines(tx, Wanted(limit=MOST_WAITING, states=[WarningState.SUBMITTED], touching=own))
+        others = await headlines(
+            tx, Wanted(limit=MOST_WAITING, states=list(WAITING - {WarningState.SUBMITTED}), touching=own)
+        )
+        waits = sorted([*put, *others], key=lambda row: row.id, reverse=True)
         ids = [row.id for row in waits]
         known, signed = await matters(tx, ids), await signatures.of_many(tx, ids)
     live = [row for row in live if speaks(row)]

@@ -14,11 +14,13 @@ from typing import Final
 
 from dispatcher.accounts.authority import Action, Denial, Principal, denial
 from dispatcher.approval import alternate, is_signer
+from dispatcher.intake.canonical import from_json
 from dispatcher.linting import Remark
 from dispatcher.model import Channel, Kind, TargetKind
 from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.lint import of_kept
 from dispatcher.pipeline.page import Purpose, able_to_sign
+from dispatcher.pipeline.preview import quiet_until
 from dispatcher.signing import WRITES, Act, hands
 from dispatcher.states import WarningState
 from dispatcher.store import accounts, ledger, pages, signatures, warnings
@@ -75,8 +77,8 @@ class Hand:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sheet:
-    """`told`: people by SMS; `sounding`: gateways; `hindrance`: why whoever looks cannot sign, '' where he can; `fresh`:
-    whether his second factor was shown a moment ago."""
+    """`told`: people by SMS; `sounding`: gateways, from `silent_until` on where it is night; `hindrance`: why whoever looks
+    cannot sign, '' where he can; `fresh`: whether his second factor was shown a moment ago."""
 
     row: WarningRow
     at: datetime
@@ -86,6 +88,7 @@ class Sheet:
     told: int
     sounding: int
     platforms: int
+    silent_until: datetime | None
     unreached: int
     places: tuple[tuple[str, str], ...]
     not_sent: Mapping[str, int]
@@ -137,6 +140,7 @@ async def sheet(site: Parts, row: WarningRow, who: Principal) -> Sheet:
         told=sum(rows for (channel, _), rows in counted.rows.items() if channel == Channel.SMS),
         sounding=sum(rows for (_, kind), rows in counted.rows.items() if kind is TargetKind.GATEWAY),
         platforms=sum(rows for (_, kind), rows in counted.rows.items() if kind is TargetKind.ENDPOINT),
+        silent_until=quiet_until(context, from_json(row.message), now),
         unreached=int(plan.get("unreachable_count", 0)),
         places=tuple((called(register, one["area"]), one["why"]) for one in plan.get("unreachable", ())[:PLACES]),
         not_sent=plan.get("suppressed", {}),

@@ -216,9 +216,12 @@ def _lacks(context: Context, one: Account, signs: Sequence[str]) -> tuple[str, .
 
 
 def _unsigned(register: Register, signers: Sequence[Signer], own: Sequence[str]) -> list[str]:
-    signed = {name for one in signers if not one.missing for name in one.counties}
+    """Counties where nobody who can be reached may sign; and the city, which needs one who may sign for all of it."""
+    able = [one for one in signers if not one.missing]
+    city = [] if own or any(one.whole for one in able) else ["全市（须有一人能签各县）"]
+    signed = {name for one in able for name in one.counties}
     names = [called(register, code) for code in _counties(register) if _covers(own, code)]
-    return [name for name in names if name not in signed]
+    return [*city, *(name for name in names if name not in signed)]
 
 
 def _counties(register: Register) -> list[str]:

@@ -16,10 +16,10 @@ import shapely
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from shapely.geometry import LineString
 
-from dispatcher.geofence import Geofence, below, stem
-from dispatcher.intake.native import AREA_CODE
+from dispatcher.geofence import below, stem
 from dispatcher.intake.text import LONGEST
-from dispatcher.model import AdminArea, Area
+from dispatcher.model import AdminArea, Area, county_of, short_code, township_of
+from dispatcher.registry.register import Register
 from dispatcher.web.problems import Problem
 
 DRAWN: Final = "地图上画定的区域"
@@ -28,6 +28,10 @@ _CORNERS: Final = 8
 """Of a quarter of a corridor's round end."""
 MOST_NAMES: Final = 400
 _CODE: Final = re.compile(r"\d{6}|\d{9}|\d{12}")
+_SAYS_NOTHING: Final = re.compile(
+    r"全境|全[县市区镇乡]|境内|辖区|村民委员会|居民委员会|村委会|居委会|社区|村|的|和|及|与|[\s（）()。．.]"
+)
+"""What may be left of a line that was understood."""
 
 Lat = Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False)]
 Lon = Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False)]
@@ -75,24 +79,32 @@ def read(text: str) -> Drawing:
 
 
 def with_names(
-    drawing: Drawing, names: str, fence: Geofence, prefixes: tuple[str, ...]
+    drawing: Drawing, names: str, register: Register, prefixes: tuple[str, ...]
 ) -> tuple[Drawing, tuple[str, ...]]:
-    """The drawing with the units a pasted list names, and the lines that name none."""
-    lines = tuple(line.strip() for line in names.replace("、", "\n").replace("，", "\n").splitlines() if line.strip())
+    """The drawing with the units a pasted list names, and the lines that are not understood whole."""
+    lines = tuple(line.strip() for line in re.split(r"[\n\r、，,；;]+", names) if line.strip())
     if len(lines) > MOST_NAMES:
         raise Problem(422, "too_many_names", f"一次最多粘贴 {MOST_NAMES} 个地名")
     if not lines:
         return drawing, ()
-    meant = {line: _meant(line, fence, prefixes) for line in lines}
+    meant = {line: _meant(line, register, prefixes) for line in lines}
     codes = dict.fromkeys([*drawing.codes, *(code for found in meant.values() for code in found)])
     return drawing.model_copy(update={"codes": tuple(codes)}), tuple(line for line in meant if not meant[line])
 
 
-def _meant(line: str, fence: Geofence, prefixes: tuple[str, ...]) -> tuple[str, ...]:
-    """Each line by itself, so that none is passed over because another was understood."""
+def _meant(line: str, register: Register, prefixes: tuple[str, ...]) -> tuple[str, ...]:
+    """Each line by itself, and only where all of it was understood: a village misspelt must not become its township."""
     if _CODE.fullmatch(line):
-        return (line,) if fence.known(line) and below(line, map(stem, prefixes)) else ()
-    return fence.named([line], prefixes=prefixes).codes
+        known = register.geofence.known(line) and below(line, tuple(map(stem, prefixes)))
+        return (short_code(line),) if known else ()
+    codes = register.geofence.named([line], prefixes=prefixes).codes
+    left = line
+    for code in codes:
+        for unit in (code, township_of(code), county_of(code), register.city):
+            area = register.areas.get(unit)
+            for name in (area.name, area.short_name) if area else ():
+                left = left.replace(name, "") if name else left
+    return codes if not _SAYS_NOTHING.sub("", left) else ()
 
 
 def areas_of(drawing: Drawing, known: Mapping[str, AdminArea]) -> list[dict[str, Any]]:
@@ -109,9 +121,9 @@ def areas_of(drawing: Drawing, known: Mapping[str, AdminArea]) -> list[dict[str,
 
 
 def drawing_of(areas: Sequence[Area]) -> Drawing:
-    """What a draft holds, for the map to show again."""
+    """What a draft holds, for the map to show again, by whatever name its list of codes goes."""
     return Drawing.model_construct(
-        codes=tuple(code.value for area in areas for code in area.geocodes if code.scheme == AREA_CODE),
+        codes=tuple(dict.fromkeys(short_code(code) for code in _codes(areas) if _CODE.fullmatch(code))),
         polygons=tuple(tuple((p.lat, p.lon) for p in ring) for area in areas for ring in area.polygons),
         circles=tuple(
             Disc.model_construct(lat=one.center.lat, lon=one.center.lon, radius_km=one.radius_km)
@@ -120,6 +132,17 @@ def drawing_of(areas: Sequence[Area]) -> Drawing:
         ),
         corridors=(),
     )
+
+
+def names_of(areas: Sequence[Area]) -> str:
+    """What of a draft's area the map cannot show: places that only have a name, codes of another kind. They are put before the
+    officer as lines to be read, so that none is lost by saving."""
+    bare = [one.description for one in areas if not (one.geocodes or one.polygons or one.circles)]
+    return "\n".join([*bare, *(code for code in _codes(areas) if not _CODE.fullmatch(code))])
+
+
+def _codes(areas: Sequence[Area]) -> list[str]:
+    return [code.value for area in areas for code in area.geocodes]
 
 
 def text_of(drawing: Drawing) -> str:
@@ -147,10 +170,17 @@ def _corridor(corridor: Corridor) -> list[list[list[float]]]:
     """Its outline on a plane round its own middle; a corridor is never so long that the plane tells lies."""
     lat = sum(lat for lat, _ in corridor.line) / len(corridor.line)
     squeeze = max(0.05, math.cos(math.radians(lat)))
-    flat = LineString([(lon * squeeze * _KM_PER_DEGREE, lat * _KM_PER_DEGREE) for lat, lon in corridor.line])
-    outline = shapely.buffer(flat, corridor.width_km / 2, quad_segs=_CORNERS)
-    rings = [shapely.get_exterior_ring(part) for part in shapely.get_parts(outline)]
+    flat = [(lon * squeeze * _KM_PER_DEGREE, lat * _KM_PER_DEGREE) for lat, lon in corridor.line]
     return [
         _closed([(y / _KM_PER_DEGREE, x / squeeze / _KM_PER_DEGREE) for x, y in shapely.get_coordinates(ring).tolist()])
-        for ring in rings
+        for ring in _outlines(flat, corridor.width_km / 2)
     ]
+
+
+def _outlines(line: Sequence[tuple[float, float]], half: float) -> list[LineString]:
+    """A line that comes back to itself is cut in two until none has a hole: what it goes round is not in it."""
+    parts = shapely.get_parts(shapely.buffer(LineString(line), half, quad_segs=_CORNERS))
+    if len(line) > 2 and any(shapely.get_num_interior_rings(part) for part in parts):
+        middle = len(line) // 2
+        return [*_outlines(line[: middle + 1], half), *_outlines(line[middle:], half)]
+    return [shapely.get_exterior_ring(part) for part in parts]

@@ -52,8 +52,6 @@ class Fields:
     identifier: str = ""
     sent: str = ""
     seen: str = ""
-    before: tuple[str, str, str] | None = None
-    """What it updates: sender, identifier, sent."""
 
     @property
     def area_text(self) -> str:
@@ -95,13 +93,7 @@ def typed(given: Mapping[str, str]) -> Fields:
         identifier=given.get("identifier", ""),
         sent=given.get("sent", ""),
         seen=given.get("seen", ""),
-        before=_before(given),
     )
-
-
-def _before(given: Mapping[str, str]) -> tuple[str, str, str] | None:
-    sender, identifier, sent = (given.get(f"before.{name}", "") for name in ("sender", "identifier", "sent"))
-    return (sender, identifier, sent) if identifier else None
 
 
 def shown(message: WarningMessage, seen: str) -> Fields:
@@ -121,18 +113,17 @@ def shown(message: WarningMessage, seen: str) -> Fields:
         risk_tags=message.narrowing.risk_tags,
         reason=message.narrowing.reason,
         drawing=drawing.drawing_of(message.areas),
+        names=drawing.names_of(message.areas),
         identifier=message.identifier,
         sent=_stamp(message.sent),
         seen=seen,
-        before=next(((one.sender, one.identifier, _stamp(one.sent)) for one in message.references), None),
     )
 
 
 def carried_on(message: WarningMessage, service: Service, now: datetime) -> Fields:
     """An update of what is in force begins with its words and its area; how long it holds is said anew."""
     number = fresh(service, now)
-    before = (message.sender, message.identifier, _stamp(message.sent))
-    return replace(shown(message, ""), until="", identifier=number.identifier, sent=number.sent, seen="", before=before)
+    return replace(shown(message, ""), until="", identifier=number.identifier, sent=number.sent)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,20 +135,26 @@ class Base:
 
 
 def beginning(settings: Settings, fields: Fields, now: datetime) -> dict[str, Any]:
-    """A first issue of this office, or an update. A number that is none of ours, or a page that lay open, gets a new one."""
+    """A first issue of this office. A number that is none of ours, or a page that lay open, gets a new one."""
     service, new = settings.service, fresh(settings.service, now)
     ours = fields.identifier.startswith(service.sender_code) and _NUMBER.search(fields.identifier)
     kept = fields if ours and _is_near(fields.sent, now) else new
-    sender, identifier, sent = fields.before or ("", "", "")
     return {
         "sender": service.sender_code,
         "identifier": kept.identifier,
         "sent": kept.sent,
         "status": Status.EXERCISE if fields.drill else Status.ACTUAL,
-        "kind": Kind.UPDATE if fields.before else Kind.ALERT,
+        "kind": Kind.ALERT,
         "sender_name": service.sender_name,
-        "references": [{"sender": sender, "identifier": identifier, "sent": sent}] if fields.before else [],
+        "references": [],
     }
+
+
+def updating(begun: Mapping[str, Any], before: WarningMessage) -> dict[str, Any]:
+    """An update of `before`, which keeps what the form does not show; a drill stays one."""
+    named = {"sender": before.sender, "identifier": before.identifier, "sent": _stamp(before.sent)}
+    carried = {name: _plain(getattr(before, name)) for name in _KEPT if name not in ("effective", "onset")}
+    return {**carried, **begun, "kind": Kind.UPDATE, "status": before.status, "references": [named]}
 
 
 def kept(message: WarningMessage) -> dict[str, Any]:

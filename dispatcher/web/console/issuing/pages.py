@@ -13,7 +13,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from dispatcher.intake.canonical import from_json
-from dispatcher.model import GROUPS, RISK_TAGS, Level, Role
+from dispatcher.model import GROUPS, RISK_TAGS, Code, Kind, Level, Role, Scope
 from dispatcher.pipeline import drafting
 from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.count import count
@@ -32,6 +32,7 @@ from dispatcher.web.api.lifecycle import status_of
 from dispatcher.web.console.framing import framed
 from dispatcher.web.console.issuing import drawing, fields, showing
 from dispatcher.web.console.issuing.fields import Base, Fields
+from dispatcher.web.console.issuing.showing import Mode
 from dispatcher.web.parts import parts
 from dispatcher.web.problems import Problem
 from dispatcher.web.shapes import Body
@@ -60,21 +61,32 @@ class TemplateOut(Body):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Writing:
-    """Whoever writes, and what he writes with."""
+    """Whoever writes, and what he writes with. `row`: what is edited or updated; whose it is was looked at with the path."""
 
     request: web.Request
     context: Context
     register: Register
     scope: tuple[str, ...]
+    mode: Mode
     row: WarningRow | None = None
+
+    @property
+    def path(self) -> str:
+        return "/issue" if self.row is None else f"/warnings/{self.row.id}/{self.mode}"
 
     def begun(self, typed: Fields) -> Base:
         """What the form is laid over: the draft that is edited, else a beginning."""
-        if self.row is not None and self.request.path.endswith("/edit"):
-            said = fields.kept(from_json(self.row.message))
-        else:
-            said = fields.beginning(self.context.settings, typed, self.context.now())
+        if self.row is not None and self.mode is Mode.EDIT:
+            return Base(said=fields.kept(from_json(self.row.message)), areas=self.register.areas)
+        said = fields.beginning(self.context.settings, typed, self.context.now())
+        if self.row is not None:
+            said = fields.updating(said, from_json(self.row.message))
         return Base(said=said, areas=self.register.areas)
+
+    def read(self, typed: Fields) -> tuple[Fields, tuple[str, ...]]:
+        """With the units that its pasted names mean; and the lines that mean nothing."""
+        drawn, unread = drawing.with_names(typed.drawing, typed.names, self.register, self.scope)
+        return replace(typed, drawing=drawn, names="\n".join(unread)), unread
 
 
 async def _at(request: web.Request) -> _Writing:
@@ -85,8 +97,13 @@ async def _at(request: web.Request) -> _Writing:
             row = await warnings.one(tx, asking.warning_id(request))
         if row is None:
             raise asking.no_such_warning()
+        if row.scope == Scope.PRIVATE:
+            raise Problem(409, "private", "这条预警只给指定的收件人，不能在这里改：请按原报文联系发布单位")
+    mode = Mode.NEW if row is None else Mode.EDIT if "/edit" in request.path else Mode.UPDATE
     scope = tuple(asker.principal(request).scope)
-    return _Writing(request=request, context=context, register=await context.register(), scope=scope, row=row)
+    return _Writing(
+        request=request, context=context, register=await context.register(), scope=scope, mode=mode, row=row
+    )
 
 
 # ── the page ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -106,7 +123,8 @@ async def new(request: web.Request) -> web.Response:
 async def change(request: web.Request) -> web.Response:
     here = await _at(request)
     assert here.row is not None
-    return await _shown(here, showing.draft_of(here.row))
+    typed, unread = here.read(showing.draft_of(here.row))
+    return await _shown(here, typed, unread=unread)
 
 
 async def update(request: web.Request) -> web.Response:
@@ -114,13 +132,14 @@ async def update(request: web.Request) -> web.Response:
     assert here.row is not None
     if here.row.released_at is None:
         raise Problem(409, "not_released", "这条预警没有发出过，不用更新：请直接修改草稿")
-    message = from_json(here.row.message)
-    return await _shown(here, fields.carried_on(message, here.context.settings.service, here.context.now()))
+    before, service = from_json(here.row.message), here.context.settings.service
+    typed, unread = here.read(fields.carried_on(before, service, here.context.now()))
+    return await _shown(here, typed, unread=unread)
 
 
 async def _shown(here: _Writing, typed: Fields, status: int = 200, **more: Any) -> web.Response:
     """With its counts, so that it is whole without a script too."""
-    page = showing.page_of(here.context, here.register, here.request.path, typed)
+    page = showing.page_of(here.context, here.register, (here.path, here.mode), typed)
     found = await count(here.context, fields.native(typed, here.begun(typed)), here.scope)
     told = {"page": replace(page, **{"row": here.row, **more}), "strip": showing.strip(here.register, typed, found)}
     return framed(here.request, "issue.html", {**told, "typed": typed, **_CHOICES}, status=status)
@@ -150,7 +169,7 @@ async def words(request: web.Request) -> web.Response:
 async def names(request: web.Request) -> web.Response:
     """Units a pasted list names, for the map to choose."""
     here, given = await _at(request), await guard.form_of(request)
-    found, unread = drawing.with_names(drawing.Drawing(), given.get("names", ""), here.register.geofence, here.scope)
+    found, unread = drawing.with_names(drawing.Drawing(), given.get("names", ""), here.register, here.scope)
     called = tuple(showing.called(here.register, code) for code in found.codes)
     return as_json(NamesOut(codes=found.codes, names=called, unread=unread))
 
@@ -189,8 +208,10 @@ async def save(request: web.Request) -> web.StreamResponse:
         return await _shown(here, fields.worded(typed, here.context.settings, here.context.now()))
     if unread:
         return await _shown(here, typed, 422, unread=unread, why="有的地名认不出来：请改正，或在地图上划定")
-    body = fields.native(typed, here.begun(typed))
-    number = ""
+    begun = here.begun(typed)
+    if given.get("do") == "submit" and not typed.placed and begun.said["kind"] != Kind.CANCEL:
+        return await _shown(here, typed, 422, why="还没有划定区域：请在地图上点选、画，或粘贴地名，再送签")
+    body, number = fields.native(typed, begun), ""
     try:
         number = await _saved(here, body, typed)
         if given.get("do") != "submit":
@@ -204,7 +225,7 @@ async def save(request: web.Request) -> web.StreamResponse:
 async def _saved(here: _Writing, body: bytes, typed: Fields) -> str:
     """The draft's number."""
     who = asker.principal(here.request)
-    if here.row is not None and here.request.path.endswith("/edit"):
+    if here.row is not None and here.mode is Mode.EDIT:
         return (await edit(here.context, who, here.row.id, body, typed.seen)).warning_id
     return (await draft(here.context, who, body)).warning_id
 
@@ -212,22 +233,29 @@ async def _saved(here: _Writing, body: bytes, typed: Fields) -> str:
 async def _hindered(here: _Writing, what: tuple[Fields, str], why: NotDone) -> web.Response:
     """The same page with all that was typed; what was saved before it was hindered is edited from here on."""
     typed, number = what
-    path, row, theirs = here.request.path, here.row, tuple[tuple[str, str], ...]()
+    theirs, sentence = tuple[tuple[str, str], ...](), why.sentence
     if number or why.hindrance is Hindrance.CHANGED:
-        number = number or asking.warning_id(here.request)
-        async with here.context.store.read() as tx:
-            row = await warnings.one(tx, number)
-        assert row is not None
-        kept, path = showing.draft_of(row), f"/warnings/{number}/edit"
+        here = await _now_edits(here, number or asking.warning_id(here.request))
+        assert here.row is not None
+        kept = showing.draft_of(here.row)
         theirs = showing.differences(typed, kept) if why.hindrance is Hindrance.CHANGED else ()
         typed = replace(typed, seen=kept.seen)
-    more = {"path": path, "row": row, "why": why.sentence, "findings": why.findings, "theirs": theirs}
+    elif why.code is Code.DUPLICATE_CONFLICT:
+        number_of = fields.fresh(here.context.settings.service, here.context.now())
+        typed = replace(typed, identifier=number_of.identifier, sent=number_of.sent)
+        sentence = "这份草稿刚才可能已经存过一次，请先看草稿列表；再按一次会另存一份"
+    more = {"why": sentence, "findings": why.findings, "theirs": theirs}
     return await _shown(here, typed, status_of(why.hindrance), **more)
+
+
+async def _now_edits(here: _Writing, number: str) -> _Writing:
+    async with here.context.store.read() as tx:
+        row = await warnings.one(tx, number)
+    assert row is not None, "what was just saved is there"
+    return replace(here, mode=Mode.EDIT, row=row)
 
 
 async def _given(request: web.Request) -> tuple[_Writing, tuple[Fields, tuple[str, ...]]]:
     """The form, its pasted names read; and the lines that name nothing."""
     here, given = await _at(request), await guard.form_of(request)
-    typed = fields.typed(given)
-    drawn, unread = drawing.with_names(typed.drawing, typed.names, here.register.geofence, here.scope)
-    return here, (replace(typed, drawing=drawn, names="\n".join(unread)), unread)
+    return here, here.read(fields.typed(given))

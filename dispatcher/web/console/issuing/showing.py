@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from itertools import groupby
 from typing import Final
 
@@ -27,11 +28,20 @@ _SETTLED_LATER: Final = frozenset({Code.APPROVAL_MISSING})
 """What a second person is for is no fault of a draft."""
 
 
+class Mode(StrEnum):
+    """What the page is for."""
+
+    NEW = "new"
+    EDIT = "edit"
+    UPDATE = "update"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
     """`path`: where its form goes; `row`: the draft, or what is to be updated; `theirs`: what somebody else wrote meanwhile."""
 
     path: str
+    mode: Mode
     typed: Fields
     hazards: tuple[HazardKind, ...]
     quick: tuple[HazardKind, ...]
@@ -44,7 +54,18 @@ class Page:
 
     @property
     def update(self) -> bool:
-        return self.typed.before is not None
+        return self.mode is Mode.UPDATE
+
+    @property
+    def draft(self) -> str:
+        """The id of the draft that is edited; '' where there is none yet."""
+        return self.row.id if self.row is not None and self.mode is Mode.EDIT else ""
+
+    @property
+    def held_for(self) -> tuple[str, ...]:
+        """Why it was held, while it is edited."""
+        findings = self.row.findings if self.row is not None and self.mode is Mode.EDIT else ()
+        return tuple(f"{one['code']} {one['reason']}" for one in findings if one["verdict"] != Verdict.ACCEPT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +87,8 @@ class Unit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Strip:
-    """Who gets it and who will not. `hits`: what the map colours, `code:1` where all its villages are in it, else `code:0`."""
+    """Who gets it and who will not. `again`: some may have heard an earlier version. `hits`: what the map colours, `code:1`
+    where all its villages are in it, else `code:0`."""
 
     placed: bool
     heads: Headcount | None
@@ -77,6 +99,7 @@ class Strip:
     unheard: tuple[Unheard, ...]
     unattended: tuple[str, ...]
     findings: tuple[Finding, ...]
+    again: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,11 +126,13 @@ class Words:
     lanes: tuple[Lane, ...]
 
 
-def page_of(context: Context, register: Register, path: str, typed: Fields) -> Page:
+def page_of(context: Context, register: Register, about: tuple[str, Mode], typed: Fields) -> Page:
+    """`about`: where its form goes, and what it is for."""
     hazards = context.settings.hazards
     wanted = dict.fromkeys(one.hazard for one in context.settings.templates.templates)
     quick = tuple(kind for name in wanted if (kind := hazards.named(name)) is not None)
-    return Page(path=path, typed=typed, hazards=hazards.hazards, quick=quick, synthetic=register.synthetic)
+    path, mode = about
+    return Page(path=path, mode=mode, typed=typed, hazards=hazards.hazards, quick=quick, synthetic=register.synthetic)
 
 
 def draft_of(row: WarningRow) -> Fields:
@@ -144,11 +169,13 @@ def strip(register: Register, typed: Fields, counted: Counted) -> Strip:
         unheard=_unheard(register, heads) if heads and placed else (),
         unattended=tuple(called(register, code) for code in heads.unattended) if heads and placed else (),
         findings=counted.findings if typed.placed else (),
+        again=counted.again,
     )
 
 
 def words(preview: Preview, linted: Linted) -> Words:
     messages = [one for one in linted.texts if one.channel is Channel.SMS]
+    outside = any(one.code is Code.OUTSIDE_AUTHORITY for one in preview.findings)
     return Words(
         remarks=linted.remarks,
         stops=tuple(
@@ -157,7 +184,7 @@ def words(preview: Preview, linted: Linted) -> Words:
         officers=tuple(one for one in messages if "住户" not in one.to),
         residents=tuple(one for one in messages if "住户" in one.to),
         others=tuple(one for one in linted.texts if one.channel is not Channel.SMS),
-        lanes=tuple(_lane(name, numbers) for name, numbers in preview.channels.items()),
+        lanes=() if outside else tuple(_lane(name, numbers) for name, numbers in preview.channels.items()),
     )
 
 

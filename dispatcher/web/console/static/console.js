@@ -19,8 +19,7 @@
   };
   const asOf = () => {
     const live = byId("live");
-    const at = live && live.dataset.at ? live.dataset.at : clock(new Date(Date.now() + ahead)).slice(11);
-    return words.live + " · " + words.asOf + " " + at;
+    return live && live.dataset.at ? words.live + " · " + words.asOf + " " + live.dataset.at : words.linked;
   };
 
   const keyOf = (node) => (node.nodeType === Node.ELEMENT_NODE ? node.id || node.dataset.key || "" : "");

@@ -88,10 +88,12 @@ document.getElementById("geojson").addEventListener("change", async (event) => {
   const [file] = event.target.files;
   if (!file) return;
   try {
+    holes = 0;
     const rings = ringsOf(JSON.parse(await file.text()));
     if (!rings.length) throw new Error(form.dataset.noshape);
     if (!map.addPolygons(rings)) throw new Error(form.dataset.toomany);
-    words(unread, "");
+    words(unread, holes ? form.dataset.holes + holes : "");
+    if (holes) unread.closest("details").open = true;
   } catch (error) {
     words(unread, error instanceof SyntaxError ? form.dataset.notjson : error.message);
     unread.closest("details").open = true;
@@ -99,15 +101,22 @@ document.getElementById("geojson").addEventListener("change", async (event) => {
   event.target.value = "";
 });
 
-/** Outer rings, latitude first; what is a hole cannot be said in a warning, and is filled in. */
+let holes = 0;
+
+function outer(rings) {
+  holes += rings.length - 1;
+  return rings[0].map(([lon, lat]) => [lat, lon]);
+}
+
+/** Outer rings, latitude first; what is a hole cannot be said in a warning, is filled in, and counted. */
 function ringsOf(said) {
   if (!said || typeof said !== "object") return [];
   switch (said.type) {
     case "FeatureCollection": return (said.features || []).flatMap(ringsOf);
     case "Feature": return ringsOf(said.geometry);
     case "GeometryCollection": return (said.geometries || []).flatMap(ringsOf);
-    case "Polygon": return [said.coordinates[0].map(([lon, lat]) => [lat, lon])];
-    case "MultiPolygon": return said.coordinates.map((one) => one[0].map(([lon, lat]) => [lat, lon]));
+    case "Polygon": return [outer(said.coordinates)];
+    case "MultiPolygon": return said.coordinates.map(outer);
     default: return [];
   }
 }
@@ -122,6 +131,13 @@ const dress = () => {
   if (box) {
     body.toggle("drill", box.checked);
     document.querySelector(".drillband").hidden = !box.checked;
+    // a template chosen now is a drill's too
+    for (const link of document.querySelectorAll(".quick a")) {
+      const url = new URL(link.href);
+      if (box.checked) url.searchParams.set("drill", "1");
+      else url.searchParams.delete("drill");
+      link.href = url;
+    }
   }
   map.recolour?.();
 };
@@ -194,8 +210,9 @@ document.addEventListener("mingluo:event", ({ detail }) => {
   const box = document.getElementById("changed");
   const said = { "warning.edited": form.dataset.edited, "warning.submitted": form.dataset.submitted, "warning.discarded": form.dataset.discarded }[detail.kind];
   if (!said) return;
-  words(box.querySelector("span"), said.replace("{by}", detail.detail?.by || ""));
+  words(box.querySelector("span"), said);
   box.hidden = false;
 });
 
+dress(); // a browser that comes back restores what was ticked
 map.ready?.then(() => { tell("redrawn"); tell("typed"); }, () => alertIn(form.dataset.nomap));
