@@ -19,6 +19,7 @@ import pytest
 
 from dispatcher.settings import PROJECT
 from tests.browser.standing import DRILL_TOKEN, TOKEN, cap, code, filled, standing
+from tests.journeys.stages import of_production
 
 pytestmark = pytest.mark.timeout(180)
 LIMIT_S = 60
@@ -230,15 +231,7 @@ async def test_where_training_has_no_place_it_says_so_in_one_sentence(
 async def test_in_production_training_does_not_start(tmp_path: Path) -> None:
     config = tmp_path / "config"
     config.mkdir()
-    for path in (PROJECT / "config").glob("*.yaml"):
-        text = path.read_text(encoding="utf-8").replace("profile: test", "profile: production")
-        if path.name == "sources.yaml":
-            text = text.replace("    trusted: true\n", "    amqp_user: weather\n")
-            text = re.sub(r"    amqp_user: \$\{.*\}\n", "", text).replace(
-                "（须本地审批）\n", "（须本地审批）\n    amqp_user: county\n"
-            )
-        (config / path.name).write_text(text, encoding="utf-8")
-    more = {"MINGLUO_CONFIG": str(config), "MINGLUO_SEAL_KEY": "5e" * 32}
+    more = of_production(config)
     assert "正式环境（profile: production）不能启动培训" in await refused(tmp_path, 1, **more)
     assert not (tmp_path / "var").exists()
 
