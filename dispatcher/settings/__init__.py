@@ -229,7 +229,10 @@ class Settings:
 
     @property
     def layers(self) -> tuple[Path, ...]:
-        return tuple(self.config / name for name in self.service.map_layers)
+        """Of the configuration's folder; what is not there, of those shipped."""
+        shipped = PROJECT / "config"
+        named = [(self.config / name, shipped / name) for name in self.service.map_layers]
+        return tuple(own if own.is_file() else ours for own, ours in named)
 
     @property
     def production(self) -> bool:
