@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import base64
 import json
 from collections.abc import AsyncIterator
@@ -179,6 +180,7 @@ async def test_every_route_says_who_may(house: House) -> None:
             .replace("{token}", "x")
             .replace("{account}", "x")
         )
+        path = re.sub(r"\{\w+\}", "0" * 32, path)  # whatever else has an id of its own
         async with house.http.request(route.method, house.url + path, headers=strange, data=b"") as answer:
             assert (answer.status == 401) == (route.who not in (Who.ANYONE, Who.ENTERING)), route.path
 
