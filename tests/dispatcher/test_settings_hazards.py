@@ -221,6 +221,7 @@ def test_a_city_without_advice_still_starts_and_says_what_holds_for_everything(c
     """An older hazards.yaml has none of it."""
     folder: Path = change("hazards", "hazards:", "hazards:")
     (folder / "hazards.yaml").write_text("hazards:\n  - {name: 暴雨, codes: {NERP: '11B03'}}\n", encoding="utf-8")
+    (folder / "templates.yaml").unlink()  # no older folder has one
     ours = loaded(folder)
     said = Wordsmith(ours.wording, red()).word(Channel.SMS, "甲镇").body
     assert "（Ⅰ级/红色）" in said
