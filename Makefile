@@ -20,7 +20,7 @@ serve: install ## 启动服务与控制台：http://127.0.0.1:8080
 	@$(PY) -m dispatcher serve $(ARGS)
 
 test: install-dev ## 全部测试，含真实的 PostgreSQL、RabbitMQ 与浏览器
-	@echo '全部测试约需 11–16 分钟（2 核，安装除外）；耗时长的另见 make test-long' >&2
+	@echo '全部测试约需 15–40 分钟（2 核，安装除外）；耗时长的另见 make test-long' >&2
 	@$(PYTEST) -m 'not long' $(ARGS)
 
 test-long: install-dev ## 耗时长的测试：断电、容器、大语料
