@@ -83,4 +83,4 @@ async def heads(tx: Tx, reject_ids: Sequence[str], most: int) -> dict[str, bytes
     """How each begins."""
     head = func.substr(rejects.c.raw, 1, most, type_=LargeBinary).label("head")
     rows = await tx.execute(select(rejects.c.id, head).where(rejects.c.id.in_(reject_ids)))
-    return {row.id: bytes(row.head) for row in rows}
+    return {row.id: bytes(row.head or b"") for row in rows}  # of no bytes SQLite says none

@@ -11,7 +11,7 @@ import pytest
 
 from dispatcher.accounts.authority import AccountRole
 from dispatcher.store.migrating import migrate
-from tests.browser.standing import DRILL_SMS, DRILL_TOKEN, HELD_TOKEN, House, cap, code, standing
+from tests.browser.standing import DRILL_SMS, DRILL_TOKEN, HELD_TOKEN, TOKEN, House, cap, code, standing
 from tests.dispatcher.callers import come, drafted, submitted
 from tests.dispatcher.persons import Browser, Hands, Office, office
 
@@ -194,3 +194,11 @@ async def test_an_english_page_holds_no_chinese_but_names_and_data(house: House,
     for word in sorted(data, key=len, reverse=True):
         seen = seen.replace(word, "")
     assert CJK.findall(seen) == []
+
+
+async def test_what_came_without_a_byte_is_listed_among_the_refused(house: House) -> None:
+    status, _, _ = await house.post(b"", TOKEN)
+    assert status == 422
+    async with house.http.get(f"{house.url}/rejected", headers={"Authorization": f"Bearer {TOKEN}"}) as answer:
+        assert answer.status == 200
+        assert "0 字节" in await answer.text()
