@@ -33,6 +33,7 @@ from dispatcher.web.console.framing import framed
 from dispatcher.web.console.issuing import drawing, fields, showing
 from dispatcher.web.console.issuing.fields import Base, Fields
 from dispatcher.web.console.issuing.showing import Mode
+from dispatcher.web.console.naming import called
 from dispatcher.web.parts import parts
 from dispatcher.web.problems import Problem
 from dispatcher.web.shapes import Body
@@ -170,8 +171,8 @@ async def names(request: web.Request) -> web.Response:
     """Units a pasted list names, for the map to choose."""
     here, given = await _at(request), await guard.form_of(request)
     found, unread = drawing.with_names(drawing.Drawing(), given.get("names", ""), here.register, here.scope)
-    called = tuple(showing.called(here.register, code) for code in found.codes)
-    return as_json(NamesOut(codes=found.codes, names=called, unread=unread))
+    places = tuple(called(here.register, code) for code in found.codes)
+    return as_json(NamesOut(codes=found.codes, names=places, unread=unread))
 
 
 async def template(request: web.Request) -> web.Response:

@@ -11,7 +11,7 @@ from typing import Final
 from dispatcher.audience import Headcount
 from dispatcher.intake.canonical import digest, from_json
 from dispatcher.linting import Remark, Spoken
-from dispatcher.model import Channel, Code, Finding, Verdict, county_of, township_of
+from dispatcher.model import Channel, Code, Finding, Verdict
 from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.count import Counted
 from dispatcher.pipeline.lint import Linted
@@ -21,6 +21,7 @@ from dispatcher.settings import HazardKind
 from dispatcher.store.warnings import WarningRow
 from dispatcher.web.console.issuing import fields
 from dispatcher.web.console.issuing.fields import Fields
+from dispatcher.web.console.naming import called
 
 NAMED: Final = 60
 """Places that will not hear, by name; how many there are stands beside them."""
@@ -186,15 +187,6 @@ def words(preview: Preview, linted: Linted) -> Words:
         others=tuple(one for one in linted.texts if one.channel is not Channel.SMS),
         lanes=() if outside else tuple(_lane(name, numbers) for name, numbers in preview.channels.items()),
     )
-
-
-def called(register: Register, code: str) -> str:
-    """遂川县碧洲镇某村; the code itself where nobody knows it."""
-    own = register.areas.get(code)
-    if own is None:
-        return code
-    above = [county_of(code), *([township_of(code)] if own.level == "village" else [])]
-    return "".join([*(register.areas[one].name for one in above if one in register.areas and one != code), own.name])
 
 
 def _lane(name: str, numbers: Mapping[str, object]) -> Lane:
