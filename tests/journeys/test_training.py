@@ -195,7 +195,9 @@ async def one_click_empties_it(room: Room) -> None:
     assert await room.press(key, Origin="null", **{"Sec-Fetch-Site": "same-origin"}) == 303
     waiting = await room.page("/")
     assert "现在没有生效的预警" in waiting[1]
-    assert re.search(r'href="/warnings/[0-9a-f]{32}', waiting[1]) is None, "the browser was shown the old list once more"
+    assert re.search(r'href="/warnings/[0-9a-f]{32}', waiting[1]) is None, (
+        "the browser was shown the old list once more"
+    )
     await room.ready()
     assert room.url == url
     assert (await room.json("/api/v1/rejects"))["rejects"] == []
