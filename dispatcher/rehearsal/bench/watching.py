@@ -82,6 +82,8 @@ async def _looking(url: str, viewers: int) -> AsyncIterator[None]:
 async def _look(session: ClientSession, url: str, opened: asyncio.Semaphore) -> None:
     last, moved = 0.0, ""
     async with session.get(f"{url}/api/v1/live") as stream:
+        if stream.status != 200:
+            raise BenchFailed(f"看不了（HTTP {stream.status}）：{(await stream.text())[:200]}")
         async for line in stream.content:
             if line.startswith(b"event: hello"):
                 opened.release()
