@@ -33,6 +33,10 @@ MOST_VIEWERS = 1000
 """Three times a city's: after a cut line those of before are counted beside those who come back, until their absence shows."""
 BEAT_S = 3.0
 """A script cannot hear a ping: by this it knows that what it shows is not out of date."""
+ASK_MS = 1500
+ASK_EACH_MS = 15
+"""A hundred pages may ask for what moves every second and a half; more of them ask less often, so that all of them together
+leave the sending alone, and an office of three hundred behind one address is not turned away."""
 PING_S = 15.0
 SEND_S = 20.0
 RETRY_MS = 2000
@@ -194,7 +198,8 @@ async def _tell(
         if not problem and not await viewer.still():
             return
         if time.monotonic() >= beats:
-            await response.send(shapes.LiveBeat(at=viewer.now()).model_dump_json(), event="beat")
+            beat = shapes.LiveBeat(at=viewer.now(), ask_every_ms=max(ASK_MS, ASK_EACH_MS * feed.viewers))
+            await response.send(beat.model_dump_json(), event="beat")
             beats = time.monotonic() + BEAT_S
         if last is None and view.newest >= 0:
             last = view.newest

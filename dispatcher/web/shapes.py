@@ -359,9 +359,10 @@ class LiveCounts(Body):
 
 
 class LiveBeat(Body):
-    """`beat` of the live stream: it is alive, and what time it is here."""
+    """`beat` of the live stream: it is alive, what time it is here, and how often a page may ask for what moves."""
 
     at: datetime
+    ask_every_ms: int
 
 
 class LiveEvent(Body):

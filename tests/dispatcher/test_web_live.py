@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
@@ -74,6 +74,16 @@ async def test_it_beats_so_that_a_script_knows_that_it_is_alive_and_what_time_it
         times = [datetime.fromisoformat((await viewer.next("beat"))[1]["at"]) for _ in range(3)]
     gaps = [(later - earlier).total_seconds() for earlier, later in pairwise(times)]
     assert all(0 < gap <= 5 for gap in gaps), gaps
+
+
+async def test_the_more_look_on_the_less_often_each_page_is_told_to_ask(house: House) -> None:
+    async with watching(house) as first:
+        alone = (await first.next("beat"))[1]["ask_every_ms"]
+        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http, AsyncExitStack() as others:
+            for _ in range(200):
+                answer = await others.enter_async_context(http.get(f"{house.url}/api/v1/live"))
+            crowded = (await Viewer(answer).next("beat"))[1]["ask_every_ms"]
+    assert (alone, crowded) == (1500, 201 * 15)
 
 
 async def test_who_comes_back_gets_what_was_missed_in_order_and_once(house: House) -> None:

@@ -1,17 +1,19 @@
 """V1: what it costs a dispatch that somebody looks on, and how soon an area is counted again while somebody draws it.
 
-A viewer does what a page's script does: it hears the stream, and asks for the moving part when something moved, at most every
-one and a half seconds. Viewers stand on this machine too and take their share of it, which in a city they do not.
+A viewer does what a page's script does: it hears the stream, and asks for the moving part when something moved, and for the bar
+when something happened, as often as the stream's beats allow. Viewers stand on this machine too and take their share of it,
+which in a city they do not.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
+import random
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
@@ -28,7 +30,7 @@ from dispatcher.rehearsal.bench.yard import CITY, EMBEDDED, ROUNDS, TOWN, Yard
 
 MANY: Final = 300
 LEAST: Final = 0.95
-EVERY_S: Final = 1.5
+LEAST_S: Final = 1.5
 COUNTED_MS: Final = 200.0
 COUNTED: Final = 60
 LIMIT_S: Final = 30.0
@@ -66,7 +68,7 @@ async def _rate(engine: Engine, viewers: int) -> float:
 
 @asynccontextmanager
 async def _looking(url: str, viewers: int) -> AsyncIterator[None]:
-    """So many viewers, each with its stream open before anything is sent."""
+    """So many viewers, each with its stream open, and told how often to ask, before anything is sent."""
     limit = ClientTimeout(total=None, sock_connect=LIMIT_S)
     async with ClientSession(timeout=limit, headers=_HEADERS, connector=TCPConnector(limit=0)) as session:
         opened = asyncio.Semaphore(0)
@@ -80,21 +82,47 @@ async def _looking(url: str, viewers: int) -> AsyncIterator[None]:
 
 
 async def _look(session: ClientSession, url: str, opened: asyncio.Semaphore) -> None:
-    last, moved = 0.0, ""
+    page, bar, every_s, event = _Asked(), _Asked(), 0.0, b""
     async with session.get(f"{url}/api/v1/live") as stream:
         if stream.status != 200:
             raise BenchFailed(f"看不了（HTTP {stream.status}）：{(await stream.text())[:200]}")
         async for line in stream.content:
-            if line.startswith(b"event: hello"):
+            if line.startswith(b"event: "):
+                event = line[7:].strip()
+            elif line.startswith(b"data: {"):
+                data = json.loads(line[6:])
+                every_s = data.get("ask_every_ms", every_s * 1000) / 1000
+                if warning_id := data.get("warning_id"):
+                    page.moved(f"{url}/warnings/{warning_id}?part=live", every_s)
+                if event == b"event":
+                    bar.moved(f"{url}/status?part=live", every_s)
+            elif event == b"beat":
+                event = b""
                 opened.release()
-            if line.startswith(b"data: {"):
-                with contextlib.suppress(ValueError):
-                    moved = str(json.loads(line[6:]).get("warning_id") or moved)
-            if moved and time.monotonic() - last >= EVERY_S:
-                last = time.monotonic()
-                async with session.get(f"{url}/warnings/{moved}?part=live") as part:
-                    await part.read()
-                moved = ""
+            for asked in (page, bar):
+                await asked.ask(session)
+
+
+@dataclass(slots=True)
+class _Asked:
+    """What a page asks for again and again. `place`: where, while it has to; `due`: when."""
+
+    place: str = ""
+    due: float = 0.0
+    last: float = 0.0
+
+    def moved(self, place: str, every_s: float) -> None:
+        if not self.place:
+            self.due = max(self.last + every_s, time.monotonic() + random.random() * (every_s - LEAST_S))  # noqa: S311
+        self.place = place
+
+    async def ask(self, session: ClientSession) -> None:
+        if self.place and time.monotonic() >= self.due:
+            place, self.place, self.last = self.place, "", time.monotonic()
+            async with session.get(place) as part:
+                if part.status != 200:
+                    raise BenchFailed(f"看不了（HTTP {part.status}）：{(await part.text())[:200]}")
+                await part.read()
 
 
 async def _counted(yard: Yard) -> list[float]:

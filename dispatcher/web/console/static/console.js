@@ -8,7 +8,8 @@
   const pulse = byId("pulse");
   if (!words || !pulse || !window.EventSource) return;
 
-  const EVERY_MS = 1500;
+  const LEAST_MS = 1500;
+  let everyMs = LEAST_MS; // more where many look on: each beat of the line says how much
   const HIDDEN_MS = 15000;
   const LOOK_MS = 30000;
 
@@ -84,7 +85,8 @@
     return new DOMParser().parseFromString(await answer.text(), "text/html").getElementById(id);
   };
 
-  // Asked again and again while something moves, but never faster than a fifth of the time it takes.
+  // Asked again and again while something moves, but never faster than a fifth of the time it takes; many pages never in the
+  // same instant.
   const repeated = (work, every) => {
     let timer = 0;
     let busy = false;
@@ -105,7 +107,7 @@
       due = true;
       if (busy || timer) return;
       const wait = Math.max(every(), 5 * took);
-      timer = setTimeout(run, Math.max(0, wait - (Date.now() - last)));
+      timer = setTimeout(run, Math.max(Math.random() * (everyMs - LEAST_MS), wait - (Date.now() - last)));
     };
     return soon;
   };
@@ -128,7 +130,7 @@
       say("lost", words.retry);
       return false;
     }
-  }, () => (document.hidden ? HIDDEN_MS : EVERY_MS));
+  }, () => (document.hidden ? Math.max(HIDDEN_MS, everyMs) : everyMs));
   const soon = () => {
     if (byId("live")) page();
   };
@@ -146,7 +148,7 @@
     } catch (error) {
       return String(error.message) === "401";
     }
-  }, () => EVERY_MS);
+  }, () => everyMs);
 
   // ── the clock: the server's, not this machine's ──
   let ahead = Number(byId("status").dataset.now) - Date.now();
@@ -300,7 +302,9 @@
     },
     beat: (said) => {
       try {
-        ahead = Date.parse(JSON.parse(said.data).at) - Date.now();
+        const beat = JSON.parse(said.data);
+        ahead = Date.parse(beat.at) - Date.now();
+        everyMs = beat.ask_every_ms;
       } catch (error) {
         return;
       }
