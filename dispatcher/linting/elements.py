@@ -50,9 +50,7 @@ def _source(said: Said) -> Iterator[Remark]:
         sentence = f"没有写发布单位的中文名称，发出的文字里会写成“{short(name)}”：请写全称，如“吉安市气象台”"
         yield warn(Rule.SOURCE, "sender_name", name, sentence)
     elif bare := _lacking(said, lambda text: _names_a_unit(said, name, text.whole)):
-        sentence = (
-            f"{named(bare)}里没有发布单位：请在标题里写“{short(name)}发布”，或在 wording.yaml 的模板里加 {{sender}}"
-        )
+        sentence = f"{named(bare)}里没有发布单位：请在标题里写“{short(name)}发布”"
         yield warn(Rule.SOURCE, bare[0].channel, headline, sentence)
 
 
@@ -66,7 +64,7 @@ def _hazard(said: Said) -> Iterator[Remark]:
     if not names and said.issues:
         yield warn(Rule.HAZARD, "event", "", "没有写灾种：请写明是什么灾害，如“暴雨”")
     elif names and (bare := _lacking(said, lambda text: any(name in text.whole for name in names))):
-        sentence = f"{named(bare)}里没有灾种：请在标题里写“{names[0]}”，或在 wording.yaml 的模板里加 {{event}}"
+        sentence = f"{named(bare)}里没有灾种：请在标题里写“{names[0]}”"
         yield warn(Rule.HAZARD, bare[0].channel, said.message.headline, sentence)
 
 
@@ -84,7 +82,7 @@ def _impact(said: Said) -> Iterator[Remark]:
 
 def _place(said: Said) -> Iterator[Remark]:
     if bare := _lacking(said, lambda text: text.place in text.whole):
-        sentence = f"{named(bare)}里没有地点：请在 wording.yaml 的模板里加 {{place}}"
+        sentence = f"{named(bare)}里没有地点：请管理员在发布文字的模板里加上地点"
         yield warn(Rule.PLACE, bare[0].channel, "", sentence)
     described = [area.description for area in said.message.areas if area.description.strip()]
     beyond_the_unit = said.whole.replace(said.message.sender_name or said.message.sender, "")
@@ -103,10 +101,10 @@ def _is_a_name(said: Said, description: str) -> bool:
 
 def _time(said: Said) -> Iterator[Remark]:
     if bare := _lacking(said, lambda text: _WHEN.search(text.whole) is not None):
-        sentence = f"{named(bare)}里没有时间：请在 wording.yaml 的模板里加 {{time}} 和 {{until}}"
+        sentence = f"{named(bare)}里没有时间：请管理员在发布文字的模板里加上时间和有效期"
         yield warn(Rule.TIME, bare[0].channel, "", sentence)
     if said.issues and said.message.expires is None:
-        yield note(Rule.TIME, "expires", "", "没有写有效期（expires），只能按惯例补一个：请写明到何时为止")
+        yield note(Rule.TIME, "expires", "", "没有写有效期，只能按惯例补一个：请写明到何时为止")
 
 
 def _vague_time(said: Said) -> Iterator[Remark]:
@@ -117,10 +115,10 @@ def _vague_time(said: Said) -> Iterator[Remark]:
 
 def _action(said: Said) -> Iterator[Remark]:
     if bare := _lacking(said, lambda text: bool(found(said.rules.action, text.whole))):
-        sentence = f"{named(bare)}里没有说该做什么：请在防范指引（instruction）里写明要做的事"
+        sentence = f"{named(bare)}里没有说该做什么：请在防御指引里写明要做的事"
         yield warn(Rule.ACTION, bare[0].channel, "", sentence)
     elif not found(said.rules.action, said.told):
         carried = "、".join(dict.fromkeys(text.channel.chinese for text in said.current))
         fixed = f"{carried}用的是本级别的固定措施" if carried else "也没有可发的文字"
-        sentence = f"报文没有写该做什么，{fixed}：针对这次的措施请写进防范指引（instruction）"
+        sentence = f"报文没有写该做什么，{fixed}：针对这次的措施请写进防御指引"
         yield note(Rule.ACTION, "instruction", "", sentence)

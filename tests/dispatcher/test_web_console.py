@@ -59,7 +59,7 @@ async def test_a_landing_shows_the_ledgers_numbers_codes_and_names(house: House)
         assert f"<dd>{number:,}" in shown
     for words in (
         "30005",
-        "no_receipt",
+        "没有等到回执",
         "结果不明",
         "遂川县",
         "碧洲镇",
@@ -122,6 +122,8 @@ async def test_a_held_warning_says_why_and_promises_nothing(house: House) -> Non
     assert "<b>250</b>" in shown
     assert "没有发送计划" in shown
     assert "每个村都至少有一条路" not in shown
+    assert "报文原文" in shown, "whoever judges it reads what it says"
+    assert "未送达与失败" not in shown, "where nothing is planned there are no numbers of it"
 
 
 async def test_hostile_text_is_shown_as_text_even_where_intake_let_it_through(house: House) -> None:

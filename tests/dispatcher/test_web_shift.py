@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 import pytest
 
 from dispatcher.accounts.authority import AccountRole
+from dispatcher.model import BEIJING
 from dispatcher.pipeline.watch import Watched, watch
-from tests.browser.standing import HELD_TOKEN, House, cap, code, standing
+from tests.browser.standing import HELD_TOKEN, SENT, House, cap, code, standing
 from tests.dispatcher.persons import CITY, Browser, Hands, Office, office
 from tests.dispatcher.test_web_acting import drafted
 
@@ -136,6 +137,18 @@ async def test_the_log_has_what_came_who_came_and_what_broke(house: House, there
     for number in (real["warning_id"], draft):
         assert f"/warnings/{number}" in log
     assert 'action="/shift/note"' not in page, "a leader looks, and writes nothing"
+
+
+async def test_the_log_calls_what_ended_a_warning_by_its_name(house: House, there: Office) -> None:
+    wang = await person(house, there, "wang")
+    await house.post(cap("first", where=code(COUNTY)))
+    first = f"<references>36080041600000,first,{SENT.astimezone(BEIJING).isoformat()}</references>"
+    await house.post(
+        cap("end", where=code(COUNTY), kind="Cancel", references=first, headline="吉安市气象台解除暴雨红色预警")
+    )
+    log = (await wang.get("/shift")).partition('id="h-log"')[2].partition("</table>")[0]
+    assert "“吉安市气象台解除暴雨红色预警”" in log
+    assert "warning:" not in log
 
 
 async def test_a_county_sees_its_own_part_and_nothing_that_the_city_wrote(house: House, there: Office) -> None:

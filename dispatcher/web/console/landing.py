@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from dispatcher.intake.canonical import from_json
 from dispatcher.linting import Remark
-from dispatcher.model import Why
+from dispatcher.model import WarningMessage, Why
 from dispatcher.pipeline.lint import of_kept
 from dispatcher.store import ledger, signatures, warnings
 from dispatcher.store.engine import Tx
@@ -31,6 +32,7 @@ class Landing(Moving):
     unreachable_count: int
     reasons: tuple[tuple[str, int], ...]
     suppressed: tuple[tuple[str, int], ...]
+    message: WarningMessage
     texts: tuple[TextRow, ...]
     remarks: tuple[Remark, ...]
     signatures: tuple[Signature, ...]
@@ -61,6 +63,7 @@ async def landing(site: Parts, warning_id: str, county: str, own: Own = ()) -> L
             for why, number in sorted(plan.get("reasons", {}).items(), key=lambda pair: -pair[1])
         ),
         suppressed=tuple(plan.get("suppressed", {}).items()),
+        message=from_json(row.message),
         texts=tuple(text for bar in now.bars for text in _some(texts, bar.name)),
         remarks=of_kept(context, register, row).remarks,
         signatures=tuple(signed),

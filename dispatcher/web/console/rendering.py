@@ -47,6 +47,7 @@ AGAIN_CHINESE: Final[Mapping[str, str]] = {
     "timeout": "对方没有应答",
     "name_unknown": "域名解析不出",
     "tls_config": "对方证书有误",
+    "no_receipt": "没有等到回执",
     "resting": "对方故障，暂停片刻",
     "quiet_hours": "夜间不响，等到天亮",
     "http_429": "对方限流",

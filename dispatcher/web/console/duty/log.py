@@ -81,7 +81,8 @@ class _Names:
 async def lines(context: Context, tx: Tx, since: datetime, own: Sequence[str]) -> list[Line]:
     """Newest first. `own`: what the codes begin with that it is about, none where it is all."""
     found = await audit.since(tx, since, ACTIONS, MOST)
-    named = await headlines.named(tx, sorted({one.subject for one in found if _about_warning(one)}))
+    actors = {one.actor.removeprefix("warning:") for one in found if one.actor.startswith("warning:")}
+    named = await headlines.named(tx, sorted({one.subject for one in found if _about_warning(one)} | actors))
     touching = await headlines.touching(tx, sorted(named), own) if own else set(named)
     numbers = [int(one.subject.removeprefix("shift:")) for one in found if one.subject.startswith("shift:")]
     names = _Names(
@@ -115,7 +116,7 @@ def _line(context: Context, one: Logged, names: _Names) -> Line:
         at=one.at,
         word=_WORDS.get(one.action) or event_word(one.action),
         words=(about.headline or about.event) if about else _words(one, names),
-        who=OWN if one.actor == one.subject else _who(context, one.actor, names.people),
+        who=OWN if one.actor == one.subject else _who(context, one.actor, names),
         warning_id=about.id if about else "",
         level=(about.level or "") if about else "",
         drill=about.drill if about else False,
@@ -144,11 +145,14 @@ def _gateway(register: Register, told: Mapping[str, str]) -> str:
     return gateway.name if gateway else f"{called(register, told['area'])} {told['id']}"
 
 
-def _who(context: Context, actor: str, people: Mapping[str, str]) -> str:
+def _who(context: Context, actor: str, names: _Names) -> str:
     kind, _, name = actor.partition(":")
     match kind:
         case "account":
-            return people.get(actor, actor)
+            return names.people.get(actor, actor)
+        case "warning":
+            later = names.warnings.get(name)
+            return f"“{later.headline or later.event}”" if later else "另一条预警"
         case "source":
             source = context.settings.sources.get(name)
             return source.name if source else name
