@@ -24,6 +24,7 @@ from dispatcher.store.sealed import WrongKey
 from dispatcher.web import asker, guard
 from dispatcher.web.client import client_of
 from dispatcher.web.console.framing import framed
+from dispatcher.web.console.naming import called
 from dispatcher.web.parts import Parts, parts
 from dispatcher.web.problems import Problem
 
@@ -266,13 +267,14 @@ async def set_duty(request: web.Request) -> web.StreamResponse:
 
 async def _own(request: web.Request, why: Exception | None = None, said: str = "") -> web.Response:
     site, known = parts(request), _signed_in(request)
-    account = await site.keeper.called(known.account.login)
+    account, register = await site.keeper.called(known.account.login), await site.doors.context.register()
     return shown(
         request,
         "own",
         why,
         account=account,
         role=AccountRole(known.account.role).chinese,
+        places=[called(register, code) for code in known.account.scope],
         papers_left=await site.keeper.papers_left(known.account.id),
         days_old=site.keeper.days_old(account) if account else 0,
         said=said,
