@@ -9,13 +9,16 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from ctypes.util import find_library
 from pathlib import Path
 
 from tests.services import CHROMIUM, CHROMIUM_NAME, Found
 
 BROWSER = "chromium"
 FONT = "fonts-noto-cjk"
-PACKAGES = (BROWSER, FONT)
+LIBRARY = "libatomic1"
+"""Of the Node that drives the browser; a Debian of the smallest kind lacks it."""
+PACKAGES = (BROWSER, FONT, LIBRARY)
 DRAWN = "鸣锣麦㙦"
 """What every page must be able to show; the last is U+3666, which a small Chinese font lacks."""
 _PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -62,7 +65,8 @@ def has_font() -> bool:
 
 def missing() -> tuple[str, ...]:
     """The packages that would bring what is not here."""
-    return (*(() if found() else (BROWSER,)), *(() if has_font() else (FONT,)))
+    here = {BROWSER: found() is not None, FONT: has_font(), LIBRARY: find_library("atomic") is not None}
+    return tuple(package for package, is_here in here.items() if not is_here)
 
 
 def arguments() -> list[str]:
