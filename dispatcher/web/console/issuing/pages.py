@@ -150,8 +150,9 @@ async def _shown(here: _Writing, typed: Fields, status: int = 200, **more: Any) 
 
 
 async def audience(request: web.Request) -> web.Response:
-    """The strip below: counted anew at every move of the mouse."""
-    here, (typed, _) = await _given(request)
+    """The strip below: counted anew at every move of the mouse, with what a hand is still drawing."""
+    here, given = await _at(request), await guard.form_of(request)
+    typed, _ = here.read(fields.typed({**given, "area": given.get("sketch") or given.get("area", "")}))
     found = await count(here.context, fields.native(typed, here.begun(typed)), here.scope)
     return framed(request, "issue_audience.html", {"strip": showing.strip(here.register, typed, found), "typed": typed})
 

@@ -4,6 +4,7 @@ import "./warning-map.js";
 
 const form = document.getElementById("issue");
 const area = document.getElementById("area");
+const sketch = document.getElementById("sketch");
 const map = document.getElementById("map");
 const strip = document.getElementById("audience");
 const unread = document.getElementById("unread");
@@ -24,8 +25,9 @@ const post = async (path) => {
 map.drawing = JSON.parse(area.value || "{}");
 map.addEventListener("drawing", ({ detail }) => {
   area.value = JSON.stringify(detail.drawing);
+  sketch.value = detail.sketch ? JSON.stringify(detail.sketch) : "";
   tell("redrawn");
-  if (detail.settled) {
+  if (!detail.sketch) {
     dirty = true;
     tell("typed");
   }
@@ -61,12 +63,14 @@ document.getElementById("width").addEventListener("input", (event) => {
   if (km > 0) map.width = km;
 });
 document.addEventListener("keydown", (event) => {
-  const typing = /^(INPUT|TEXTAREA|SELECT)$/.test(document.activeElement?.tagName || "");
+  const held = document.activeElement?.tagName || "";
+  const typing = /^(INPUT|TEXTAREA|SELECT)$/.test(held);
   if ((event.ctrlKey || event.metaKey) && event.key === "z" && !typing) {
     event.preventDefault();
     map.undo();
   }
   if (event.key === "Escape" && !typing) map.tool(tools.dataset.on || "pick");
+  if (event.key === "Enter" && /^(BODY|WARNING-MAP)$/.test(held)) map.finish();
 });
 
 // ── pasted names, a file ──
@@ -185,6 +189,11 @@ let sending = false;
 form.addEventListener("submit", async (event) => {
   if (sending) return;
   event.preventDefault();
+  if (map.sketching) {
+    alertIn(form.dataset.unfinished);
+    map.focus();
+    return;
+  }
   try {
     await post("/issue/names"); // whoever has to show himself again would lose what he typed
     sending = true;

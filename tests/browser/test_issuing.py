@@ -1,0 +1,59 @@
+"""The page on which a warning is drawn and worded, with its script: what is sent is what stands there finished, once."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from playwright.async_api import Page, expect
+
+from tests.browser.browsing import Browsing, calm
+from tests.browser.people import People
+from tests.browser.standing import House
+
+
+async def corners(page: Page, tool: str, *at: tuple[int, int]) -> None:
+    """Clicked one after the other round the middle of the map; then the hand goes to the words."""
+    await page.locator(f"[data-tool={tool}]").click()
+    box = await page.locator("warning-map").bounding_box()
+    assert box is not None
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    for right, down in at:
+        await page.mouse.move(x + right, y + down, steps=4)
+        await page.mouse.click(x + right, y + down, delay=60)
+    await page.mouse.move(x + 20, y + 60, steps=4)
+    await page.locator("[name=headline]").hover()
+
+
+async def area(page: Page) -> dict[str, list[object]]:
+    found: dict[str, list[object]] = json.loads(await page.locator("#area").input_value() or "{}")
+    return {kind: shapes for kind, shapes in found.items() if shapes}
+
+
+@pytest.mark.parametrize(
+    ("tool", "at"),
+    [("polygon", ((-45, -35), (45, -35))), ("circle", ((0, 0),)), ("corridor", ((-45, -35), (45, -35)))],
+)
+async def test_a_shape_that_is_not_finished_is_counted_and_neither_kept_nor_sent(
+    house: House, persons: People, browsing: Browsing, tool: str, at: tuple[tuple[int, int], ...]
+) -> None:
+    async with browsing(house, persons.duty_officer) as tab:
+        page = tab.page
+        await tab.to("/issue?hazard=暴雨&level=red")
+        await expect(page.locator("warning-map canvas").first).to_be_visible()
+        await corners(page, tool, *at)
+        await expect(page.locator("#audience")).to_contain_text("岗位人员")
+        assert await area(page) == {}
+        for name in ("送签", "存草稿"):
+            await page.get_by_role("button", name=name).click()
+            await expect(page.locator("#changed")).to_contain_text("还没有画完")
+        await page.keyboard.press("Escape")
+        await expect(page.locator("#audience")).to_contain_text("还没有划定区域")
+        await corners(page, tool, *at, (45, 35))
+        await page.locator("warning-map").focus()
+        await page.keyboard.press("Enter")
+        await expect(page.locator("#area")).to_have_value(re.compile(r"\d\.\d"))
+        await page.get_by_role("button", name="存草稿").click()
+        await page.wait_for_url(re.compile("/warnings/.*/edit"))
+        await calm(tab)
