@@ -12,6 +12,8 @@ from tests.browser.browsing import Browsing, calm
 from tests.browser.people import People
 from tests.browser.standing import House
 
+SAVED = re.compile("/warnings/.*/edit")
+
 
 async def corners(page: Page, tool: str, *at: tuple[int, int]) -> None:
     """Clicked one after the other round the middle of the map; then the hand goes to the words."""
@@ -55,5 +57,41 @@ async def test_a_shape_that_is_not_finished_is_counted_and_neither_kept_nor_sent
         await page.keyboard.press("Enter")
         await expect(page.locator("#area")).to_have_value(re.compile(r"\d\.\d"))
         await page.get_by_role("button", name="存草稿").click()
-        await page.wait_for_url(re.compile("/warnings/.*/edit"))
+        await page.wait_for_url(SAVED)
         await calm(tab)
+
+
+async def test_a_browser_of_before_2022_saves_too(house: House, persons: People, browsing: Browsing) -> None:
+    async with browsing(house, persons.duty_officer) as tab:
+        await tab.page.add_init_script("delete AbortSignal.timeout")
+        await tab.to("/issue?hazard=暴雨&level=red")
+        await tab.page.get_by_role("button", name="存草稿").click()
+        await tab.page.wait_for_url(SAVED)
+        await calm(tab)
+
+
+async def test_a_fault_of_the_script_does_not_keep_a_warning_from_being_saved(
+    house: House, persons: People, browsing: Browsing
+) -> None:
+    async with browsing(house, persons.duty_officer) as tab:
+        await tab.to("/issue?hazard=暴雨&level=red")
+        await expect(tab.page.locator("#audience")).to_contain_text("还没有划定区域")
+        await tab.page.evaluate("delete window.URLSearchParams")
+        with tab.expecting("URLSearchParams"):
+            await tab.page.get_by_role("button", name="存草稿").click()
+            await tab.page.wait_for_url(SAVED)
+        await calm(tab)
+
+
+async def test_a_server_that_is_away_is_said_in_words_and_nothing_is_lost(
+    house: House, persons: People, browsing: Browsing
+) -> None:
+    async with browsing(house, persons.duty_officer) as tab:
+        await tab.to("/issue?hazard=暴雨&level=red")
+        await tab.page.context.set_offline(True)
+        with tab.expecting("ERR_INTERNET_DISCONNECTED", "Failed to"):
+            await tab.page.get_by_role("button", name="存草稿").click()
+            await expect(tab.page.locator("#changed")).to_contain_text("服务器没有回应")
+            await tab.page.context.set_offline(False)
+            await tab.page.get_by_role("button", name="存草稿").click()
+            await tab.page.wait_for_url(SAVED)

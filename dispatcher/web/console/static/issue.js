@@ -12,12 +12,35 @@ let dirty = false;
 
 const tell = (name) => form.dispatchEvent(new CustomEvent(name, { bubbles: false }));
 const words = (element, text) => { element.textContent = text; };
+
+/** A sentence for whoever pressed. Any other error is a fault of this script. */
+class Told extends Error {}
+
+const asked = async (path, options) => {
+  const limit = new AbortController(); // AbortSignal.timeout came with Chromium 103
+  const timer = setTimeout(() => limit.abort(), 10000);
+  try {
+    const answer = await fetch(path, { ...options, signal: limit.signal });
+    return { answer, text: await answer.text() };
+  } catch (error) {
+    throw new Told(form.dataset.away);
+  } finally {
+    clearTimeout(timer);
+  }
+};
+const read = (text) => {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new Told(form.dataset.away); // a proxy's own page
+  }
+};
 const post = async (path) => {
   const body = new URLSearchParams([...new FormData(form)].filter(([, value]) => typeof value === "string"));
-  const answer = await fetch(path, { method: "POST", body, headers: { Accept: "application/json" }, signal: AbortSignal.timeout(10000) });
-  if (answer.status === 401 || answer.redirected) throw new Error(form.dataset.asleep);
-  const said = await answer.json();
-  if (!answer.ok) throw new Error(said.detail || String(answer.status));
+  const { answer, text } = await asked(path, { method: "POST", body, headers: { Accept: "application/json" } });
+  if (answer.status === 401 || answer.redirected) throw new Told(form.dataset.asleep);
+  const said = read(text);
+  if (!answer.ok) throw new Told(said.detail || form.dataset.away);
   return said;
 };
 
@@ -196,11 +219,16 @@ form.addEventListener("submit", async (event) => {
   }
   try {
     await post("/issue/names"); // whoever has to show himself again would lose what he typed
-    sending = true;
-    form.requestSubmit(event.submitter);
   } catch (error) {
-    alertIn(error.message);
+    if (error instanceof Told) {
+      alertIn(error.message);
+      return;
+    }
+    console.error(error); // a fault of ours must not keep a warning from being sent
+    await new Promise((go) => setTimeout(go)); // from inside its own event a form is not sent
   }
+  sending = true;
+  form.requestSubmit(event.submitter);
 });
 // a part that could not be fetched leaves the one before it where it stands
 document.addEventListener("htmx:before:response", (event) => {
