@@ -8,10 +8,12 @@ import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
 from dispatcher.accounts.authority import AccountRole
+from dispatcher.model import Level
 from dispatcher.states import WarningState
 from dispatcher.store import warnings
 from tests.browser.standing import HELD_TOKEN, House, cap, code, filled, standing
@@ -99,6 +101,19 @@ async def test_a_template_is_two_clicks_from_a_warning_put_forward(house: House,
     assert (row.state, row.level, row.drill) == (WarningState.SUBMITTED, "red", False)
     assert row.area["villages"]
     assert all(code.startswith(BIZHOU) for code in row.area["villages"])
+
+
+async def test_every_quick_link_fills_in_a_template_that_somebody_wrote(house: House, desk: Desk) -> None:
+    officer = await desk.officer("wang")
+    nav = re.search(r'<nav class="quick".*?</nav>', officer.page)
+    assert nav is not None
+    links = re.findall(r'href="/issue\?hazard=([^&"]+)&amp;level=(\w+)">([^<]+)<i>([^<]+)</i>', nav[0])
+    written = {(one.hazard, one.level): one for one in house.context.settings.templates.templates}
+    assert [(unquote(hazard), level) for hazard, level, *_ in links] == list(written)
+    assert [(name, colour) for *_, name, colour in links] == [(name, level.chinese) for name, level in written]
+    page = await officer.get("/issue?hazard=大风&level=yellow")
+    assert written["大风", Level.YELLOW].description in page
+    assert page.count('aria-current="true">大风<i>黄色</i>') == 1
 
 
 async def test_what_cannot_be_put_forward_is_kept_as_a_draft_and_comes_back_with_all_that_was_typed(

@@ -18,6 +18,7 @@ from dispatcher.pipeline.lint import Linted
 from dispatcher.pipeline.preview import Preview
 from dispatcher.registry.register import Register
 from dispatcher.settings import HazardKind
+from dispatcher.settings.templates import IssueTemplate
 from dispatcher.store.warnings import WarningRow
 from dispatcher.web.console.issuing import fields
 from dispatcher.web.console.issuing.fields import Fields
@@ -39,13 +40,14 @@ class Mode(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """`path`: where its form goes; `row`: the draft, or what is to be updated; `theirs`: what somebody else wrote meanwhile."""
+    """`path`: where its form goes; `row`: the draft, or what is to be updated; `quick`: the templates that were written;
+    `theirs`: what somebody else wrote meanwhile."""
 
     path: str
     mode: Mode
     typed: Fields
     hazards: tuple[HazardKind, ...]
-    quick: tuple[HazardKind, ...]
+    quick: tuple[IssueTemplate, ...]
     synthetic: bool
     row: WarningRow | None = None
     why: str = ""
@@ -130,8 +132,7 @@ class Words:
 def page_of(context: Context, register: Register, about: tuple[str, Mode], typed: Fields) -> Page:
     """`about`: where its form goes, and what it is for."""
     hazards = context.settings.hazards
-    wanted = dict.fromkeys(one.hazard for one in context.settings.templates.templates)
-    quick = tuple(kind for name in wanted if (kind := hazards.named(name)) is not None)
+    quick = context.settings.templates.templates
     path, mode = about
     return Page(path=path, mode=mode, typed=typed, hazards=hazards.hazards, quick=quick, synthetic=register.synthetic)
 
