@@ -95,3 +95,21 @@ async def test_a_server_that_is_away_is_said_in_words_and_nothing_is_lost(
             await tab.page.context.set_offline(False)
             await tab.page.get_by_role("button", name="存草稿").click()
             await tab.page.wait_for_url(SAVED)
+
+
+async def test_whoever_signs_in_again_in_another_tab_saves_what_he_wrote(
+    house: House, persons: People, browsing: Browsing
+) -> None:
+    async with browsing(house, persons.duty_officer) as tab:
+        page = tab.page
+        await tab.to("/issue?hazard=暴雨&level=red")
+        await page.locator("[name=headline]").fill("睡前写的标题")
+        with tab.expecting("401", "403"):
+            await page.context.clear_cookies()
+            await page.get_by_role("button", name="存草稿").click()
+            await expect(page.locator("#changed")).to_contain_text("在另一个标签页登录")
+            again = {"name": "mingluo", "value": await persons.duty_officer.session(), "url": house.url}
+            await page.context.add_cookies([{**again, "httpOnly": True, "sameSite": "Strict"}])  # type: ignore[list-item]
+            await page.get_by_role("button", name="存草稿").click()
+            await page.wait_for_url(SAVED)
+        await expect(page.locator("[name=headline]")).to_have_value("睡前写的标题")

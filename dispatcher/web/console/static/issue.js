@@ -12,6 +12,7 @@ let dirty = false;
 
 const tell = (name) => form.dispatchEvent(new CustomEvent(name, { bubbles: false }));
 const words = (element, text) => { element.textContent = text; };
+const FORGED = "forged_form";
 
 /** A sentence for whoever pressed. Any other error is a fault of this script. */
 class Told extends Error {}
@@ -35,11 +36,21 @@ const read = (text) => {
     throw new Told(form.dataset.away); // a proxy's own page
   }
 };
+// whoever signed in again, in another tab, has another key: this page asks for it, and keeps what was typed
+const renew = async () => {
+  const { answer, text } = await asked(form.getAttribute("action"), { headers: { Accept: "text/html" } });
+  const key = new DOMParser().parseFromString(text, "text/html").querySelector("#issue [name=key]")?.value;
+  if (answer.redirected || !key) throw new Told(form.dataset.asleep);
+  const other = key !== form.elements.key.value;
+  form.elements.key.value = key;
+  return other;
+};
 const post = async (path) => {
   const body = new URLSearchParams([...new FormData(form)].filter(([, value]) => typeof value === "string"));
   const { answer, text } = await asked(path, { method: "POST", body, headers: { Accept: "application/json" } });
   if (answer.status === 401 || answer.redirected) throw new Told(form.dataset.asleep);
   const said = read(text);
+  if (said.code === FORGED && (await renew())) return post(path);
   if (!answer.ok) throw new Told(said.detail || form.dataset.away);
   return said;
 };
@@ -230,13 +241,18 @@ form.addEventListener("submit", async (event) => {
   sending = true;
   form.requestSubmit(event.submitter);
 });
+const refused = async (said) => {
+  if (said.code !== FORGED || !(await renew())) return alertIn(said.detail);
+  tell("redrawn");
+  tell("typed");
+};
 // a part that could not be fetched leaves the one before it where it stands
 document.addEventListener("htmx:before:response", (event) => {
   const { raw, status } = event.detail.ctx.response;
   if (status < 400 && !raw.redirected) return;
   event.preventDefault();
   if (raw.redirected || status === 401) alertIn(form.dataset.asleep);
-  else raw.json().then((said) => alertIn(said.detail), () => alertIn(form.dataset.nomap));
+  else raw.json().then(refused).catch((error) => alertIn(error instanceof Told ? error.message : form.dataset.away));
 });
 addEventListener("pageshow", () => { sending = false; });
 addEventListener("beforeunload", (event) => {
