@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from tests.browser.browsing import Browsing, calm
 from tests.browser.people import People
@@ -113,3 +114,37 @@ async def test_whoever_signs_in_again_in_another_tab_saves_what_he_wrote(
             await page.get_by_role("button", name="存草稿").click()
             await page.wait_for_url(SAVED)
         await expect(page.locator("[name=headline]")).to_have_value("睡前写的标题")
+
+
+PRESSING = """() => setInterval(() => {
+  const button = document.querySelector(".send [value=save]");
+  button.click();
+  button.form.requestSubmit();
+  window.pressed(button.disabled);
+}, 50)"""
+
+
+async def test_pressed_again_while_it_goes_it_goes_once(house: House, persons: People, browsing: Browsing) -> None:
+    async with browsing(house, persons.duty_officer) as tab:
+        page, posted, again = tab.page, list[str](), asyncio.Event()
+
+        async def slow(route: Route) -> None:
+            if route.request.method == "POST":
+                posted.append(route.request.url)
+                await again.wait()
+            await route.continue_()
+
+        held = list[bool]()
+
+        def pressed(disabled: bool) -> None:
+            held.append(disabled)
+            if sum(held) == 5:
+                again.set()
+
+        await page.expose_function("pressed", pressed)
+        await page.route(house.url + "/issue", slow)
+        await tab.to("/issue?hazard=暴雨&level=red")
+        await page.evaluate(PRESSING)
+        await page.wait_for_url(SAVED)
+        assert len(posted) == 1
+        await calm(tab)

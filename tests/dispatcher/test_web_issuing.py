@@ -13,7 +13,7 @@ from urllib.parse import unquote
 import pytest
 
 from dispatcher.accounts.authority import AccountRole
-from dispatcher.model import Level
+from dispatcher.model import BEIJING, Level
 from dispatcher.states import WarningState
 from dispatcher.store import warnings
 from tests.browser.standing import HELD_TOKEN, House, cap, code, filled, standing
@@ -198,6 +198,25 @@ async def test_pressed_twice_it_is_one_draft(house: House, desk: Desk) -> None:
     await officer.get("/issue")
     await officer.post("/issue", typed)
     assert (officer.status, officer.at) == (303, first)
+
+
+@pytest.mark.parametrize("open_for", [(25, 25), (1, 15)])
+async def test_pressed_twice_on_a_page_that_lay_open_it_is_one_warning(
+    house: House, desk: Desk, open_for: tuple[int, int]
+) -> None:
+    officer = await desk.officer("wang")
+    typed = form(officer, area=drawn(codes=[BIZHOU]), do="submit")
+    places = set()
+    for minutes in open_for:
+        sent = (datetime.now(BEIJING) - timedelta(minutes=minutes)).isoformat(timespec="seconds")
+        await officer.get("/issue")
+        await officer.post("/issue", {**typed, "sent": sent})
+        assert officer.status == 303
+        places.add(officer.at)
+    assert len(places) == 1
+    row = await row_at(house, officer)
+    assert row.identifier == typed["identifier"]
+    assert datetime.now(UTC) - row.sent <= timedelta(minutes=10)
 
 
 async def test_a_draft_comes_back_as_it_was_typed(house: House, desk: Desk) -> None:

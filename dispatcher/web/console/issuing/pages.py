@@ -210,7 +210,7 @@ async def save(request: web.Request) -> web.StreamResponse:
         return await _shown(here, fields.worded(typed, here.context.settings, here.context.now()))
     if unread:
         return await _shown(here, typed, 422, unread=unread, why="有的地名认不出来：请改正，或在地图上划定")
-    begun = here.begun(typed)
+    begun = await _begun_once(here, typed)
     if given.get("do") == "submit" and not typed.placed and begun.said["kind"] != Kind.CANCEL:
         return await _shown(here, typed, 422, why="还没有划定区域：请在地图上点选、画，或粘贴地名，再送签")
     body, number = fields.native(typed, begun), ""
@@ -222,6 +222,16 @@ async def save(request: web.Request) -> web.StreamResponse:
     except NotDone as why:
         return await _hindered(here, (typed, number), why)
     return web.Response(status=303, headers={"Location": f"/warnings/{number}"})
+
+
+async def _begun_once(here: _Writing, typed: Fields) -> Base:
+    """What was kept under this number keeps its time: pressed again, however late, it is the same draft."""
+    begun = here.begun(typed)
+    if here.mode is Mode.EDIT:
+        return begun
+    async with here.context.store.read() as tx:
+        row = await warnings.by_number(tx, begun.said["sender"], begun.said["identifier"])
+    return begun if row is None else replace(begun, said={**begun.said, "sent": fields.stamp(row.sent)})
 
 
 async def _saved(here: _Writing, body: bytes, typed: Fields) -> str:

@@ -219,28 +219,48 @@ hours.addEventListener("click", (event) => {
 });
 
 // ── nothing typed is lost; another's change is seen ──
-let sending = false;
+const STUCK_MS = 30000;
+const presses = form.querySelectorAll(".send button");
+let looking = false; // a press is looked into
+let passed = false; // and goes
+let sending = false; // and has gone
+const hold = (held) => {
+  sending = held;
+  for (const one of presses) one.disabled = held;
+};
 form.addEventListener("submit", async (event) => {
-  if (sending) return;
+  if (passed) return;
   event.preventDefault();
-  if (map.sketching) {
-    alertIn(form.dataset.unfinished);
-    map.focus();
-    return;
-  }
+  if (looking || sending) return; // pressed again, it is the same press
+  looking = true;
+  let why = "";
   try {
-    await post("/issue/names"); // whoever has to show himself again would lose what he typed
+    why = await hindrance();
   } catch (error) {
-    if (error instanceof Told) {
-      alertIn(error.message);
-      return;
-    }
-    console.error(error); // a fault of ours must not keep a warning from being sent
+    if (error instanceof Told) why = error.message;
+    else console.error(error); // a fault of ours must not keep a warning from being sent
     await new Promise((go) => setTimeout(go)); // from inside its own event a form is not sent
   }
-  sending = true;
-  form.requestSubmit(event.submitter);
+  looking = false;
+  if (why) alertIn(why);
+  else send(event.submitter);
 });
+function send(submitter) {
+  passed = true;
+  form.requestSubmit(submitter);
+  passed = false;
+  hold(true);
+  setTimeout(hold, STUCK_MS, false); // a browser that was told to stop
+}
+/** What has to be done before it can be sent; "" where nothing has. */
+async function hindrance() {
+  if (map.sketching) {
+    map.focus();
+    return form.dataset.unfinished;
+  }
+  await post("/issue/names"); // whoever has to show himself again would lose what he typed
+  return "";
+}
 const refused = async (said) => {
   if (said.code !== FORGED || !(await renew())) return alertIn(said.detail);
   tell("redrawn");
@@ -254,7 +274,7 @@ document.addEventListener("htmx:before:response", (event) => {
   if (raw.redirected || status === 401) alertIn(form.dataset.asleep);
   else raw.json().then(refused).catch((error) => alertIn(error instanceof Told ? error.message : form.dataset.away));
 });
-addEventListener("pageshow", () => { sending = false; });
+addEventListener("pageshow", () => hold(false));
 addEventListener("beforeunload", (event) => {
   if (dirty && !sending) event.preventDefault();
 });
