@@ -148,3 +148,47 @@ async def test_pressed_again_while_it_goes_it_goes_once(house: House, persons: P
         await page.wait_for_url(SAVED)
         assert len(posted) == 1
         await calm(tab)
+
+
+TELL = """([id, digest]) => document.dispatchEvent(new CustomEvent(
+  "mingluo:event", { detail: { warning_id: id, kind: "warning.edited", detail: { digest } } }))"""
+
+
+async def test_one_s_own_edit_is_no_other_s_and_another_s_can_be_looked_at(
+    house: House, persons: People, browsing: Browsing
+) -> None:
+    async with browsing(house, persons.duty_officer) as tab:
+        page, box = tab.page, tab.page.locator("#changed")
+        await tab.to("/issue?hazard=暴雨&level=red")
+        await page.get_by_role("button", name="存草稿").click()
+        await page.wait_for_url(SAVED)
+        draft = page.url.split("/")[-2]
+        await page.evaluate(TELL, [draft, await page.locator("[name=seen]").input_value()])
+        await expect(box).to_be_hidden()
+        await page.locator("#names").evaluate(
+            "(box) => { box.closest('details').open = true; box.value = '没有这个镇'; }"
+        )
+        await page.get_by_role("button", name="存草稿").click()
+        await page.evaluate(TELL, [draft, "another"])
+        await expect(box).to_contain_text("别人刚刚改了")
+        await expect(box.get_by_role("link")).to_be_visible()
+        await calm(tab)
+
+
+async def test_pasted_names_are_counted_before_they_are_sent(house: House, persons: People, browsing: Browsing) -> None:
+    async with browsing(house, persons.duty_officer) as tab:
+        page = tab.page
+        await tab.to("/issue?hazard=暴雨&level=red")
+        await page.locator("details.names summary").click()
+        await page.locator("#names").fill("遂川县碧洲镇\n没有这个镇")
+        await page.get_by_role("button", name="存草稿").click()
+        await expect(page.locator("#changed")).to_contain_text("认不出：没有这个镇")
+        await expect(page.locator("#names")).to_have_value("没有这个镇")
+        await expect(page.locator("#audience")).to_contain_text("遂川县碧洲镇")
+        await page.locator("#names").fill("遂川县泉江镇")
+        await page.get_by_role("button", name="送签").click()
+        await expect(page.locator("#changed")).to_contain_text("请核对后再按一次")
+        await expect(page.locator("#audience")).to_contain_text("遂川县泉江镇")
+        await page.get_by_role("button", name="送签").click()
+        await expect(page.locator("#live")).to_have_attribute("data-state", "submitted")
+        await calm(tab)

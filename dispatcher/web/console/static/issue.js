@@ -111,13 +111,15 @@ document.addEventListener("keydown", (event) => {
 const add = document.getElementById("addnames");
 const pasted = document.getElementById("names");
 add.hidden = false;
+const take = (said) => {
+  if (said.codes.length) map.addCodes(said.codes);
+  pasted.value = said.unread.join("\n");
+  words(unread, said.unread.length ? form.dataset.unread + said.unread.join("、") : "");
+  map.fit();
+};
 add.addEventListener("click", async () => {
   try {
-    const said = await post("/issue/names");
-    if (said.codes.length) map.addCodes(said.codes);
-    pasted.value = said.unread.join("\n");
-    words(unread, said.unread.length ? form.dataset.unread + said.unread.join("、") : "");
-    map.fit();
+    take(await post("/issue/names"));
   } catch (error) {
     words(unread, error.message);
   }
@@ -258,8 +260,11 @@ async function hindrance() {
     map.focus();
     return form.dataset.unfinished;
   }
-  await post("/issue/names"); // whoever has to show himself again would lose what he typed
-  return "";
+  const said = await post("/issue/names"); // whoever has to show himself again would lose what he typed
+  if (!said.codes.length && !said.unread.length) return "";
+  take(said); // counted before it is sent, not after
+  unread.closest("details").open = true;
+  return said.unread.length ? unread.textContent : form.dataset.recounted;
 }
 const refused = async (said) => {
   if (said.code !== FORGED || !(await renew())) return alertIn(said.detail);
