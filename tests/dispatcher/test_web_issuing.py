@@ -13,9 +13,9 @@ from urllib.parse import unquote
 import pytest
 
 from dispatcher.accounts.authority import AccountRole
-from dispatcher.model import BEIJING, Level
+from dispatcher.model import BEIJING, Level, Role
 from dispatcher.states import WarningState
-from dispatcher.store import warnings
+from dispatcher.store import events, warnings
 from tests.browser.standing import HELD_TOKEN, House, cap, code, filled, standing
 from tests.dispatcher.persons import CITY, Browser, Hands, office
 
@@ -263,6 +263,43 @@ async def test_two_officers_at_one_draft_neither_overwrites_what_he_has_not_seen
     await first.post(place, form(first, headline="王写的", area=drawn(codes=[BIZHOU]), do="save"))
     assert first.status == 303
     assert (await row_at(house, first)).headline == "王写的"
+
+
+async def test_whoever_is_overtaken_is_shown_all_that_the_other_wrote(house: House, desk: Desk) -> None:
+    first = await desk.officer("wang")
+    await first.post("/issue", form(first, area=drawn(codes=[BIZHOU]), do="save"))
+    place = first.at
+    second = await desk.officer("li")
+    await first.get(place)
+    await second.get(place)
+    others = {
+        "internal": "1", "night": "1", "role.reservoir_keeper": "1", "group.独居老人": "1", "tag.林缘": "1",
+        "reason": "只涉及水库",
+    }  # fmt: skip
+    await second.post(place, form(second, area=drawn(codes=[BIZHOU]), do="save", **others))
+    assert second.status == 303
+    page = await first.post(place, form(first, area=drawn(codes=[BIZHOU]), do="save"))
+    assert first.status == 409
+    told = dict(re.findall(r'<tr><th scope="row">([^<]+)</th><td>([^<]+)</td></tr>', page))
+    assert told.pop("有效至"), "he left it to the hazard's usual"
+    assert told == {
+        "夜里也响大喇叭": "是", "只发岗位人员": "是", "岗位": Role.RESERVOIR_KEEPER.chinese, "住户人群": "独居老人",
+        "住户风险标签": "林缘", "理由": "只涉及水库",
+    }  # fmt: skip
+
+
+async def test_what_is_told_of_an_edit_says_which_it_was(house: House, desk: Desk) -> None:
+    officer = await desk.officer("wang")
+    await officer.post("/issue", form(officer, area=drawn(codes=[BIZHOU]), do="save"))
+    place = officer.at
+    await officer.get(place)
+    before = hidden(officer.page)["seen"]
+    await officer.post(place, form(officer, headline="改过的", area=drawn(codes=[BIZHOU]), do="save"))
+    row = await row_at(house, officer)
+    await officer.get(place)
+    async with house.context.store.read() as tx:
+        (told,) = [one for one in await events.of_warning(tx, row.id) if one.kind == "warning.edited"]
+    assert told.detail["digest"] == hidden(officer.page)["seen"] != before
 
 
 async def test_the_counts_are_those_of_whoever_would_be_told(house: House, desk: Desk) -> None:

@@ -151,11 +151,21 @@ def differences(mine: Fields, theirs: Fields) -> tuple[tuple[str, str], ...]:
         "内容": (mine.description, theirs.description),
         "防御指引": (mine.instruction, theirs.instruction),
         "有效至": (mine.until.replace("T", " "), theirs.until.replace("T", " ")),
+        "夜里也响大喇叭": (_yes(mine.night), _yes(theirs.night)),
+        "只发岗位人员": (_yes(mine.internal), _yes(theirs.internal)),
+        "岗位": tuple("、".join(one.chinese for one in fields.roles) for fields in (mine, theirs)),
+        "住户人群": ("、".join(mine.groups), "、".join(theirs.groups)),
+        "住户风险标签": ("、".join(mine.risk_tags), "、".join(theirs.risk_tags)),
+        "理由": (mine.reason, theirs.reason),
     }
     found = [(name, other) for name, (own, other) in said.items() if own != other]
-    if mine.area_text != theirs.area_text:
+    if (mine.area_text, mine.names) != (theirs.area_text, theirs.names):
         found.append(("区域", "另划了区域" if theirs.placed else "清空了区域"))
     return tuple(found)
+
+
+def _yes(ticked: bool) -> str:
+    return "是" if ticked else "否"
 
 
 def strip(register: Register, typed: Fields, counted: Counted) -> Strip:

@@ -287,8 +287,9 @@ document.addEventListener("mingluo:event", ({ detail }) => {
   if (!form.dataset.draft || detail.warning_id !== form.dataset.draft) return;
   const box = document.getElementById("changed");
   const said = { "warning.edited": form.dataset.edited, "warning.submitted": form.dataset.submitted, "warning.discarded": form.dataset.discarded }[detail.kind];
-  if (!said) return;
+  if (!said || detail.detail.digest === form.elements.seen.value) return; // one's own: it lies here
   words(box.querySelector("span"), said);
+  box.querySelector("a").hidden = false;
   box.hidden = false;
 });
 
