@@ -192,3 +192,28 @@ async def test_pasted_names_are_counted_before_they_are_sent(house: House, perso
         await page.get_by_role("button", name="送签").click()
         await expect(page.locator("#live")).to_have_attribute("data-state", "submitted")
         await calm(tab)
+
+
+async def test_a_template_keeps_the_area_and_gives_back_what_a_hand_wrote(
+    house: House, persons: People, browsing: Browsing
+) -> None:
+    async with browsing(house, persons.duty_officer) as tab:
+        page, headline, back = tab.page, tab.page.locator("[name=headline]"), tab.page.locator("#restore")
+        await tab.to("/issue")
+        await page.locator("details.names summary").click()
+        await page.locator("#names").fill("遂川县碧洲镇")
+        await page.locator("#addnames").click()
+        await headline.fill("自己写的标题")
+        for name, said in (("暴雨红色", "暴雨红色预警"), ("大风黄色", "大风黄色预警")):
+            await page.get_by_role("link", name=name, exact=True).click()
+            await expect(headline).to_have_value(re.compile(said))
+        await expect(page.get_by_role("link", name="大风黄色", exact=True)).to_have_attribute("aria-current", "true")
+        await expect(page.locator("[name=level][value=yellow]")).to_be_checked()
+        assert await area(page) == {"codes": ["360827102"]}
+        await back.click()
+        await expect(headline).to_have_value("自己写的标题")
+        await expect(page.locator("[name=hazard]")).to_have_value("")
+        await expect(back).to_be_hidden()
+        await page.get_by_role("button", name="填入模板文字").click()
+        await expect(page.locator("#changed")).to_contain_text("请先选灾种和级别")
+        await expect(headline).to_have_value("自己写的标题")

@@ -162,6 +162,7 @@ function ringsOf(said) {
 }
 
 // ── the words ──
+const links = document.querySelectorAll(".quick a");
 const level = () => form.querySelector("[name=level]:checked")?.value || "none";
 const dress = () => {
   const body = document.body.classList;
@@ -172,36 +173,77 @@ const dress = () => {
     body.toggle("drill", box.checked);
     document.querySelector(".drillband").hidden = !box.checked;
     // a template chosen now is a drill's too
-    for (const link of document.querySelectorAll(".quick a")) {
+    for (const link of links) {
       const url = new URL(link.href);
       if (box.checked) url.searchParams.set("drill", "1");
       else url.searchParams.delete("drill");
       link.href = url;
     }
   }
+  for (const link of links) {
+    const wanted = new URL(link.href).searchParams;
+    const shown = wanted.get("hazard") === form.elements.hazard.value && wanted.get("level") === level();
+    if (shown) link.setAttribute("aria-current", "true");
+    else link.removeAttribute("aria-current");
+  }
   map.recolour?.();
 };
 form.addEventListener("input", (event) => {
   if (event.target.id === "names" || event.target.form !== form) return;
   dirty = true;
-  if (["level", "drill"].includes(event.target.name)) dress();
+  if (["level", "drill", "hazard"].includes(event.target.name)) dress();
   if (["level", "drill", "internal", "hazard"].includes(event.target.name) || event.target.closest(".narrow")) tell("redrawn");
   tell("typed");
 });
-document.getElementById("fill").addEventListener("click", async (event) => {
-  event.preventDefault();
+// A template is laid over what stands here; what a hand wrote can be had back.
+const WORDS = ["headline", "description", "instruction", "until"];
+const restore = document.getElementById("restore");
+let before = null;
+let filled = "";
+const written = () => WORDS.map((name) => form.elements[name].value);
+const put = ({ hazard, level: colour, said }) => {
+  form.elements.hazard.value = hazard;
+  for (const one of form.elements.level) one.checked = one.value === colour;
+  WORDS.forEach((name, at) => { form.elements[name].value = said[at]; });
+};
+const refill = () => {
+  dress();
+  dirty = true;
+  tell("redrawn");
+  tell("typed");
+};
+const fill = async (chosen) => {
+  const here = { hazard: form.elements.hazard.value, level: level() };
+  put({ ...here, ...chosen, said: written() });
   try {
     const said = await post("/issue/template");
-    for (const name of ["headline", "description", "instruction", "until"]) form.elements[name].value = said[name];
-    map.drawing = JSON.parse(said.area);
-    area.value = said.area;
-    dirty = true;
-    tell("redrawn");
-    tell("typed");
+    if (written().some(Boolean) && String(written()) !== filled) before = { ...here, said: written() };
+    restore.hidden = !before;
+    put({ hazard: form.elements.hazard.value, level: level(), said: WORDS.map((name) => said[name]) });
+    filled = String(written());
+    if (map.empty) map.addCodes(JSON.parse(said.area).codes);
+    refill();
   } catch (error) {
-    words(unread, error.message);
+    put({ ...here, said: written() });
     alertIn(error.message);
   }
+};
+document.getElementById("fill").addEventListener("click", (event) => {
+  event.preventDefault();
+  fill({});
+});
+document.querySelector(".quick")?.addEventListener("click", (event) => {
+  const link = event.target.closest("a");
+  if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  const wanted = new URL(link.href).searchParams;
+  fill({ hazard: wanted.get("hazard"), level: wanted.get("level") });
+});
+restore.addEventListener("click", () => {
+  put(before);
+  before = null;
+  restore.hidden = true;
+  refill();
 });
 function alertIn(text) {
   const box = document.getElementById("changed");

@@ -35,6 +35,10 @@ class WarningMap extends HTMLElement {
     return found;
   }
 
+  get empty() {
+    return !this.#items.codes.size && !this.#items.shapes.length;
+  }
+
   set drawing(given) {
     this.#items = { codes: new Set(given.codes || []), shapes: [] };
     for (const kind of ["polygons", "circles", "corridors"])
