@@ -399,6 +399,44 @@ async def test_a_drawing_that_is_none_is_refused_and_nothing_is_kept(desk: Desk,
     assert "图形读不出来" in page
 
 
+MISTAKES = {
+    "area": ("{", "图形读不出来"),
+    "until": ("20261-01-02T03:04", "应写成日期和时间"),
+    "level": ("purple", "没有这个级别"),
+    "names": ("、".join(map(str, range(401))), "最多粘贴"),
+}
+
+
+@pytest.mark.parametrize("name", list(MISTAKES))
+async def test_a_field_that_cannot_be_read_leaves_all_the_others_on_the_page(desk: Desk, name: str) -> None:
+    officer = await desk.officer("wang")
+    wrong, why = MISTAKES[name]
+    typed = {"headline": "写了半天的标题", "area": drawn(codes=[BIZHOU]), "until": "2099-01-02T03:04", name: wrong}
+    for do in ("save", "submit", "fill"):
+        page = await officer.post("/issue", form(officer, **typed, do=do))
+        assert officer.status == 422
+        assert why in page
+        assert 'value="写了半天的标题"' in page
+        assert (name == "area") or json.loads(hidden(page)["area"])["codes"] == [BIZHOU]
+        assert (name == "until") or 'name="until" value="2099-01-02T03:04"' in page
+        assert (name != "names") or wrong in page
+
+
+async def test_a_template_of_no_hazard_loses_nothing(desk: Desk) -> None:
+    officer = await desk.officer("wang")
+    page = await officer.post("/issue", form(officer, headline="写了半天的标题", level="", do="fill"))
+    assert officer.status == 422
+    assert "请先选灾种和级别" in page
+    assert 'value="写了半天的标题"' in page
+
+
+@pytest.mark.parametrize("until", ["0001-01-01T00:00", "9999-12-31T23:59"])
+async def test_the_first_and_the_last_time_a_browser_knows_are_times(desk: Desk, until: str) -> None:
+    officer = await desk.officer("wang")
+    await officer.post("/issue", form(officer, area=drawn(codes=[BIZHOU]), until=until, do="save"))
+    assert officer.status in (303, 422)
+
+
 async def test_hostile_words_stay_words(desk: Desk) -> None:
     officer = await desk.officer("wang")
     evil = """"><script>alert(1)</script><img src=x onerror="alert(2)">'{{7*7}}"""

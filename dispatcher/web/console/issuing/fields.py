@@ -24,6 +24,7 @@ SAME_FOR: Final = timedelta(minutes=10)
 """How long a page's own time of issue is taken; of one that lay open it is later by so many times this, so that what is pressed
 twice has one time and is one draft."""
 _NUMBER: Final = re.compile(r"_\d{14}_[0-9a-f]{4}")
+_READ: Final = ("level", "area", "until")
 _KEPT: Final = (
     "urgency", "certainty", "categories", "responses", "effective", "onset", "web", "contact", "note", "language",
     "restriction", "addresses",
@@ -71,10 +72,11 @@ def fresh(service: Service, now: datetime) -> Fields:
 
 
 def typed(given: Mapping[str, str]) -> Fields:
-    """What a form sent; Problem where it is none of ours."""
+    """What a form sent; Problem where one of `_READ` cannot be read."""
     level = given.get("level", "")
     if level and level not in set(Level):
         raise Problem(422, "bad_level", "没有这个级别")
+    _moment(given.get("until", ""))
     return Fields(
         hazard=given.get("hazard", ""),
         level=Level(level) if level else None,
@@ -95,6 +97,19 @@ def typed(given: Mapping[str, str]) -> Fields:
         sent=given.get("sent", ""),
         seen=given.get("seen", ""),
     )
+
+
+def readable(given: Mapping[str, str]) -> Fields:
+    """As `typed`, without what cannot be read."""
+    return typed({name: value for name, value in given.items() if name not in _READ or _reads(name, value)})
+
+
+def _reads(name: str, value: str) -> bool:
+    try:
+        typed({name: value})
+    except Problem:
+        return False
+    return True
 
 
 def shown(message: WarningMessage, seen: str) -> Fields:

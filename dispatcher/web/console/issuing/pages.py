@@ -204,21 +204,30 @@ async def ground(request: web.Request) -> web.Response:
 
 async def save(request: web.Request) -> web.StreamResponse:
     """`do`: save, or submit; without a script also fill, which fills in a template."""
-    here, (typed, unread) = await _given(request)
-    given = await guard.form_of(request)
-    if given.get("do") == "fill":
-        return await _shown(here, fields.worded(typed, here.context.settings, here.context.now()))
+    here, given = await _at(request), await guard.form_of(request)
+    fills = given.get("do") == "fill"
+    try:
+        typed, unread = here.read(fields.typed(given))
+        typed = fields.worded(typed, here.context.settings, here.context.now()) if fills else typed
+    except Problem as mistake:
+        return await _shown(here, fields.readable(given), mistake.status, why=mistake.detail)
+    if fills:
+        return await _shown(here, typed)
     if unread:
         return await _shown(here, typed, 422, unread=unread, why="有的地名认不出来：请改正，或在地图上划定")
+    return await _put_away(here, typed, submits=given.get("do") == "submit")
+
+
+async def _put_away(here: _Writing, typed: Fields, *, submits: bool) -> web.StreamResponse:
     begun = await _begun_once(here, typed)
-    if given.get("do") == "submit" and not typed.placed and begun.said["kind"] != Kind.CANCEL:
+    if submits and not typed.placed and begun.said["kind"] != Kind.CANCEL:
         return await _shown(here, typed, 422, why="还没有划定区域：请在地图上点选、画，或粘贴地名，再送签")
     body, number = fields.native(typed, begun), ""
     try:
         number = await _saved(here, body, typed)
-        if given.get("do") != "submit":
+        if not submits:
             return web.Response(status=303, headers={"Location": f"/warnings/{number}/edit"})
-        await submit(here.context, asker.principal(request), number)
+        await submit(here.context, asker.principal(here.request), number)
     except NotDone as why:
         return await _hindered(here, (typed, number), why)
     return web.Response(status=303, headers={"Location": f"/warnings/{number}"})
