@@ -217,3 +217,31 @@ async def test_a_template_keeps_the_area_and_gives_back_what_a_hand_wrote(
         await page.get_by_role("button", name="填入模板文字").click()
         await expect(page.locator("#changed")).to_contain_text("请先选灾种和级别")
         await expect(headline).to_have_value("自己写的标题")
+
+
+async def test_a_count_that_could_not_be_had_is_said_to_be_old_until_the_next(
+    house: House, persons: People, browsing: Browsing
+) -> None:
+    async with browsing(house, persons.duty_officer) as tab:
+        page = tab.page
+        parts = [page.locator(f"#{name} > .outdated") for name in ("audience", "readback")]
+        await tab.to("/issue?hazard=暴雨&level=red")
+        await page.locator("details.names summary").click()
+        await page.locator("#names").fill("遂川县碧洲镇")
+        await page.locator("#addnames").click()
+        await expect(page.locator("#readback")).to_contain_text("条计费")
+
+        async def silent(route: Route) -> None:
+            """Nothing is answered: it ends by the page's own limit."""
+
+        for name in ("audience", "words"):
+            await page.route(f"{house.url}/issue/{name}", silent)
+        await page.locator("[name=level][value=orange]").check(force=True)
+        for one in parts:
+            await expect(one).to_contain_text("不是最新的", timeout=10_000)
+        await expect(page.locator("#readback")).to_contain_text("条计费")
+        await page.unroute_all()
+        await page.locator("[name=level][value=blue]").check(force=True)
+        for one in parts:
+            await expect(one).to_have_count(0)
+        await expect(page.locator("#readback")).to_contain_text("蓝色")

@@ -313,11 +313,20 @@ const refused = async (said) => {
   tell("redrawn");
   tell("typed");
 };
-// a part that could not be fetched leaves the one before it where it stands
+// a part that could not be fetched leaves the one before it where it stands, and says that it is old until the next is there
+const outdate = (part) => {
+  if (!part || part.querySelector(":scope > .outdated")) return;
+  const said = document.createElement("p");
+  said.className = "outdated";
+  words(said, form.dataset.outdated);
+  part.prepend(said);
+};
+document.addEventListener("htmx:error", (event) => outdate(event.detail.ctx?.sourceElement));
 document.addEventListener("htmx:before:response", (event) => {
   const { raw, status } = event.detail.ctx.response;
   if (status < 400 && !raw.redirected) return;
   event.preventDefault();
+  outdate(event.detail.ctx.sourceElement);
   if (raw.redirected || status === 401) alertIn(form.dataset.asleep);
   else raw.json().then(refused).catch((error) => alertIn(error instanceof Told ? error.message : form.dataset.away));
 });
