@@ -338,6 +338,17 @@ async def test_the_words_are_those_people_will_get(desk: Desk) -> None:
     assert "看不出预警级别" in page
 
 
+async def test_without_a_script_what_was_written_is_read_back_on_the_page(desk: Desk) -> None:
+    officer = await desk.officer("wang")
+    assert "条计费" not in officer.page
+    page = await officer.post("/issue", form(officer, area=drawn(codes=[BIZHOU]), do="fill"))
+    assert "【吉安应急】暴雨红色预警（Ⅰ级/特别严重）：遂川县碧洲镇。" in page
+    await officer.post("/issue", form(officer, area=drawn(codes=[BIZHOU]), do="save"))
+    page = await officer.get(officer.at)
+    for part in ("【吉安应急】暴雨红色预警（Ⅰ级/特别严重）：遂川县碧洲镇。", "读一遍约", "发完要"):
+        assert part in page
+
+
 async def test_pasted_names_mean_places_and_what_means_nothing_is_said(desk: Desk) -> None:
     officer = await desk.officer("wang")
     pasted = {**hidden(officer.page), "names": f"遂川县碧洲镇\n没有这个镇、{SUICHUAN}"}

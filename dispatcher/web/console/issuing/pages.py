@@ -139,10 +139,12 @@ async def update(request: web.Request) -> web.Response:
 
 
 async def _shown(here: _Writing, typed: Fields, status: int = 200, **more: Any) -> web.Response:
-    """With its counts, so that it is whole without a script too."""
+    """With its counts, and read back where somebody wrote something, so that it is whole without a script too."""
     page = showing.page_of(here.context, here.register, (here.path, here.mode), typed)
     found = await count(here.context, fields.native(typed, here.begun(typed)), here.scope)
     told = {"page": replace(page, **{"row": here.row, **more}), "strip": showing.strip(here.register, typed, found)}
+    if here.row is not None or here.request.method == "POST":
+        told |= await _read_back(here, typed)
     return framed(here.request, "issue.html", {**told, "typed": typed, **_CHOICES}, status=status)
 
 
@@ -160,12 +162,16 @@ async def audience(request: web.Request) -> web.Response:
 async def words(request: web.Request) -> web.Response:
     """How it reads and sounds, what the lint says, and the forecast; asked at a pause."""
     here, (typed, _) = await _given(request)
+    return framed(request, "issue_words.html", await _read_back(here, typed))
+
+
+async def _read_back(here: _Writing, typed: Fields) -> dict[str, object]:
+    """What `issue_words.html` shows."""
     context, body = here.context, fields.native(typed, here.begun(typed))
     source = drafting.desk(here.scope)
     previewed = await preview(context, body, JSON, source, context.now())
     linted = await lint(context, body, JSON, source)
-    shown = showing.words(previewed, linted)
-    return framed(request, "issue_words.html", {"words": shown, "typed": typed, "lint": context.settings.lint})
+    return {"words": showing.words(previewed, linted), "lint": context.settings.lint}
 
 
 async def names(request: web.Request) -> web.Response:
