@@ -109,8 +109,8 @@ async def test_whoever_signs_in_again_in_another_tab_saves_what_he_wrote(
             await page.context.clear_cookies()
             await page.get_by_role("button", name="存草稿").click()
             await expect(page.locator("#changed")).to_contain_text("在另一个标签页登录")
-            again = {"name": "mingluo", "value": await persons.duty_officer.session(), "url": house.url}
-            await page.context.add_cookies([{**again, "httpOnly": True, "sameSite": "Strict"}])  # type: ignore[list-item]
+            again = await persons.duty_officer.session()
+            await page.context.add_cookies([{"name": "mingluo", "value": again, "url": house.url}])
             await page.get_by_role("button", name="存草稿").click()
             await page.wait_for_url(SAVED)
         await expect(page.locator("[name=headline]")).to_have_value("睡前写的标题")
