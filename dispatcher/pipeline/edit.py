@@ -45,7 +45,7 @@ async def edit(context: Context, principal: Principal, warning_id: str, body: by
         await drafting.back_to_draft(tx, case)
         await drafts.rewrite(tx, warning_id, content_of(read.message, read.resolved, findings), read.message.references)
         changed = [one.name for one in fields(before) if getattr(before, one.name) != getattr(read.message, one.name)]
-        detail = {"changed": changed, "from": case.state, "voided": case.row.plan_hash}
+        detail = {"changed": changed, "from": case.state, "voided": case.row.plan_hash, "digest": digest(read.message)}
         await releasing.sign(tx, case.row, whose.by(Act.EDITED, now, **detail))
         await note(tx, whose, case.row, ("warning.edited", now, detail))
     return Draft(warning_id=warning_id, findings=findings)

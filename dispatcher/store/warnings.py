@@ -119,6 +119,13 @@ async def by_identity(tx: Tx, reference: Reference) -> WarningRow | None:
     return await _one(tx, select(warnings).where(_is(warnings, reference), kept))
 
 
+async def by_number(tx: Tx, sender: str, identifier: str) -> WarningRow | None:
+    """The first that was kept under it, whatever its time."""
+    named = (warnings.c.sender == sender, warnings.c.identifier == identifier)
+    kept = select(warnings).where(*named, warnings.c.state != WarningState.REJECTED.value)
+    return await _one(tx, kept.order_by(warnings.c.received_at).limit(1))
+
+
 async def family(
     tx: Tx, identity: Reference, references: Sequence[Reference]
 ) -> tuple[list[WarningRow], frozenset[str]]:

@@ -212,7 +212,7 @@ def events_of(every: Iterable[Recorded], *, partly: bool) -> list[Recorded]:
     return [replace(one, detail={key: one.detail[key] for key in _TOLD if key in one.detail}) for one in kept]
 
 
-_TOLD: Final = ("by", "state", "level", "code", "reason")
+_TOLD: Final = ("by", "state", "level", "code", "reason", "digest")
 
 
 async def seen_of(tx: Tx, chain: Sequence[WarningRow], own: tuple[str, ...]) -> list[WarningRow]:

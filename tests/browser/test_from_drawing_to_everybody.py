@@ -79,7 +79,7 @@ async def test_drawn_with_the_mouse_counted_signed_and_landed_and_then_corrected
     async with living(tmp_path) as city, both(browsing, city) as (officer, leader):
         page = officer.page
         await page.get_by_role("link", name="发布预警").first.click()
-        await page.get_by_role("link", name="暴雨", exact=True).click()
+        await page.get_by_role("link", name="暴雨红色", exact=True).click()
         await expect(page.locator("[name=headline]")).to_have_value(re.compile("暴雨红色预警"))
         await _draw(page)
         await expect(page.locator("#audience")).to_contain_text("岗位人员")

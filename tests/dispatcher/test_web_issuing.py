@@ -8,12 +8,14 @@ import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
 from dispatcher.accounts.authority import AccountRole
+from dispatcher.model import BEIJING, Level, Role
 from dispatcher.states import WarningState
-from dispatcher.store import warnings
+from dispatcher.store import events, warnings
 from tests.browser.standing import HELD_TOKEN, House, cap, code, filled, standing
 from tests.dispatcher.persons import CITY, Browser, Hands, office
 
@@ -101,6 +103,19 @@ async def test_a_template_is_two_clicks_from_a_warning_put_forward(house: House,
     assert all(code.startswith(BIZHOU) for code in row.area["villages"])
 
 
+async def test_every_quick_link_fills_in_a_template_that_somebody_wrote(house: House, desk: Desk) -> None:
+    officer = await desk.officer("wang")
+    nav = re.search(r'<nav class="quick".*?</nav>', officer.page)
+    assert nav is not None
+    links = re.findall(r'href="/issue\?hazard=([^&"]+)&amp;level=(\w+)">([^<]+)<i>([^<]+)</i>', nav[0])
+    written = {(one.hazard, one.level): one for one in house.context.settings.templates.templates}
+    assert [(unquote(hazard), level) for hazard, level, *_ in links] == list(written)
+    assert [(name, colour) for *_, name, colour in links] == [(name, level.chinese) for name, level in written]
+    page = await officer.get("/issue?hazard=大风&level=yellow")
+    assert written["大风", Level.YELLOW].description in page
+    assert page.count('aria-current="true">大风<i>黄色</i>') == 1
+
+
 async def test_what_cannot_be_put_forward_is_kept_as_a_draft_and_comes_back_with_all_that_was_typed(
     house: House, desk: Desk
 ) -> None:
@@ -185,6 +200,25 @@ async def test_pressed_twice_it_is_one_draft(house: House, desk: Desk) -> None:
     assert (officer.status, officer.at) == (303, first)
 
 
+@pytest.mark.parametrize("open_for", [(25, 25), (1, 15)])
+async def test_pressed_twice_on_a_page_that_lay_open_it_is_one_warning(
+    house: House, desk: Desk, open_for: tuple[int, int]
+) -> None:
+    officer = await desk.officer("wang")
+    typed = form(officer, area=drawn(codes=[BIZHOU]), do="submit")
+    places = set()
+    for minutes in open_for:
+        sent = (datetime.now(BEIJING) - timedelta(minutes=minutes)).isoformat(timespec="seconds")
+        await officer.get("/issue")
+        await officer.post("/issue", {**typed, "sent": sent})
+        assert officer.status == 303
+        places.add(officer.at)
+    assert len(places) == 1
+    row = await row_at(house, officer)
+    assert row.identifier == typed["identifier"]
+    assert datetime.now(UTC) - row.sent <= timedelta(minutes=10)
+
+
 async def test_a_draft_comes_back_as_it_was_typed(house: House, desk: Desk) -> None:
     officer = await desk.officer("wang")
     ring = [[26.3, 114.4], [26.4, 114.4], [26.4, 114.6], [26.3, 114.4]]
@@ -231,6 +265,43 @@ async def test_two_officers_at_one_draft_neither_overwrites_what_he_has_not_seen
     assert (await row_at(house, first)).headline == "王写的"
 
 
+async def test_whoever_is_overtaken_is_shown_all_that_the_other_wrote(house: House, desk: Desk) -> None:
+    first = await desk.officer("wang")
+    await first.post("/issue", form(first, area=drawn(codes=[BIZHOU]), do="save"))
+    place = first.at
+    second = await desk.officer("li")
+    await first.get(place)
+    await second.get(place)
+    others = {
+        "internal": "1", "night": "1", "role.reservoir_keeper": "1", "group.独居老人": "1", "tag.林缘": "1",
+        "reason": "只涉及水库",
+    }  # fmt: skip
+    await second.post(place, form(second, area=drawn(codes=[BIZHOU]), do="save", **others))
+    assert second.status == 303
+    page = await first.post(place, form(first, area=drawn(codes=[BIZHOU]), do="save"))
+    assert first.status == 409
+    told = dict(re.findall(r'<tr><th scope="row">([^<]+)</th><td>([^<]+)</td></tr>', page))
+    assert told.pop("有效至"), "he left it to the hazard's usual"
+    assert told == {
+        "夜里也响大喇叭": "是", "只发岗位人员": "是", "岗位": Role.RESERVOIR_KEEPER.chinese, "住户人群": "独居老人",
+        "住户风险标签": "林缘", "理由": "只涉及水库",
+    }  # fmt: skip
+
+
+async def test_what_is_told_of_an_edit_says_which_it_was(house: House, desk: Desk) -> None:
+    officer = await desk.officer("wang")
+    await officer.post("/issue", form(officer, area=drawn(codes=[BIZHOU]), do="save"))
+    place = officer.at
+    await officer.get(place)
+    before = hidden(officer.page)["seen"]
+    await officer.post(place, form(officer, headline="改过的", area=drawn(codes=[BIZHOU]), do="save"))
+    row = await row_at(house, officer)
+    await officer.get(place)
+    async with house.context.store.read() as tx:
+        (told,) = [one for one in await events.of_warning(tx, row.id) if one.kind == "warning.edited"]
+    assert told.detail["digest"] == hidden(officer.page)["seen"] != before
+
+
 async def test_the_counts_are_those_of_whoever_would_be_told(house: House, desk: Desk) -> None:
     officer = await desk.officer("wang")
     page = await asked(officer, "/issue/audience", area=drawn(codes=[BIZHOU]))
@@ -265,6 +336,17 @@ async def test_the_words_are_those_people_will_get(desk: Desk) -> None:
     assert "发完要" in page
     page = await asked(officer, "/issue/words", area=drawn(codes=[BIZHOU]), level="")
     assert "看不出预警级别" in page
+
+
+async def test_without_a_script_what_was_written_is_read_back_on_the_page(desk: Desk) -> None:
+    officer = await desk.officer("wang")
+    assert "条计费" not in officer.page
+    page = await officer.post("/issue", form(officer, area=drawn(codes=[BIZHOU]), do="fill"))
+    assert "【吉安应急】暴雨红色预警（Ⅰ级/特别严重）：遂川县碧洲镇。" in page
+    await officer.post("/issue", form(officer, area=drawn(codes=[BIZHOU]), do="save"))
+    page = await officer.get(officer.at)
+    for part in ("【吉安应急】暴雨红色预警（Ⅰ级/特别严重）：遂川县碧洲镇。", "读一遍约", "发完要"):
+        assert part in page
 
 
 async def test_pasted_names_mean_places_and_what_means_nothing_is_said(desk: Desk) -> None:
@@ -326,6 +408,44 @@ async def test_a_drawing_that_is_none_is_refused_and_nothing_is_kept(desk: Desk,
     page = await officer.post("/issue", form(officer, area=area, do="save"))
     assert officer.status == 422
     assert "图形读不出来" in page
+
+
+MISTAKES = {
+    "area": ("{", "图形读不出来"),
+    "until": ("20261-01-02T03:04", "应写成日期和时间"),
+    "level": ("purple", "没有这个级别"),
+    "names": ("、".join(map(str, range(401))), "最多粘贴"),
+}
+
+
+@pytest.mark.parametrize("name", list(MISTAKES))
+async def test_a_field_that_cannot_be_read_leaves_all_the_others_on_the_page(desk: Desk, name: str) -> None:
+    officer = await desk.officer("wang")
+    wrong, why = MISTAKES[name]
+    typed = {"headline": "写了半天的标题", "area": drawn(codes=[BIZHOU]), "until": "2099-01-02T03:04", name: wrong}
+    for do in ("save", "submit", "fill"):
+        page = await officer.post("/issue", form(officer, **typed, do=do))
+        assert officer.status == 422
+        assert why in page
+        assert 'value="写了半天的标题"' in page
+        assert (name == "area") or json.loads(hidden(page)["area"])["codes"] == [BIZHOU]
+        assert (name == "until") or 'name="until" value="2099-01-02T03:04"' in page
+        assert (name != "names") or wrong in page
+
+
+async def test_a_template_of_no_hazard_loses_nothing(desk: Desk) -> None:
+    officer = await desk.officer("wang")
+    page = await officer.post("/issue", form(officer, headline="写了半天的标题", level="", do="fill"))
+    assert officer.status == 422
+    assert "请先选灾种和级别" in page
+    assert 'value="写了半天的标题"' in page
+
+
+@pytest.mark.parametrize("until", ["0001-01-01T00:00", "9999-12-31T23:59"])
+async def test_the_first_and_the_last_time_a_browser_knows_are_times(desk: Desk, until: str) -> None:
+    officer = await desk.officer("wang")
+    await officer.post("/issue", form(officer, area=drawn(codes=[BIZHOU]), until=until, do="save"))
+    assert officer.status in (303, 422)
 
 
 async def test_hostile_words_stay_words(desk: Desk) -> None:

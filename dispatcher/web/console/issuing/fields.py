@@ -21,8 +21,10 @@ from dispatcher.web.console.issuing.drawing import Drawing
 from dispatcher.web.problems import Problem
 
 SAME_FOR: Final = timedelta(minutes=10)
-"""How long a page's own time of issue is taken: pressed twice, it is one draft."""
+"""How long a page's own time of issue is taken; of one that lay open it is later by so many times this, so that what is pressed
+twice has one time and is one draft."""
 _NUMBER: Final = re.compile(r"_\d{14}_[0-9a-f]{4}")
+_READ: Final = ("level", "area", "until")
 _KEPT: Final = (
     "urgency", "certainty", "categories", "responses", "effective", "onset", "web", "contact", "note", "language",
     "restriction", "addresses",
@@ -70,10 +72,11 @@ def fresh(service: Service, now: datetime) -> Fields:
 
 
 def typed(given: Mapping[str, str]) -> Fields:
-    """What a form sent; Problem where it is none of ours."""
+    """What a form sent; Problem where one of `_READ` cannot be read."""
     level = given.get("level", "")
     if level and level not in set(Level):
         raise Problem(422, "bad_level", "没有这个级别")
+    _moment(given.get("until", ""))
     return Fields(
         hazard=given.get("hazard", ""),
         level=Level(level) if level else None,
@@ -96,6 +99,19 @@ def typed(given: Mapping[str, str]) -> Fields:
     )
 
 
+def readable(given: Mapping[str, str]) -> Fields:
+    """As `typed`, without what cannot be read."""
+    return typed({name: value for name, value in given.items() if name not in _READ or _reads(name, value)})
+
+
+def _reads(name: str, value: str) -> bool:
+    try:
+        typed({name: value})
+    except Problem:
+        return False
+    return True
+
+
 def shown(message: WarningMessage, seen: str) -> Fields:
     """A draft, on the page again."""
     return Fields(
@@ -115,7 +131,7 @@ def shown(message: WarningMessage, seen: str) -> Fields:
         drawing=drawing.drawing_of(message.areas),
         names=drawing.names_of(message.areas),
         identifier=message.identifier,
-        sent=_stamp(message.sent),
+        sent=stamp(message.sent),
         seen=seen,
     )
 
@@ -135,10 +151,11 @@ class Base:
 
 
 def beginning(settings: Settings, fields: Fields, now: datetime) -> dict[str, Any]:
-    """A first issue of this office. A number that is none of ours, or a page that lay open, gets a new one."""
+    """A first issue of this office. A number that is none of ours gets a new one; of a page that lay open the time is new."""
     service, new = settings.service, fresh(settings.service, now)
     ours = fields.identifier.startswith(service.sender_code) and _NUMBER.search(fields.identifier)
-    kept = fields if ours and _is_near(fields.sent, now) else new
+    sent = _renewed(fields.sent, now)
+    kept = replace(fields, sent=sent) if ours and sent else new
     return {
         "sender": service.sender_code,
         "identifier": kept.identifier,
@@ -152,7 +169,7 @@ def beginning(settings: Settings, fields: Fields, now: datetime) -> dict[str, An
 
 def updating(begun: Mapping[str, Any], before: WarningMessage) -> dict[str, Any]:
     """An update of `before`, which keeps what the form does not show; a drill stays one."""
-    named = {"sender": before.sender, "identifier": before.identifier, "sent": _stamp(before.sent)}
+    named = {"sender": before.sender, "identifier": before.identifier, "sent": stamp(before.sent)}
     carried = {name: _plain(getattr(before, name)) for name in _KEPT if name not in ("effective", "onset")}
     return {**carried, **begun, "kind": Kind.UPDATE, "status": before.status, "references": [named]}
 
@@ -162,13 +179,13 @@ def kept(message: WarningMessage) -> dict[str, Any]:
     said = {
         "sender": message.sender,
         "identifier": message.identifier,
-        "sent": _stamp(message.sent),
+        "sent": stamp(message.sent),
         "status": message.status,
         "kind": message.kind,
         "sender_name": message.sender_name,
         "retraction": message.retraction,
         "references": [
-            {"sender": one.sender, "identifier": one.identifier, "sent": _stamp(one.sent)} for one in message.references
+            {"sender": one.sender, "identifier": one.identifier, "sent": stamp(one.sent)} for one in message.references
         ],
         **{name: getattr(message, name) for name in _KEPT},
     }
@@ -232,12 +249,15 @@ def _filled(words: str, named: Mapping[str, str]) -> str:
     return words
 
 
-def _is_near(stamp: str, now: datetime) -> bool:
+def _renewed(given: str, now: datetime) -> str:
+    """'' where it is no time, or one to come."""
     try:
-        at = datetime.fromisoformat(stamp)
+        at = datetime.fromisoformat(given)
     except ValueError:
-        return False
-    return at.tzinfo is not None and timedelta() <= now - at <= SAME_FOR
+        return ""
+    if at.tzinfo is None or at > now:
+        return ""
+    return stamp(at + (now - at) // SAME_FOR * SAME_FOR)
 
 
 def _moment(until: str) -> str | None:
@@ -247,16 +267,17 @@ def _moment(until: str) -> str | None:
         at = datetime.fromisoformat(until)
     except ValueError as error:
         raise Problem(422, "bad_time", "“有效至”应写成日期和时间，如 2026-06-12 20:00") from error
-    return _stamp(at.replace(tzinfo=BEIJING) if at.tzinfo is None else at)
+    return stamp(at.replace(tzinfo=BEIJING) if at.tzinfo is None else at)
 
 
 def _typed_time(at: datetime | None) -> str:
     return at.astimezone(BEIJING).strftime("%Y-%m-%dT%H:%M") if at else ""
 
 
-def _stamp(at: datetime) -> str:
+def stamp(at: datetime) -> str:
+    """As native JSON has it, in Beijing time."""
     return at.astimezone(BEIJING).isoformat(timespec="seconds")
 
 
 def _plain(value: object) -> object:
-    return _stamp(value) if isinstance(value, datetime) else value
+    return stamp(value) if isinstance(value, datetime) else value

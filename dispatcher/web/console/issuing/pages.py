@@ -139,10 +139,12 @@ async def update(request: web.Request) -> web.Response:
 
 
 async def _shown(here: _Writing, typed: Fields, status: int = 200, **more: Any) -> web.Response:
-    """With its counts, so that it is whole without a script too."""
+    """With its counts, and read back where somebody wrote something, so that it is whole without a script too."""
     page = showing.page_of(here.context, here.register, (here.path, here.mode), typed)
     found = await count(here.context, fields.native(typed, here.begun(typed)), here.scope)
     told = {"page": replace(page, **{"row": here.row, **more}), "strip": showing.strip(here.register, typed, found)}
+    if here.row is not None or here.request.method == "POST":
+        told |= await _read_back(here, typed)
     return framed(here.request, "issue.html", {**told, "typed": typed, **_CHOICES}, status=status)
 
 
@@ -150,8 +152,9 @@ async def _shown(here: _Writing, typed: Fields, status: int = 200, **more: Any) 
 
 
 async def audience(request: web.Request) -> web.Response:
-    """The strip below: counted anew at every move of the mouse."""
-    here, (typed, _) = await _given(request)
+    """The strip below: counted anew at every move of the mouse, with what a hand is still drawing."""
+    here, given = await _at(request), await guard.form_of(request)
+    typed, _ = here.read(fields.typed({**given, "area": given.get("sketch") or given.get("area", "")}))
     found = await count(here.context, fields.native(typed, here.begun(typed)), here.scope)
     return framed(request, "issue_audience.html", {"strip": showing.strip(here.register, typed, found), "typed": typed})
 
@@ -159,12 +162,16 @@ async def audience(request: web.Request) -> web.Response:
 async def words(request: web.Request) -> web.Response:
     """How it reads and sounds, what the lint says, and the forecast; asked at a pause."""
     here, (typed, _) = await _given(request)
+    return framed(request, "issue_words.html", await _read_back(here, typed))
+
+
+async def _read_back(here: _Writing, typed: Fields) -> dict[str, object]:
+    """What `issue_words.html` shows."""
     context, body = here.context, fields.native(typed, here.begun(typed))
     source = drafting.desk(here.scope)
     previewed = await preview(context, body, JSON, source, context.now())
     linted = await lint(context, body, JSON, source)
-    shown = showing.words(previewed, linted)
-    return framed(request, "issue_words.html", {"words": shown, "typed": typed, "lint": context.settings.lint})
+    return {"words": showing.words(previewed, linted), "lint": context.settings.lint}
 
 
 async def names(request: web.Request) -> web.Response:
@@ -203,24 +210,43 @@ async def ground(request: web.Request) -> web.Response:
 
 async def save(request: web.Request) -> web.StreamResponse:
     """`do`: save, or submit; without a script also fill, which fills in a template."""
-    here, (typed, unread) = await _given(request)
-    given = await guard.form_of(request)
-    if given.get("do") == "fill":
-        return await _shown(here, fields.worded(typed, here.context.settings, here.context.now()))
+    here, given = await _at(request), await guard.form_of(request)
+    fills = given.get("do") == "fill"
+    try:
+        typed, unread = here.read(fields.typed(given))
+        typed = fields.worded(typed, here.context.settings, here.context.now()) if fills else typed
+    except Problem as mistake:
+        return await _shown(here, fields.readable(given), mistake.status, why=mistake.detail)
+    if fills:
+        return await _shown(here, typed)
     if unread:
         return await _shown(here, typed, 422, unread=unread, why="有的地名认不出来：请改正，或在地图上划定")
-    begun = here.begun(typed)
-    if given.get("do") == "submit" and not typed.placed and begun.said["kind"] != Kind.CANCEL:
+    return await _put_away(here, typed, submits=given.get("do") == "submit")
+
+
+async def _put_away(here: _Writing, typed: Fields, *, submits: bool) -> web.StreamResponse:
+    begun = await _begun_once(here, typed)
+    if submits and not typed.placed and begun.said["kind"] != Kind.CANCEL:
         return await _shown(here, typed, 422, why="还没有划定区域：请在地图上点选、画，或粘贴地名，再送签")
     body, number = fields.native(typed, begun), ""
     try:
         number = await _saved(here, body, typed)
-        if given.get("do") != "submit":
+        if not submits:
             return web.Response(status=303, headers={"Location": f"/warnings/{number}/edit"})
-        await submit(here.context, asker.principal(request), number)
+        await submit(here.context, asker.principal(here.request), number)
     except NotDone as why:
         return await _hindered(here, (typed, number), why)
     return web.Response(status=303, headers={"Location": f"/warnings/{number}"})
+
+
+async def _begun_once(here: _Writing, typed: Fields) -> Base:
+    """What was kept under this number keeps its time: pressed again, however late, it is the same draft."""
+    begun = here.begun(typed)
+    if here.mode is Mode.EDIT:
+        return begun
+    async with here.context.store.read() as tx:
+        row = await warnings.by_number(tx, begun.said["sender"], begun.said["identifier"])
+    return begun if row is None else replace(begun, said={**begun.said, "sent": fields.stamp(row.sent)})
 
 
 async def _saved(here: _Writing, body: bytes, typed: Fields) -> str:

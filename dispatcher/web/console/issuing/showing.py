@@ -18,6 +18,7 @@ from dispatcher.pipeline.lint import Linted
 from dispatcher.pipeline.preview import Preview
 from dispatcher.registry.register import Register
 from dispatcher.settings import HazardKind
+from dispatcher.settings.templates import IssueTemplate
 from dispatcher.store.warnings import WarningRow
 from dispatcher.web.console.issuing import fields
 from dispatcher.web.console.issuing.fields import Fields
@@ -39,13 +40,14 @@ class Mode(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """`path`: where its form goes; `row`: the draft, or what is to be updated; `theirs`: what somebody else wrote meanwhile."""
+    """`path`: where its form goes; `row`: the draft, or what is to be updated; `quick`: the templates that were written;
+    `theirs`: what somebody else wrote meanwhile."""
 
     path: str
     mode: Mode
     typed: Fields
     hazards: tuple[HazardKind, ...]
-    quick: tuple[HazardKind, ...]
+    quick: tuple[IssueTemplate, ...]
     synthetic: bool
     row: WarningRow | None = None
     why: str = ""
@@ -130,8 +132,7 @@ class Words:
 def page_of(context: Context, register: Register, about: tuple[str, Mode], typed: Fields) -> Page:
     """`about`: where its form goes, and what it is for."""
     hazards = context.settings.hazards
-    wanted = dict.fromkeys(one.hazard for one in context.settings.templates.templates)
-    quick = tuple(kind for name in wanted if (kind := hazards.named(name)) is not None)
+    quick = context.settings.templates.templates
     path, mode = about
     return Page(path=path, mode=mode, typed=typed, hazards=hazards.hazards, quick=quick, synthetic=register.synthetic)
 
@@ -150,11 +151,21 @@ def differences(mine: Fields, theirs: Fields) -> tuple[tuple[str, str], ...]:
         "内容": (mine.description, theirs.description),
         "防御指引": (mine.instruction, theirs.instruction),
         "有效至": (mine.until.replace("T", " "), theirs.until.replace("T", " ")),
+        "夜里也响大喇叭": (_yes(mine.night), _yes(theirs.night)),
+        "只发岗位人员": (_yes(mine.internal), _yes(theirs.internal)),
+        "岗位": tuple("、".join(one.chinese for one in fields.roles) for fields in (mine, theirs)),
+        "住户人群": ("、".join(mine.groups), "、".join(theirs.groups)),
+        "住户风险标签": ("、".join(mine.risk_tags), "、".join(theirs.risk_tags)),
+        "理由": (mine.reason, theirs.reason),
     }
     found = [(name, other) for name, (own, other) in said.items() if own != other]
-    if mine.area_text != theirs.area_text:
+    if (mine.area_text, mine.names) != (theirs.area_text, theirs.names):
         found.append(("区域", "另划了区域" if theirs.placed else "清空了区域"))
     return tuple(found)
+
+
+def _yes(ticked: bool) -> str:
+    return "是" if ticked else "否"
 
 
 def strip(register: Register, typed: Fields, counted: Counted) -> Strip:

@@ -4,6 +4,7 @@ import "./warning-map.js";
 
 const form = document.getElementById("issue");
 const area = document.getElementById("area");
+const sketch = document.getElementById("sketch");
 const map = document.getElementById("map");
 const strip = document.getElementById("audience");
 const unread = document.getElementById("unread");
@@ -11,12 +12,46 @@ let dirty = false;
 
 const tell = (name) => form.dispatchEvent(new CustomEvent(name, { bubbles: false }));
 const words = (element, text) => { element.textContent = text; };
+const FORGED = "forged_form";
+
+/** A sentence for whoever pressed. Any other error is a fault of this script. */
+class Told extends Error {}
+
+const asked = async (path, options) => {
+  const limit = new AbortController(); // AbortSignal.timeout came with Chromium 103
+  const timer = setTimeout(() => limit.abort(), 10000);
+  try {
+    const answer = await fetch(path, { ...options, signal: limit.signal });
+    return { answer, text: await answer.text() };
+  } catch (error) {
+    throw new Told(form.dataset.away);
+  } finally {
+    clearTimeout(timer);
+  }
+};
+const read = (text) => {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new Told(form.dataset.away); // a proxy's own page
+  }
+};
+// whoever signed in again, in another tab, has another key: this page asks for it, and keeps what was typed
+const renew = async () => {
+  const { answer, text } = await asked(form.getAttribute("action"), { headers: { Accept: "text/html" } });
+  const key = new DOMParser().parseFromString(text, "text/html").querySelector("#issue [name=key]")?.value;
+  if (answer.redirected || !key) throw new Told(form.dataset.asleep);
+  const other = key !== form.elements.key.value;
+  form.elements.key.value = key;
+  return other;
+};
 const post = async (path) => {
   const body = new URLSearchParams([...new FormData(form)].filter(([, value]) => typeof value === "string"));
-  const answer = await fetch(path, { method: "POST", body, headers: { Accept: "application/json" }, signal: AbortSignal.timeout(10000) });
-  if (answer.status === 401 || answer.redirected) throw new Error(form.dataset.asleep);
-  const said = await answer.json();
-  if (!answer.ok) throw new Error(said.detail || String(answer.status));
+  const { answer, text } = await asked(path, { method: "POST", body, headers: { Accept: "application/json" } });
+  if (answer.status === 401 || answer.redirected) throw new Told(form.dataset.asleep);
+  const said = read(text);
+  if (said.code === FORGED && (await renew())) return post(path);
+  if (!answer.ok) throw new Told(said.detail || form.dataset.away);
   return said;
 };
 
@@ -24,8 +59,9 @@ const post = async (path) => {
 map.drawing = JSON.parse(area.value || "{}");
 map.addEventListener("drawing", ({ detail }) => {
   area.value = JSON.stringify(detail.drawing);
+  sketch.value = detail.sketch ? JSON.stringify(detail.sketch) : "";
   tell("redrawn");
-  if (detail.settled) {
+  if (!detail.sketch) {
     dirty = true;
     tell("typed");
   }
@@ -61,25 +97,29 @@ document.getElementById("width").addEventListener("input", (event) => {
   if (km > 0) map.width = km;
 });
 document.addEventListener("keydown", (event) => {
-  const typing = /^(INPUT|TEXTAREA|SELECT)$/.test(document.activeElement?.tagName || "");
+  const held = document.activeElement?.tagName || "";
+  const typing = /^(INPUT|TEXTAREA|SELECT)$/.test(held);
   if ((event.ctrlKey || event.metaKey) && event.key === "z" && !typing) {
     event.preventDefault();
     map.undo();
   }
   if (event.key === "Escape" && !typing) map.tool(tools.dataset.on || "pick");
+  if (event.key === "Enter" && /^(BODY|WARNING-MAP)$/.test(held)) map.finish();
 });
 
 // ── pasted names, a file ──
 const add = document.getElementById("addnames");
 const pasted = document.getElementById("names");
 add.hidden = false;
+const take = (said) => {
+  if (said.codes.length) map.addCodes(said.codes);
+  pasted.value = said.unread.join("\n");
+  words(unread, said.unread.length ? form.dataset.unread + said.unread.join("、") : "");
+  map.fit();
+};
 add.addEventListener("click", async () => {
   try {
-    const said = await post("/issue/names");
-    if (said.codes.length) map.addCodes(said.codes);
-    pasted.value = said.unread.join("\n");
-    words(unread, said.unread.length ? form.dataset.unread + said.unread.join("、") : "");
-    map.fit();
+    take(await post("/issue/names"));
   } catch (error) {
     words(unread, error.message);
   }
@@ -122,6 +162,7 @@ function ringsOf(said) {
 }
 
 // ── the words ──
+const links = document.querySelectorAll(".quick a");
 const level = () => form.querySelector("[name=level]:checked")?.value || "none";
 const dress = () => {
   const body = document.body.classList;
@@ -132,36 +173,77 @@ const dress = () => {
     body.toggle("drill", box.checked);
     document.querySelector(".drillband").hidden = !box.checked;
     // a template chosen now is a drill's too
-    for (const link of document.querySelectorAll(".quick a")) {
+    for (const link of links) {
       const url = new URL(link.href);
       if (box.checked) url.searchParams.set("drill", "1");
       else url.searchParams.delete("drill");
       link.href = url;
     }
   }
+  for (const link of links) {
+    const wanted = new URL(link.href).searchParams;
+    const shown = wanted.get("hazard") === form.elements.hazard.value && wanted.get("level") === level();
+    if (shown) link.setAttribute("aria-current", "true");
+    else link.removeAttribute("aria-current");
+  }
   map.recolour?.();
 };
 form.addEventListener("input", (event) => {
   if (event.target.id === "names" || event.target.form !== form) return;
   dirty = true;
-  if (["level", "drill"].includes(event.target.name)) dress();
+  if (["level", "drill", "hazard"].includes(event.target.name)) dress();
   if (["level", "drill", "internal", "hazard"].includes(event.target.name) || event.target.closest(".narrow")) tell("redrawn");
   tell("typed");
 });
-document.getElementById("fill").addEventListener("click", async (event) => {
-  event.preventDefault();
+// A template is laid over what stands here; what a hand wrote can be had back.
+const WORDS = ["headline", "description", "instruction", "until"];
+const restore = document.getElementById("restore");
+let before = null;
+let filled = "";
+const written = () => WORDS.map((name) => form.elements[name].value);
+const put = ({ hazard, level: colour, said }) => {
+  form.elements.hazard.value = hazard;
+  for (const one of form.elements.level) one.checked = one.value === colour;
+  WORDS.forEach((name, at) => { form.elements[name].value = said[at]; });
+};
+const refill = () => {
+  dress();
+  dirty = true;
+  tell("redrawn");
+  tell("typed");
+};
+const fill = async (chosen) => {
+  const here = { hazard: form.elements.hazard.value, level: level() };
+  put({ ...here, ...chosen, said: written() });
   try {
     const said = await post("/issue/template");
-    for (const name of ["headline", "description", "instruction", "until"]) form.elements[name].value = said[name];
-    map.drawing = JSON.parse(said.area);
-    area.value = said.area;
-    dirty = true;
-    tell("redrawn");
-    tell("typed");
+    if (written().some(Boolean) && String(written()) !== filled) before = { ...here, said: written() };
+    restore.hidden = !before;
+    put({ hazard: form.elements.hazard.value, level: level(), said: WORDS.map((name) => said[name]) });
+    filled = String(written());
+    if (map.empty) map.addCodes(JSON.parse(said.area).codes);
+    refill();
   } catch (error) {
-    words(unread, error.message);
+    put({ ...here, said: written() });
     alertIn(error.message);
   }
+};
+document.getElementById("fill").addEventListener("click", (event) => {
+  event.preventDefault();
+  fill({});
+});
+document.querySelector(".quick")?.addEventListener("click", (event) => {
+  const link = event.target.closest("a");
+  if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  const wanted = new URL(link.href).searchParams;
+  fill({ hazard: wanted.get("hazard"), level: wanted.get("level") });
+});
+restore.addEventListener("click", () => {
+  put(before);
+  before = null;
+  restore.hidden = true;
+  refill();
 });
 function alertIn(text) {
   const box = document.getElementById("changed");
@@ -181,27 +263,74 @@ hours.addEventListener("click", (event) => {
 });
 
 // ── nothing typed is lost; another's change is seen ──
-let sending = false;
+const STUCK_MS = 30000;
+const presses = form.querySelectorAll(".send button");
+let looking = false; // a press is looked into
+let passed = false; // and goes
+let sending = false; // and has gone
+const hold = (held) => {
+  sending = held;
+  for (const one of presses) one.disabled = held;
+};
 form.addEventListener("submit", async (event) => {
-  if (sending) return;
+  if (passed) return;
   event.preventDefault();
+  if (looking || sending) return; // pressed again, it is the same press
+  looking = true;
+  let why = "";
   try {
-    await post("/issue/names"); // whoever has to show himself again would lose what he typed
-    sending = true;
-    form.requestSubmit(event.submitter);
+    why = await hindrance();
   } catch (error) {
-    alertIn(error.message);
+    if (error instanceof Told) why = error.message;
+    else console.error(error); // a fault of ours must not keep a warning from being sent
+    await new Promise((go) => setTimeout(go)); // from inside its own event a form is not sent
   }
+  looking = false;
+  if (why) alertIn(why);
+  else send(event.submitter);
 });
-// a part that could not be fetched leaves the one before it where it stands
+function send(submitter) {
+  passed = true;
+  form.requestSubmit(submitter);
+  passed = false;
+  hold(true);
+  setTimeout(hold, STUCK_MS, false); // a browser that was told to stop
+}
+/** What has to be done before it can be sent; "" where nothing has. */
+async function hindrance() {
+  if (map.sketching) {
+    map.focus();
+    return form.dataset.unfinished;
+  }
+  const said = await post("/issue/names"); // whoever has to show himself again would lose what he typed
+  if (!said.codes.length && !said.unread.length) return "";
+  take(said); // counted before it is sent, not after
+  unread.closest("details").open = true;
+  return said.unread.length ? unread.textContent : form.dataset.recounted;
+}
+const refused = async (said) => {
+  if (said.code !== FORGED || !(await renew())) return alertIn(said.detail);
+  tell("redrawn");
+  tell("typed");
+};
+// a part that could not be fetched leaves the one before it where it stands, and says that it is old until the next is there
+const outdate = (part) => {
+  if (!part || part.querySelector(":scope > .outdated")) return;
+  const said = document.createElement("p");
+  said.className = "outdated";
+  words(said, form.dataset.outdated);
+  part.prepend(said);
+};
+document.addEventListener("htmx:error", (event) => outdate(event.detail.ctx?.sourceElement));
 document.addEventListener("htmx:before:response", (event) => {
   const { raw, status } = event.detail.ctx.response;
   if (status < 400 && !raw.redirected) return;
   event.preventDefault();
+  outdate(event.detail.ctx.sourceElement);
   if (raw.redirected || status === 401) alertIn(form.dataset.asleep);
-  else raw.json().then((said) => alertIn(said.detail), () => alertIn(form.dataset.nomap));
+  else raw.json().then(refused).catch((error) => alertIn(error instanceof Told ? error.message : form.dataset.away));
 });
-addEventListener("pageshow", () => { sending = false; });
+addEventListener("pageshow", () => hold(false));
 addEventListener("beforeunload", (event) => {
   if (dirty && !sending) event.preventDefault();
 });
@@ -209,8 +338,9 @@ document.addEventListener("mingluo:event", ({ detail }) => {
   if (!form.dataset.draft || detail.warning_id !== form.dataset.draft) return;
   const box = document.getElementById("changed");
   const said = { "warning.edited": form.dataset.edited, "warning.submitted": form.dataset.submitted, "warning.discarded": form.dataset.discarded }[detail.kind];
-  if (!said) return;
+  if (!said || detail.detail.digest === form.elements.seen.value) return; // one's own: it lies here
   words(box.querySelector("span"), said);
+  box.querySelector("a").hidden = false;
   box.hidden = false;
 });
 

@@ -1,5 +1,6 @@
 // <warning-map src="…">: units, villages and layers on a canvas, and what is drawn on them. It knows no form and no server but
-// the ground it shows; whoever uses it listens to `drawing` (something changed; `detail.settled` false while a hand moves).
+// the ground it shows; whoever uses it listens to `drawing` (something changed). `detail.drawing` is what is finished;
+// `detail.sketch` is that with what a hand is still drawing, to be counted and never to be kept, and null where no hand is.
 // No WebGL: township desktops have none. Text goes into the canvas, never into HTML.
 import {
   CircleStyle as Dot, Draw, Feature, Fill, GeoJSON, LineString, Map as OlMap, Modify, Point, Polygon, ScaleLine, Stroke, Style,
@@ -32,6 +33,10 @@ class WarningMap extends HTMLElement {
     const found = { codes: [...this.#items.codes], polygons: [], circles: [], corridors: [] };
     for (const shape of this.#items.shapes) found[shape.kind].push(shape.said);
     return found;
+  }
+
+  get empty() {
+    return !this.#items.codes.size && !this.#items.shapes.length;
   }
 
   set drawing(given) {
@@ -79,12 +84,22 @@ class WarningMap extends HTMLElement {
     const before = this.#undo.pop();
     if (before === undefined) return;
     this.drawing = JSON.parse(before);
-    this.#tell(true);
+    this.#tell();
   }
 
   tool(name) {
     this.#tool = name;
     this.#choose();
+  }
+
+  /** Whether a shape was begun and is not finished. */
+  get sketching() {
+    return this.#sketching;
+  }
+
+  /** The sketch is a shape as it stands; one of too few points is dropped. */
+  finish() {
+    this.#drawn?.finishDrawing();
   }
 
   /** Looks at what is drawn and chosen, else at everything. */
@@ -176,13 +191,14 @@ class WarningMap extends HTMLElement {
     this.#drawn = new Draw({ type, freehand: this.#tool === "lasso", style: (f, r) => this.#shape(f, r, true), stopClick: true });
     this.#drawn.on("drawstart", (event) => {
       this.#sketching = true;
-      event.feature.getGeometry().on("change", () => this.#tell(false, event.feature.getGeometry()));
+      event.feature.getGeometry().on("change", () => this.#tell(event.feature.getGeometry()));
     });
-    this.#drawn.on("drawabort", () => { this.#sketching = false; this.#tell(true); });
+    this.#drawn.on("drawabort", () => { this.#sketching = false; this.#tell(); });
     this.#drawn.on("drawend", (event) => {
       this.#sketching = false;
       const shape = this.#said(event.feature.getGeometry(), true);
       if (shape) this.#change(() => this.#items.shapes.push(shape));
+      else this.#tell();
     });
     this.#map.addInteraction(this.#drawn);
   }
@@ -264,14 +280,14 @@ class WarningMap extends HTMLElement {
     if (this.#undo.length > UNDOS) this.#undo.shift();
     act();
     this.#redraw();
-    this.#tell(true);
+    this.#tell();
   }
 
-  #tell(settled, sketch) {
+  #tell(hand) {
     const drawing = this.drawing;
-    const more = sketch && this.#said(sketch, false);
-    if (more) drawing[more.kind] = [...drawing[more.kind], more.said];
-    this.dispatchEvent(new CustomEvent("drawing", { detail: { drawing, settled } }));
+    const more = hand && this.#said(hand, false);
+    const sketch = more ? { ...drawing, [more.kind]: [...drawing[more.kind], more.said] } : hand ? drawing : null;
+    this.dispatchEvent(new CustomEvent("drawing", { detail: { drawing, sketch } }));
   }
 
   #redraw() {
