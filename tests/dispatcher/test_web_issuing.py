@@ -103,6 +103,13 @@ async def test_a_template_is_two_clicks_from_a_warning_put_forward(house: House,
     assert all(code.startswith(BIZHOU) for code in row.area["villages"])
 
 
+async def test_the_template_of_a_drill_says_in_its_words_that_it_is_one(desk: Desk) -> None:
+    officer = await desk.officer("wang")
+    for drill, begins in (("&drill=1", True), ("", False)):
+        page = await officer.get(f"/issue?hazard=暴雨&level=red{drill}")
+        assert ("此为演练：" in page) is begins
+
+
 async def test_every_quick_link_fills_in_a_template_that_somebody_wrote(house: House, desk: Desk) -> None:
     officer = await desk.officer("wang")
     nav = re.search(r'<nav class="quick".*?</nav>', officer.page)

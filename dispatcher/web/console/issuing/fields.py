@@ -30,6 +30,9 @@ _KEPT: Final = (
     "restriction", "addresses",
 )  # fmt: skip
 
+SAYS_DRILL: Final = "此为演练："
+"""In the words themselves: the marks of a drill are lost where half of a text is passed on."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fields:
@@ -236,7 +239,7 @@ def worded(fields: Fields, settings: Settings, now: datetime) -> Fields:
     return replace(
         fields,
         headline=headline,
-        description=description,
+        description=(SAYS_DRILL if fields.drill else "") + description,
         instruction=instruction,
         until=_typed_time(until),
         drawing=here.model_copy(update={"codes": template.area}) if here.empty else here,
