@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from dispatcher.accounts.authority import Action, Denial, Principal, denial
+from dispatcher.accounts.authority import Action, Principal, may_once_awake
 from dispatcher.pipeline.page import REFUSED
 from dispatcher.signing import Act
 from dispatcher.states import LIVE, WAITING, WarningState
@@ -79,7 +79,7 @@ def buttons(who: Principal, row: WarningRow, done: Done, told: Sequence[Recorded
     return tuple(
         called(button, drill=row.drill)
         for button in (*BUTTONS, *WAYS)
-        if _makes_sense(button, row, done, told) and denial(who, button.action, areas) in (None, Denial.STEP_UP)
+        if _makes_sense(button, row, done, told) and may_once_awake(who, button.action, areas)
     )
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from dispatcher.accounts.authority import Action, Denial, Principal, denial
+from dispatcher.accounts.authority import Action, Principal, denial, may_once_awake
 from dispatcher.approval import alternate, is_signer
 from dispatcher.intake.canonical import from_json
 from dispatcher.linting import Remark
@@ -114,7 +114,7 @@ class Sheet:
 def may_sign(who: Principal, row: WarningRow) -> bool:
     """By role and area; whether he had a hand in it is said on the sheet."""
     areas = list(row.area["villages"]) or None
-    return row.state == WarningState.SUBMITTED and denial(who, Action.APPROVE, areas) in (None, Denial.STEP_UP)
+    return row.state == WarningState.SUBMITTED and may_once_awake(who, Action.APPROVE, areas)
 
 
 async def sheet(site: Parts, row: WarningRow, who: Principal) -> Sheet:

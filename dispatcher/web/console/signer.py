@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from dispatcher.accounts.authority import Action, Denial, denial
+from dispatcher.accounts.authority import Action, may_once_awake
 from dispatcher.states import WarningState
 from dispatcher.store import warnings
 from dispatcher.store.warnings import WarningRow
@@ -27,7 +27,7 @@ async def sign(request: web.Request) -> web.Response:
 async def is_asked(request: web.Request) -> bool:
     """Whether it is his signature that is waited for, by role and area."""
     who = asker.principal(request)
-    return denial(who, Action.APPROVE) in (None, Denial.STEP_UP) and may_sign(who, await _row(request))
+    return may_once_awake(who, Action.APPROVE) and may_sign(who, await _row(request))
 
 
 async def sheet_of(request: web.Request, *, why: str = "", status: int = 200) -> web.Response:
