@@ -94,6 +94,7 @@ TOUR: Final = (
     Stop(name="mistaken", path=lambda night: f"/warnings/{night.mistaken}", live=True),
     Stop(name="taking-back", path=lambda night: f"/warnings/{night.taking_back}", live=True),
     Stop(name="sign", path=lambda night: f"/warnings/{night.submitted}/sign", roles=(LEADER,), live=True),
+    Stop(name="telephone", path=lambda night: f"/warnings/{night.to_be_read_out}/telephone", live=True),
     Stop(name="cancel", path=lambda night: f"/warnings/{night.red}/cancel", live=True),
     Stop(name="cancel-drill", path=lambda night: f"/warnings/{night.drill}/cancel", live=True),
     Stop(name="all-clear", path=lambda night: f"/warnings/{night.red}/all-clear", live=True),

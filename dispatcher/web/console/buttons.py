@@ -42,6 +42,8 @@ BUTTONS: Final = (
            asks=("reason", "签发理由（橙色、红色必填）"), follows="立即发出", page="/warnings/{id}/sign"),
     Button(verb="return", action=Action.RETURN, label="退回", states={_S.SUBMITTED}, asks=("reason", "为什么退回"),
            follows="回到拟制的人手里"),
+    Button(verb="telephone", action=Action.RECORD_CALL, label="登记电话请示", states={_S.SUBMITTED}, grave=True,
+           page="/warnings/{id}/telephone", follows="领导在电话里同意后，由另一名在岗值班员登记，立即发出；领导随即得到短信"),
     Button(verb="release", action=Action.RELEASE, label="逾时放行", states={_S.SUBMITTED}, grave=True,
            asks=("reason", "为什么不等签发"), follows="红色预警的签发人全部逾时后，由另一名在岗值班员放行；领导随即得到通知"),
     Button(verb="discard", action=Action.EDIT, label="作废", states=WAITING, asks=("reason", "为什么作废"),
@@ -51,6 +53,8 @@ BUTTONS: Final = (
     Button(verb="all-clear", action=Action.CALL_OFF, label="解除", states=LIVE, follows="拟好解除，送另一人签发",
            page="/warnings/{id}/all-clear"),
     Button(verb="reissue", action=Action.ISSUE, label="按签发的原样重新拟制", follows="与签发不符而没有发出的，重拟一份送签"),
+    Button(verb="object", action=Action.OBJECT, label="提出异议", asks=("words", "您没有同意过什么"), grave=True,
+           follows="这条预警按您电话同意发出；如非本人同意，立即告知在岗值班员和各位领导核实"),
     Button(verb="review", action=Action.APPROVE, label="复核", asks=("words", "复核意见"),
            follows="这条预警未经签发由两名值班员放行，须领导复核"),
 )  # fmt: skip
@@ -66,7 +70,8 @@ WAYS: Final = (
 )  # fmt: skip
 """What only leads to a page."""
 DRILL_LABELS: Final[Mapping[str, str]] = {
-    "submit": "送签演练", "approve": "签发演练", "release": "逾时放行演练", "cancel": "撤回演练", "all-clear": "解除演练",
+    "submit": "送签演练", "approve": "签发演练", "telephone": "登记电话请示演练",
+    "release": "逾时放行演练", "cancel": "撤回演练", "all-clear": "解除演练",
     "correct": "更正演练", "update": "更新演练", "edit": "修改演练",
 }  # fmt: skip
 """So that nobody signs a drill for real, or the real thing for a drill."""
@@ -79,7 +84,7 @@ def buttons(who: Principal, row: WarningRow, done: Done, told: Sequence[Recorded
     return tuple(
         called(button, drill=row.drill)
         for button in (*BUTTONS, *WAYS)
-        if _makes_sense(button, row, done, told) and may_once_awake(who, button.action, areas)
+        if _makes_sense(button, who, row, done, told) and may_once_awake(who, button.action, areas)
     )
 
 
@@ -88,10 +93,13 @@ def called(button: Button, *, drill: bool) -> Button:
     return replace(button, label=DRILL_LABELS.get(button.verb, button.label)) if drill else button
 
 
-def _makes_sense(button: Button, row: WarningRow, done: Done, told: Sequence[Recorded]) -> bool:
+def _makes_sense(button: Button, who: Principal, row: WarningRow, done: Done, told: Sequence[Recorded]) -> bool:
     match button.verb:
         case "reissue":
             return any(one.kind in REFUSED for one in told)
+        case "object":
+            called_him = any(one.act == Act.TELEPHONE and one.detail.get("leader") == who.id for one in done)
+            return called_him and not any(one.act == Act.OBJECTED and one.account_id == who.id for one in done)
         case "review":
             acts = {one.act for one in done}
             return Act.RELEASED in acts and Act.REVIEWED not in acts
