@@ -103,6 +103,8 @@ def _makes_sense(button: Button, who: Principal, row: WarningRow, done: Done, to
         case "review":
             acts = {one.act for one in done}
             return Act.RELEASED in acts and Act.REVIEWED not in acts
+        case "form":  # the paper may come a day after a warning of six hours is over
+            return row.state in button.states or bool(row.plan_hash or done)
         case "cancel" | "all-clear" | "correct" | "update":
             return row.released_at is not None and row.kind != "Cancel" and row.state in button.states
         case _:
