@@ -82,6 +82,7 @@ async def test_by_buttons_one_drafts_and_another_signs(house: House, there: Offi
     assert (li.status, li.at) == (303, f"/warnings/{warning_id}"), li.page
     page = await li.get(f"/warnings/{warning_id}")
     assert "误发撤回" in labels(page)
+    assert "签发<small>签发领导li</small>" in page, "a name, and no number of ours"
     await li.post(f"/warnings/{warning_id}/cancel")
     assert li.status == 303
     assert li.at != f"/warnings/{warning_id}"
@@ -101,6 +102,10 @@ async def test_what_hinders_a_button_is_said_on_the_page(house: House, there: Of
     assert "请写明为什么退回" in li.page
     await li.post(f"/warnings/{warning_id}/return", {"reason": "少写了一个乡"})
     assert li.status == 303
+    await li.get(f"/warnings/{warning_id}")
+    for verb in ("approve", "return"):
+        await li.post(f"/warnings/{warning_id}/{verb}", {"plan_hash": "0" * 64, "reason": "再来一次"})
+        assert (li.status, "（现在是“退回”）" in li.page) == (409, True), "in the words of the page"
     assert "送签" in labels(await wang.get(f"/warnings/{warning_id}"))
 
 
