@@ -14,6 +14,7 @@ from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.correct import all_clear, retract
 from dispatcher.pipeline.discard import discard
 from dispatcher.pipeline.draft import take_up
+from dispatcher.pipeline.edit import join
 from dispatcher.pipeline.lapse import release, review
 from dispatcher.pipeline.persons import Hindrance, NotDone
 from dispatcher.pipeline.reissue import reissue
@@ -98,6 +99,8 @@ async def _done(verb: str, who: tuple[Context, Principal, str], given: Mapping[s
             await take_up(*who)
         case "submit":
             await submit(*who)
+        case "join":
+            await join(*who, given.get("other", ""))
         case "return":
             await send_back(*who, reason=reason)
         case "discard":

@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from dispatcher.accounts.authority import Action, Principal, may_once_awake
+from dispatcher.model import Code
+from dispatcher.pipeline.edit import JOINING
 from dispatcher.pipeline.page import REFUSED
 from dispatcher.signing import Act
 from dispatcher.states import LIVE, WAITING, WarningState
@@ -21,7 +23,8 @@ from dispatcher.store.warnings import WarningRow
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Button:
     """`states`: of the warning, in which it makes sense. `asks`: the field to be filled in, and its label; '' for none.
-    `page`: what has to be read before it is pressed has a page of its own, where it is pressed."""
+    `page`: what has to be read before it is pressed has a page of its own, where it is pressed. `among`: ids and words of
+    which one is chosen."""
 
     verb: str
     action: Action
@@ -31,11 +34,14 @@ class Button:
     asks: tuple[str, str] = ("", "")
     grave: bool = False
     page: str = ""
+    among: tuple[tuple[str, str], ...] = ()
 
 
 _S = WarningState
 BUTTONS: Final = (
     Button(verb="take-up", action=Action.ISSUE, label="接手拟制", states={_S.HELD}, follows="成为您的草稿，不发送"),
+    Button(verb="join", action=Action.EDIT, label="接入同一事件", states=JOINING,
+           follows="成为您的草稿，作为那条预警的更新或解除，送签后发出"),
     Button(verb="submit", action=Action.SUBMIT, label="送签", states={_S.DRAFT, _S.RETURNED},
            follows="冻结名单和文字，请另一人签发"),
     Button(verb="approve", action=Action.APPROVE, label="签发", states={_S.SUBMITTED}, grave=True,
@@ -94,18 +100,21 @@ def called(button: Button, *, drill: bool) -> Button:
 
 
 def _makes_sense(button: Button, who: Principal, row: WarningRow, done: Done, told: Sequence[Recorded]) -> bool:
+    here, acts = row.state in button.states, {one.act for one in done}
     match button.verb:
         case "reissue":
-            return any(one.kind in REFUSED for one in told)
+            here = any(one.kind in REFUSED for one in told)
         case "object":
             called_him = any(one.act == Act.TELEPHONE and one.detail.get("leader") == who.id for one in done)
-            return called_him and not any(one.act == Act.OBJECTED and one.account_id == who.id for one in done)
+            here = called_him and not any(one.act == Act.OBJECTED and one.account_id == who.id for one in done)
         case "review":
-            acts = {one.act for one in done}
-            return Act.RELEASED in acts and Act.REVIEWED not in acts
+            here = Act.RELEASED in acts and Act.REVIEWED not in acts
+        case "join":
+            here = here and any(one["code"] == Code.REFERENCE_MISSING for one in row.findings)
         case "form":  # the paper may come a day after a warning of six hours is over
-            return row.state in button.states or bool(row.plan_hash or done)
+            here = here or bool(row.plan_hash or done)
         case "cancel" | "all-clear" | "correct" | "update":
-            return row.released_at is not None and row.kind != "Cancel" and row.state in button.states
+            here = here and row.released_at is not None and row.kind != "Cancel"
         case _:
-            return row.state in button.states
+            pass
+    return here
