@@ -87,6 +87,7 @@ TOUR: Final = (
     Stop(name="red-county", path=lambda night: f"/warnings/{night.red}?county=360827", live=True),
     Stop(name="drill", path=lambda night: f"/warnings/{night.drill}", live=True),
     Stop(name="held", path=lambda night: f"/warnings/{night.held}", live=True),
+    Stop(name="unjoined", path=lambda night: f"/warnings/{night.unjoined}", live=True, ready="#acts select"),
     Stop(name="draft", path=lambda night: f"/warnings/{night.draft}", live=True),
     Stop(name="submitted", path=lambda night: f"/warnings/{night.submitted}", roles=(DUTY, LEADER), live=True),
     Stop(name="returned", path=lambda night: f"/warnings/{night.returned}", live=True),
