@@ -29,6 +29,10 @@ class WarningState(StrEnum):
     CANCELLED = "cancelled"
     EXPIRED = "expired"
 
+    @property
+    def chinese(self) -> str:
+        return _WARNING_CHINESE[self]
+
 
 class DeliveryState(IntEnum):
     """Stored as a small number: the ledger has millions of these rows."""
@@ -81,6 +85,21 @@ class CallOutState(StrEnum):
     EXHAUSTED = "exhausted"
 
 
+_WARNING_CHINESE: Final[Mapping[WarningState, str]] = {
+    WarningState.RECEIVED: "已记录",
+    WarningState.REJECTED: "拒收",
+    WarningState.HELD: "待核",
+    WarningState.DRAFT: "草稿",
+    WarningState.SUBMITTED: "待签发",
+    WarningState.RETURNED: "退回",
+    WarningState.APPROVED: "已签发",
+    WarningState.DISPATCHING: "发送中",
+    WarningState.DISPATCHED: "已发完",
+    WarningState.COMPLETED: "已办结",
+    WarningState.SUPERSEDED: "已更新",
+    WarningState.CANCELLED: "已解除",
+    WarningState.EXPIRED: "已过期",
+}
 _DELIVERY_CHINESE = {
     DeliveryState.PLANNED: "待发",
     DeliveryState.SENT: "已发出",

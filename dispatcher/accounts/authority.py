@@ -7,7 +7,7 @@ issuer's area must contain all that a warning speaks for; whoever only looks nee
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final, assert_never
 
@@ -259,6 +259,11 @@ def denial(principal: Principal, action: Action, areas: Collection[str] | None =
     if action in STEP_UP and principal.means is Means.SESSION and not principal.stepped_up:
         return Denial.STEP_UP
     return None
+
+
+def may_once_awake(principal: Principal, action: Action, areas: Collection[str] | None = None) -> bool:
+    """Whether he may as soon as he has shown himself again: what a page offers him, and pressing it asks for the code."""
+    return denial(replace(principal, asleep=False, stepped_up=True), action, areas) is None
 
 
 def _needs_a_person(means: Means, action: Action) -> bool:

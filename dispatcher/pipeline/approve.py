@@ -35,7 +35,7 @@ def may_sign(context: Context, case: Case, whose: Person, reason: str) -> None:
     policy, level = context.settings.policy.approval, case.row.level
     another_person(case, whose)
     if whose.account is None or not is_signer(policy, level, whose.account.login):
-        raise NotDone(Hindrance.ROLE, "橙色、红色预警须由指定的领导签发（policy.yaml 的 approval.leaders）")
+        raise NotDone(Hindrance.ROLE, "橙色、红色预警须由指定的领导签发：请由名单上的领导签发，或请管理员把您列入名单")
     if policy.of(level).reason and not reason.strip():
         raise NotDone(Hindrance.REASON, "橙色、红色预警请写明签发理由")
 

@@ -5,23 +5,28 @@ What it is known by stays (its identity, and whether it is a drill), and so do t
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
+from datetime import datetime
 
 from dispatcher.accounts.authority import Action, Principal
 from dispatcher.intake.canonical import digest, from_json
-from dispatcher.model import Code, Finding, Verdict, WarningMessage
+from dispatcher.model import Code, Finding, Kind, Verdict, WarningMessage
 from dispatcher.pipeline import drafting, releasing
 from dispatcher.pipeline.chaining import identity_of
 from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.draft import Draft
+from dispatcher.pipeline.drafting import Read
+from dispatcher.pipeline.freeze import resolve_area
 from dispatcher.pipeline.keeping import content_of
-from dispatcher.pipeline.persons import Hindrance, NotDone, held, in_state, note, person, refuse
+from dispatcher.pipeline.persons import Case, Hindrance, NotDone, held, in_state, note, person, refuse
 from dispatcher.signing import Act
 from dispatcher.states import WarningState
-from dispatcher.store import drafts
+from dispatcher.store import drafts, warnings
+from dispatcher.store.engine import Tx
 
 OPEN = frozenset({WarningState.DRAFT, WarningState.RETURNED, WarningState.SUBMITTED})
 """What may still be edited, put forward, or put forward anew."""
+JOINING = frozenset({WarningState.HELD, WarningState.DRAFT, WarningState.RETURNED})
 
 
 async def edit(context: Context, principal: Principal, warning_id: str, body: bytes, seen: str = "") -> Draft:
@@ -36,19 +41,44 @@ async def edit(context: Context, principal: Principal, warning_id: str, body: by
         if seen and seen != digest(before):
             raise NotDone(Hindrance.CHANGED, "您打开之后，这份草稿被别人改过：请对照后再保存")
         _same(before, read.message)
-        findings, company = await drafting.judged(context, tx, (read.message, read.resolved), principal.scope)
-        findings = (*read.findings, *findings)
-        if any(one.verdict is Verdict.REJECT for one in findings):
-            raise refuse(findings)
-        areas = drafting.areas_of(read.message, read.resolved, company)
-        whose = await person(tx, principal, Action.EDIT, areas)
-        await drafting.back_to_draft(tx, case)
-        await drafts.rewrite(tx, warning_id, content_of(read.message, read.resolved, findings), read.message.references)
-        changed = [one.name for one in fields(before) if getattr(before, one.name) != getattr(read.message, one.name)]
-        detail = {"changed": changed, "from": case.state, "voided": case.row.plan_hash, "digest": digest(read.message)}
-        await releasing.sign(tx, case.row, whose.by(Act.EDITED, now, **detail))
-        await note(tx, whose, case.row, ("warning.edited", now, detail))
-    return Draft(warning_id=warning_id, findings=findings)
+        return await _rewritten(context, tx, principal, (case, read), now)
+
+
+async def join(context: Context, principal: Principal, warning_id: str, other_id: str) -> Draft:
+    """What came without the event it belongs to names it, by a person's word, and leaves as an update or as the end of that;
+    what was held is taken up by it. NotDone: as `edit`, and NOTHING where the other one was never issued."""
+    async with context.persons, context.store.begin() as tx:
+        case, now = await held(tx, warning_id), context.now()
+        await person(tx, principal, Action.EDIT, case.villages or None)
+        in_state(case, JOINING, "只有待核的预警和草稿可以接入同一事件")
+        other, before = await warnings.one(tx, other_id), from_json(case.row.message)
+        if other is None or other.id == warning_id or other.released_at is None:
+            raise NotDone(Hindrance.NOTHING, "要接入的预警没有发出过：请另选一条")
+        kind = Kind.UPDATE if before.kind is Kind.ALERT else before.kind
+        message = replace(before, kind=kind, references=(identity_of(from_json(other.message)),))
+        resolved = await resolve_area(context, message, drafting.desk(principal.scope))
+        read = Read(message=message, said=message, resolved=resolved, findings=tuple(drafting.kept_against(case.row)))
+        return await _rewritten(context, tx, principal, (case, read), now)
+
+
+async def _rewritten(context: Context, tx: Tx, principal: Principal, about: tuple[Case, Read], now: datetime) -> Draft:
+    case, read = about
+    findings, company = await drafting.judged(context, tx, (read.message, read.resolved), principal.scope)
+    findings = (*read.findings, *findings)
+    if any(one.verdict is Verdict.REJECT for one in findings):
+        raise refuse(findings)
+    whose = await person(tx, principal, Action.EDIT, drafting.areas_of(read.message, read.resolved, company))
+    if case.state is WarningState.HELD:
+        await releasing.sign(tx, case.row, whose.by(Act.TAKEN_UP, now))
+        await note(tx, whose, case.row, ("warning.taken_up", now, {"source": case.row.source}))
+    await drafting.back_to_draft(tx, case)
+    await drafts.rewrite(tx, case.row.id, content_of(read.message, read.resolved, findings), read.message.references)
+    before = from_json(case.row.message)
+    changed = [one.name for one in fields(before) if getattr(before, one.name) != getattr(read.message, one.name)]
+    detail = {"changed": changed, "from": case.state, "voided": case.row.plan_hash, "digest": digest(read.message)}
+    await releasing.sign(tx, case.row, whose.by(Act.EDITED, now, **detail))
+    await note(tx, whose, case.row, ("warning.edited", now, detail))
+    return Draft(warning_id=case.row.id, findings=findings)
 
 
 def _same(before: WarningMessage, after: WarningMessage) -> None:

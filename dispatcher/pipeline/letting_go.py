@@ -65,7 +65,7 @@ async def _stands(context: Context, tx: Tx, case: Case, seen: str) -> None:
     """Whether it still is what was put forward, and in time."""
     row = case.row
     if case.state is not WarningState.SUBMITTED:
-        raise NotDone(Hindrance.STATE, f"这条预警现在不在待签状态（现在是 {case.state}）：请刷新后再看")
+        raise NotDone(Hindrance.STATE, f"这条预警现在不在待签状态（现在是“{case.state.chinese}”）：请刷新后再看")
     if not seen or seen != row.plan_hash:
         raise NotDone(Hindrance.CHANGED, "您看到的内容与现在待签的不同：请刷新，看过新的内容再签")
     if row.expires is not None and row.expires <= context.now():

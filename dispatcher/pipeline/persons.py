@@ -158,7 +158,7 @@ async def spoken_for(tx: Tx, case: Case) -> list[str]:
 def in_state(case: Case, states: Collection[WarningState], sentence: str) -> None:
     """NotDone where it is in none of these."""
     if case.state not in states:
-        raise NotDone(Hindrance.STATE, f"{sentence}（现在是 {case.state}）")
+        raise NotDone(Hindrance.STATE, f"{sentence}（现在是“{case.state.chinese}”）")
 
 
 def refuse(findings: Sequence[Finding]) -> NotDone:

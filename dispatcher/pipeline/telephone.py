@@ -110,5 +110,6 @@ def _whole(case: Case, call: Call, now: datetime) -> None:
     put = next((one.at for one in reversed(case.signatures) if one.act == Act.SUBMITTED), None)
     if not call.words.strip() or not call.number.strip():
         raise NotDone(Hindrance.REASON, "请写明拨打的号码和领导的原话")
-    if put is None or not put <= call.at <= now:
+    # a clock on the wall has no parts of a second
+    if put is None or not put.replace(microsecond=0) <= call.at <= now:
         raise NotDone(Hindrance.REASON, "通话时间应在送签之后、现在之前：领导同意的须是这一份")

@@ -14,7 +14,7 @@ from dispatcher.web.problems import Handler
 HTML = "text/html"
 FORM = "application/x-www-form-urlencoded"
 _NAMED = re.compile(r"\{\w+\}")
-_WITH_PATTERN = re.compile(r"\{(\w+):[^{}]*\}")
+_WITH_PATTERN = re.compile(r"\{(\w+):([^{}]*)\}")
 
 
 class Who(StrEnum):
@@ -107,4 +107,4 @@ class Route:
     @property
     def place(self) -> re.Pattern[str]:
         """The paths it stands for, as they are written in an address."""
-        return re.compile(_NAMED.sub(r"[0-9a-z-]+", self.template))
+        return re.compile(_NAMED.sub(r"[0-9a-z-]+", _WITH_PATTERN.sub(r"\2", self.path)))

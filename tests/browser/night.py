@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from dispatcher.accounts.authority import AccountRole
 from dispatcher.model import BEIJING
 from dispatcher.pipeline.approve import approve
 from dispatcher.pipeline.correct import retract
@@ -49,8 +50,12 @@ class Night:
     """In force, under way: most are told, some are not."""
     drill: str
     held: str
+    unjoined: str
+    """Held, for it does not say which warning it ends."""
     draft: str
     submitted: str
+    to_be_read_out: str
+    """Put forward by another officer: the one of the tour may put down that a leader said yes by telephone."""
     returned: str
     signed: str
     """Signed by a second person; nearly all are told."""
@@ -88,8 +93,15 @@ async def _fallen(house: House) -> Night:
     there = await people(house.context)
     mistaken, taking_back = await _taken_back(house, there)
     held = await _sent(house, HELD_TOKEN, "held", headline="遂川县气象台发布暴雨橙色预警", where=code("360827"))
+    unjoined = await _sent(
+        house, HELD_TOKEN, "over", kind="Cancel", headline="遂川县气象台解除暴雨预警", where=code("360827")
+    )
     unsigned = await _drafted(house, there, 1, event="森林火险", level="orange", headline="遂川县发布森林火险橙色预警")
     put = await _submitted(house, there, 2, event="山洪灾害", level="red", headline="遂川县发布山洪灾害红色预警")
+    other = (await there.another("lin", "林值班", AccountRole.DUTY_OFFICER)).principal
+    orange = written(house.context.now(), 5, event="暴雨", level="orange", headline="遂川县发布暴雨橙色预警")
+    kept = await draft(house.context, other, orange)
+    await submit(house.context, other, kept.warning_id)
     back = await _submitted(house, there, 3, event="大风", level="blue", headline="遂川县发布大风蓝色预警")
     await send_back(house.context, there.leader.principal, back.warning_id, reason="少写了草林镇，请补上再送")
     signed = await _submitted(house, there, 4, event="暴雨", level="yellow", headline="遂川县发布暴雨黄色预警")
@@ -105,8 +117,9 @@ async def _fallen(house: House) -> Night:
     for channel in ("sms", "sms", "broadcast"):
         await take_in_hand(house, channel, of(9))
     return Night(
-        house=house, people=there, red=red, drill=drill, held=held, draft=unsigned, submitted=put.warning_id,
-        returned=back.warning_id, signed=signed.warning_id, mistaken=mistaken, taking_back=taking_back,
+        house=house, people=there, red=red, drill=drill, held=held, unjoined=unjoined, draft=unsigned, submitted=put.warning_id,
+        to_be_read_out=kept.warning_id, returned=back.warning_id, signed=signed.warning_id, mistaken=mistaken,
+        taking_back=taking_back,
     )  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from dispatcher.accounts.authority import (
     Principal,
     Reach,
     denial,
+    may_once_awake,
 )
 
 TOWN, CHILD, SIBLING, PARENT, OTHER = "360827102", "360827102201", "360827103", "360827", "360826104"
@@ -89,6 +90,13 @@ def test_a_session_that_sleeps_looks_and_does_nothing(action: Action) -> None:
         if role in RULES[action]:
             found = denial(who(role, asleep=True), action, (TOWN,))
             assert found is (None if action in SEEN_ASLEEP else Denial.ASLEEP)
+
+
+@pytest.mark.parametrize(("role", "action"), RULED)
+def test_waking_gives_back_what_sleep_took_and_nothing_else(role: AccountRole, action: Action) -> None:
+    for area in (None, (TOWN,), (SIBLING,), (OTHER,)):
+        asleep = who(role, asleep=True, stepped_up=False)
+        assert may_once_awake(asleep, action, area) is (denial(who(role), action, area) is None)
 
 
 @given(

@@ -162,6 +162,7 @@ async def test_orange_and_red_need_a_named_leader_and_his_reason(jian: Context, 
         with pytest.raises(NotDone) as stopped:
             await approve(jian, who, put.warning_id, plan_hash=put.plan_hash, reason=reason)
         assert stopped.value.hindrance is why
+        assert "policy" not in stopped.value.sentence, "an office reads it, and has no such file"
     await approve(jian, named_, put.warning_id, plan_hash=put.plan_hash, reason="雨势紧急")
     assert (await signed(jian, put.warning_id))[-1].detail["reason"] == "雨势紧急"
 

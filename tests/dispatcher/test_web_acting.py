@@ -13,7 +13,8 @@ import pytest
 from dispatcher.accounts.authority import AccountRole
 from dispatcher.accounts.entering import form_key
 from dispatcher.intake import native
-from tests.browser.standing import House, cap, code, standing
+from dispatcher.model import BEIJING
+from tests.browser.standing import HELD_TOKEN, SENT, House, cap, code, standing
 from tests.dispatcher.desk import written
 from tests.dispatcher.persons import Browser, Hands, Office, office
 
@@ -82,6 +83,7 @@ async def test_by_buttons_one_drafts_and_another_signs(house: House, there: Offi
     assert (li.status, li.at) == (303, f"/warnings/{warning_id}"), li.page
     page = await li.get(f"/warnings/{warning_id}")
     assert "误发撤回" in labels(page)
+    assert "签发<small>签发领导li</small>" in page, "a name, and no number of ours"
     await li.post(f"/warnings/{warning_id}/cancel")
     assert li.status == 303
     assert li.at != f"/warnings/{warning_id}"
@@ -101,6 +103,10 @@ async def test_what_hinders_a_button_is_said_on_the_page(house: House, there: Of
     assert "请写明为什么退回" in li.page
     await li.post(f"/warnings/{warning_id}/return", {"reason": "少写了一个乡"})
     assert li.status == 303
+    await li.get(f"/warnings/{warning_id}")
+    for verb in ("approve", "return"):
+        await li.post(f"/warnings/{warning_id}/{verb}", {"plan_hash": "0" * 64, "reason": "再来一次"})
+        assert (li.status, "（现在是“退回”）" in li.page) == (409, True), "in the words of the page"
     assert "送签" in labels(await wang.get(f"/warnings/{warning_id}"))
 
 
@@ -134,3 +140,36 @@ async def test_an_officer_drafts_for_his_own_area_alone(house: House, there: Off
     _, held, _ = await house.post(cap("held", where=code("360827102")))
     assert labels(await zhao.get(f"/warnings/{held['warning_id']}")) == []
     assert zhao.status == 404
+
+
+async def test_a_held_all_clear_without_its_event_is_joined_to_it_and_ends_it(house: House, there: Office) -> None:
+    wang = await browser(house, there, "wang", AccountRole.DUTY_OFFICER)
+    li = await browser(house, there, "li", AccountRole.APPROVER)
+    _, red, _ = await house.post(cap(where=code("360827102")))
+    _, far, _ = await house.post(cap("far", where=code("360826")))
+    later = (SENT + timedelta(minutes=1)).astimezone(BEIJING).isoformat()
+    over = cap("over", sent=later, kind="Cancel", where=code("360827102"), headline="碧洲镇暴雨红色预警解除")
+    _, held, _ = await house.post(over, HELD_TOKEN)
+    at = f"/warnings/{held['warning_id']}"
+    page = await wang.get(at)
+    assert 'class="state held"' in page
+    assert "接入同一事件" in labels(page)
+    assert f'<option value="{red["warning_id"]}">' in page
+    assert "接入同一事件" not in labels(await li.get(at)), "a leader writes nothing"
+    await wang.get(at)
+    await wang.post(f"{at}/join", {"other": held["warning_id"]})
+    assert (wang.status, "没有发出过：请另选一条" in wang.page) == (409, True)
+    await wang.post(f"{at}/join", {"other": red["warning_id"]})
+    assert (wang.status, wang.at) == (303, at), wang.page
+    page = await wang.get(at)
+    assert 'class="state draft"' in page
+    assert "接入同一事件" not in labels(page)
+    assert f'href="/warnings/{red["warning_id"]}"' not in page, "it is no part of it before it leaves"
+    await wang.post(f"{at}/submit")
+    assert wang.status == 303, wang.page
+    seen = re.search(r'name="plan_hash" value="([0-9a-f]{64})"', await li.get(at))
+    assert seen is not None
+    await li.post(f"{at}/approve", {"plan_hash": seen.group(1), "reason": "雨已停"})
+    assert li.status == 303, li.page
+    assert 'class="state cancelled"' in await wang.get(f"/warnings/{red['warning_id']}")
+    assert 'class="state cancelled"' not in await wang.get(f"/warnings/{far['warning_id']}")

@@ -274,6 +274,7 @@ async def test_what_cannot_be_taken_back_asks_for_the_code_again(house: House, b
     [
         ("/account", "/account"), ("/warnings/" + "a" * 32 + "?county=1&part=live", "/warnings/" + "a" * 32 + "?county=1"),
         ("/api/v1/rejects", "/"), ("/sign-out", "/"), ("/accounts/1/disable", "/accounts"),
+        ("/shift/offer", "/shift"), ("/shift/12", "/shift/12"),
          ("/warnings/" + "0" * 32, "/warnings/" + "0" * 32), ("/accountsx", "/"),
         ("/warnings/" + "a" * 32 + "/approve", "/warnings/" + "a" * 32), ("//evil.example", "/"),
         ("https://evil.example", "/"), ("/\\evil.example", "/"), ("/account\r\nSet-Cookie: a=b", "/"), ("javascript:1", "/"),

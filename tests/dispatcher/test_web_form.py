@@ -20,7 +20,7 @@ from tests.browser.standing import House, cap, code, standing
 from tests.dispatcher.desk import come
 from tests.dispatcher.persons import Browser, Hands, Office, office
 from tests.dispatcher.test_attach import JPEG, PDF, PNG
-from tests.dispatcher.test_web_acting import drafted
+from tests.dispatcher.test_web_acting import browser, drafted
 from tests.dispatcher.test_web_shift import on_duty, person
 
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -82,6 +82,23 @@ async def test_the_paper_says_what_is_to_be_signed_and_whom_it_reaches(house: Ho
     assert HOSTILE not in page
     assert 'enctype="multipart/form-data"' not in page, "a leader signs, and attaches nothing"
     assert "across" not in page
+
+
+async def test_the_paper_is_found_after_the_warning_is_over(house: House, there: Office) -> None:
+    wang = await browser(house, there, "wang", AccountRole.DUTY_OFFICER)
+    li = await browser(house, there, "li", AccountRole.APPROVER)
+    warning_id = await put_forward(house, wang)
+    seen = re.search(r'name="plan_hash" value="([0-9a-f]{64})"', await li.get(f"/warnings/{warning_id}"))
+    assert seen is not None
+    await li.post(f"/warnings/{warning_id}/approve", {"plan_hash": seen.group(1)})
+    await wang.get(f"/warnings/{warning_id}")
+    await wang.post(f"/warnings/{warning_id}/cancel")
+    assert wang.status == 303
+    page = await wang.get(f"/warnings/{warning_id}")
+    assert 'class="state cancelled"' in page
+    assert f'action="/warnings/{warning_id}/form"' in page
+    await wang.get(f"/warnings/{warning_id}/form")
+    assert wang.status == 200
 
 
 async def test_a_drill_says_so_across_the_paper(house: House, there: Office) -> None:

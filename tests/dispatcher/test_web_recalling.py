@@ -10,6 +10,7 @@ import pytest
 
 from dispatcher.accounts.authority import AccountRole
 from dispatcher.states import DeliveryState
+from dispatcher.store import warnings
 from dispatcher.store.deliveries import Row
 from tests.browser.standing import DRILL_SMS, DRILL_TOKEN, House, cap, code, standing, take_in_hand
 from tests.dispatcher.persons import Browser, Hands, Office, office
@@ -86,6 +87,21 @@ async def test_a_correction_shows_what_an_update_would_say_and_leads_on(house: H
     assert any("暴雨红色预警" in one for one in read)
     assert any("已不在预警区域内" in one for one in read), "also what whoever is outside then will read"
     assert f"/warnings/{red}/cancel" in page
+
+
+async def test_what_whoever_was_reached_reads_until_now_stands_beside_what_is_written(
+    house: House, wang: Browser
+) -> None:
+    red, _, _ = await heard(house, wang)
+    page = await wang.get(f"/warnings/{red}/update")
+    assert wang.status == 200
+    shown = page[page.index('class="before"') :]
+    async with house.context.store.read() as tx:
+        texts = {one.body for one in (await warnings.texts_of(tx, red)).values()}
+    read = set(re.findall(r"<p><b>[^<]+</b>([^<]+)</p>", shown[: shown.index("</details>")]))
+    assert len(read) == 3, "one of each channel"
+    assert read <= texts
+    assert 'class="before"' not in await wang.get("/issue")
 
 
 async def test_what_never_left_has_nothing_to_take_back(house: House, wang: Browser) -> None:

@@ -9,10 +9,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from dispatcher.accounts.authority import AccountRole
-from dispatcher.accounts.entering import form_key
+from dispatcher.accounts.entering import IDLE, form_key
 from dispatcher.intake import native
+from dispatcher.store.tables import sessions
 from tests.browser.standing import DRILL_SMS, House, standing
 from tests.dispatcher.desk import written
 from tests.dispatcher.persons import Browser, Hands, Office, office
@@ -88,6 +90,31 @@ async def test_a_leader_is_shown_what_he_signs_in_place_of_the_dense_page(
     assert 'class="sums"' in await li.get(f"/warnings/{red}?view=whole")
     assert 'class="sums"' in await wang.get(f"/warnings/{red}"), "whoever wrote it watches the dense page"
     assert "不能再签发" not in sheet
+
+
+async def left(house: House) -> None:
+    """Everybody has been away for a quarter of an hour."""
+    before = house.context.now() - IDLE
+    async with house.context.store.begin() as tx:
+        await tx.execute(update(sessions).values(seen_at=before, proven_at=before))
+
+
+async def test_whoever_was_away_is_offered_what_he_may_and_shows_himself_as_he_presses(
+    house: House, there: Office, wang: Browser, li: Browser
+) -> None:
+    elsewhere = await browser(house, there, "zhao", AccountRole.APPROVER, "360826")
+    yellow = await submitted(house, wang)
+    await left(house)
+    sheet = await li.get(f"/warnings/{yellow}")
+    assert f'action="/warnings/{yellow}/approve"' in sheet, "the sheet to sign, and not only to look at"
+    assert "由有此权限的领导操作" not in sheet
+    assert "现在就输，回来再签" in sheet
+    for verb in ("approve", "return"):
+        await li.post(f"/warnings/{yellow}/{verb}", {"reason": "可以"})
+        assert (li.status, li.at) == (303, f"/sign-in/second?next=/warnings/{yellow}")
+    assert ">修改</button>" in await wang.get(f"/warnings/{yellow}")
+    await elsewhere.get(f"/warnings/{yellow}")
+    assert elsewhere.status == 404, "and nobody gains an area by sleeping"
 
 
 async def frozen_texts(house: House, warning_id: str) -> list[dict[str, str]]:

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 
 from aiohttp import web
 
 from dispatcher.accounts.authority import Principal
+from dispatcher.model import BEIJING
 from dispatcher.pipeline.approve import approve
 from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.correct import all_clear, retract
 from dispatcher.pipeline.discard import discard
 from dispatcher.pipeline.draft import take_up
+from dispatcher.pipeline.edit import join
 from dispatcher.pipeline.lapse import release, review
 from dispatcher.pipeline.persons import Hindrance, NotDone
 from dispatcher.pipeline.reissue import reissue
 from dispatcher.pipeline.send_back import send_back
 from dispatcher.pipeline.submit import submit
+from dispatcher.pipeline.telephone import Call, object_to_call, record_call
 from dispatcher.web import asker, asking, guard
 from dispatcher.web.api.lifecycle import status_of
-from dispatcher.web.console import watching
+from dispatcher.web.console import signer, watching
 from dispatcher.web.console.buttons import Button
 from dispatcher.web.console.recalling import recall_of
 from dispatcher.web.parts import parts
@@ -53,33 +57,71 @@ async def _hindered(request: web.Request, verb: str, why: NotDone, given: Mappin
     status = status_of(why.hindrance)
     if given.get("asked") and verb in ("cancel", "all-clear") and why.hindrance is not Hindrance.NOT_THERE:
         return await recall_of(request, verb, why=why.sentence, status=status)
+    if given.get("asked") and verb == "telephone" and why.hindrance not in (Hindrance.NOT_THERE, Hindrance.STATE):
+        return await signer.call_of(request, given, why=why.sentence, status=status)
     return await watching.landing_of(request, why=why.sentence, status=status)
 
 
 async def _do(verb: str, who: tuple[Context, Principal, str], given: Mapping[str, str]) -> str:
-    """The warning to look at next."""
-    reason, plan_hash = given.get("reason", ""), given.get("plan_hash", "")
+    """The warning to look at next: another one where that was made."""
     match verb:
-        case "take-up":
-            await take_up(*who)
-        case "submit":
-            await submit(*who)
-        case "approve":
-            await approve(*who, plan_hash=plan_hash, reason=reason)
-        case "return":
-            await send_back(*who, reason=reason)
-        case "release":
-            await release(*who, plan_hash=plan_hash, reason=reason)
-        case "discard":
-            await discard(*who, reason=reason)
         case "cancel":
             return (await retract(*who)).warning_id
         case "all-clear":
             return (await all_clear(*who)).warning_id
         case "reissue":
             return (await reissue(*who)).warning_id
-        case "review":
-            await review(*who, words=given.get("words", ""))
+        case "approve" | "release" | "telephone":
+            await _released(verb, who, given)
+        case _:
+            await _done(verb, who, given)
+    return who[2]
+
+
+async def _released(verb: str, who: tuple[Context, Principal, str], given: Mapping[str, str]) -> None:
+    """What a second person does: he names the hash of what he saw."""
+    reason, plan_hash = given.get("reason", ""), given.get("plan_hash", "")
+    match verb:
+        case "approve":
+            await approve(*who, plan_hash=plan_hash, reason=reason)
+        case "release":
+            await release(*who, plan_hash=plan_hash, reason=reason)
+        case "telephone":
+            await record_call(*who, plan_hash=plan_hash, call=_call(given))
         case _:
             raise AssertionError(verb)
-    return who[2]
+
+
+async def _done(verb: str, who: tuple[Context, Principal, str], given: Mapping[str, str]) -> None:
+    reason, words = given.get("reason", ""), given.get("words", "")
+    match verb:
+        case "take-up":
+            await take_up(*who)
+        case "submit":
+            await submit(*who)
+        case "join":
+            await join(*who, given.get("other", ""))
+        case "return":
+            await send_back(*who, reason=reason)
+        case "discard":
+            await discard(*who, reason=reason)
+        case "review":
+            await review(*who, words=words)
+        case "object":
+            await object_to_call(*who, words=words)
+        case _:
+            raise AssertionError(verb)
+
+
+def _call(given: Mapping[str, str]) -> Call:
+    """As the form has it; the clock on the wall is Beijing's."""
+    try:
+        at = datetime.fromisoformat(given.get("at", ""))
+    except ValueError as error:
+        raise NotDone(Hindrance.REASON, "请写明通话的日期和时间") from error
+    return Call(
+        leader=given.get("leader", ""),
+        number=given.get("number", ""),
+        at=at.replace(tzinfo=BEIJING) if at.tzinfo is None else at,
+        words=given.get("words", ""),
+    )

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 
 from dispatcher.intake.canonical import from_json
 from dispatcher.linting import Remark
-from dispatcher.model import WarningMessage, Why
+from dispatcher.model import Kind, WarningMessage, Why
 from dispatcher.pipeline.lint import of_kept
+from dispatcher.states import LIVE
 from dispatcher.store import ledger, signatures, warnings
 from dispatcher.store.engine import Tx
+from dispatcher.store.headlines import Wanted, headlines, touching
 from dispatcher.store.signatures import Signature
-from dispatcher.store.warnings import TextRow
+from dispatcher.store.warnings import TextRow, WarningRow
 from dispatcher.web import reach
 from dispatcher.web.console.moving import Moving, Own, moved
 from dispatcher.web.console.naming import called
@@ -20,6 +22,8 @@ from dispatcher.web.console.tiles import Map, map_of
 from dispatcher.web.parts import Parts
 
 TEXTS_A_CHANNEL = 2
+RECENT = 50
+"""Of what is in force, how many are looked through for the event that something belongs to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,3 +86,13 @@ async def _texts(tx: Tx, warning_id: str, own: Own) -> dict[int, TextRow]:
 def _some(texts: Mapping[int, TextRow], channel: str) -> list[TextRow]:
     """They differ by township and role; a few show how they read."""
     return [text for text in texts.values() if text.channel == channel][:TEXTS_A_CHANNEL]
+
+
+async def to_join(site: Parts, row: WarningRow, own: Own) -> tuple[tuple[str, str], ...]:
+    """What is in force that it may belong to: of the same hazard, or for a place of the same county; the newest first."""
+    async with site.doors.context.store.read() as tx:
+        wanted = Wanted(limit=RECENT, states=list(LIVE), drill=row.drill, touching=own)
+        live = [one for one in await headlines(tx, wanted) if one.kind != Kind.CANCEL and one.id != row.id]
+        counties = sorted({str(village)[:6] for village in row.area["villages"]})
+        near = await touching(tx, [one.id for one in live], counties) if counties else set()
+    return tuple((one.id, one.headline or one.identifier) for one in live if one.event == row.event or one.id in near)

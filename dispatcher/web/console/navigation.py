@@ -11,7 +11,7 @@ from typing import Final
 
 from aiohttp import web
 
-from dispatcher.accounts.authority import Action, Denial, Principal, denial
+from dispatcher.accounts.authority import Action, Principal, may_once_awake
 from dispatcher.web.route import About, Route
 
 LABELS: Final[Sequence[tuple[str, str]]] = (
@@ -24,8 +24,6 @@ LABELS: Final[Sequence[tuple[str, str]]] = (
     ("/account", "我的账号"),
 )
 PAGES: Final = web.AppKey("pages by path", Mapping[str, Route])
-_SHOWN: Final = (None, Denial.STEP_UP, Denial.ASLEEP)
-"""He may as soon as he has shown himself again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +47,7 @@ def entries(pages: Mapping[str, Route], who: Principal, city: str, at: str) -> t
 def _may(route: Route, who: Principal, city: str) -> bool:
     if not isinstance(route.who, Action):
         return True
-    return denial(who, route.who, (city,) if route.about is About.CITY else None) in _SHOWN
+    return may_once_awake(who, route.who, (city,) if route.about is About.CITY else None)
 
 
 def _current(paths: Sequence[str], at: str) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from dispatcher.accounts.authority import Action, Denial, Principal, denial
+from dispatcher.accounts.authority import Action, Principal, may_once_awake
 from dispatcher.approval import is_signer
 from dispatcher.model import Level
 from dispatcher.pipeline.context import Context
@@ -125,5 +125,5 @@ def due(seen: Overview, context: Context, who: tuple[Principal, str]) -> tuple[s
         if one.row.state == WarningState.SUBMITTED
         and principal.id not in one.wrote
         and is_signer(context.settings.policy.approval, one.row.level, login)
-        and denial(principal, Action.APPROVE, one.villages) in (None, Denial.STEP_UP, Denial.ASLEEP)
+        and may_once_awake(principal, Action.APPROVE, one.villages)
     )

@@ -5,13 +5,15 @@ Two hundred townships each see their own part of one warning: it is read once fo
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Final
 
 from dispatcher.states import DeliveryState
-from dispatcher.store import events, kin, ledger
+from dispatcher.store import accounts, events, kin, ledger
 from dispatcher.store.engine import Tx
 from dispatcher.store.events import Recorded
 from dispatcher.store.ledger import Entry, Retrying, Times, Trouble
@@ -23,6 +25,7 @@ from dispatcher.web.console.lanes import Pace
 from dispatcher.web.reach import Frozen, Spread, Tally
 
 TROUBLED = 60
+_ID: Final = re.compile(r"[0-9a-f]{32}")
 SHARED = 2000
 """Of those who were missed, how many are read for all who look; of a part that has more, its own are read."""
 
@@ -56,8 +59,17 @@ async def read(tx: Tx, frozen: Frozen, row: WarningRow, now: datetime) -> Readin
         blocked=stopped,
         troubled=await ledger.troubled(tx, row.id, SHARED) if some else (),
         chain=await kin.whole_event(tx, row.chain_id),
-        events=await events.of_warning(tx, row.id),
+        events=[await _named(tx, one) for one in await events.of_warning(tx, row.id)],
     )
+
+
+async def _named(tx: Tx, one: Recorded) -> Recorded:
+    """An id says nothing to whoever reads: the person's name stands beside it, where it is a person's. A source has words."""
+    by = str(one.detail.get("by", ""))
+    if not _ID.fullmatch(by):
+        return one
+    account = await accounts.by_id(tx, by)
+    return replace(one, detail={**one.detail, "by": "", "name": account.name if account else ""})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

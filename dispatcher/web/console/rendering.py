@@ -19,21 +19,7 @@ from dispatcher.web.console.preferences import Preferences
 HERE: Final = Path(__file__).parent
 STATIC: Final = HERE / "static"
 
-WARNING_CHINESE: Final[Mapping[WarningState, str]] = {
-    WarningState.RECEIVED: "已记录",
-    WarningState.REJECTED: "拒收",
-    WarningState.HELD: "待核",
-    WarningState.DRAFT: "草稿",
-    WarningState.SUBMITTED: "待签发",
-    WarningState.RETURNED: "退回",
-    WarningState.APPROVED: "已签发",
-    WarningState.DISPATCHING: "发送中",
-    WarningState.DISPATCHED: "已发完",
-    WarningState.COMPLETED: "已办结",
-    WarningState.SUPERSEDED: "已更新",
-    WarningState.CANCELLED: "已解除",
-    WarningState.EXPIRED: "已过期",
-}
+WARNING_CHINESE: Final[Mapping[WarningState, str]] = {one: one.chinese for one in WarningState}
 KIND_CHINESE: Final[Mapping[Kind, str]] = {
     Kind.ALERT: "首发",
     Kind.UPDATE: "更新",

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from dispatcher.accounts.authority import Action, Denial, Principal, denial
+from dispatcher.accounts.authority import Action, Principal, denial, may_once_awake
 from dispatcher.approval import alternate, is_signer
 from dispatcher.intake.canonical import from_json
 from dispatcher.linting import Remark
@@ -78,7 +78,8 @@ class Hand:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sheet:
     """`told`: people by SMS; `sounding`: gateways, from `silent_until` on where it is night; `hindrance`: why whoever looks
-    cannot sign, '' where he can; `fresh`: whether his second factor was shown a moment ago."""
+    cannot do it, '' where he can; `signers`: login and name of the leaders who may sign; `fresh`: whether his second factor was
+    shown a moment ago."""
 
     row: WarningRow
     at: datetime
@@ -99,6 +100,7 @@ class Sheet:
     remarks: tuple[Remark, ...]
     reason: bool
     hindrance: str
+    signers: tuple[tuple[str, str], ...]
     fresh: bool
 
     @property
@@ -114,11 +116,11 @@ class Sheet:
 def may_sign(who: Principal, row: WarningRow) -> bool:
     """By role and area; whether he had a hand in it is said on the sheet."""
     areas = list(row.area["villages"]) or None
-    return row.state == WarningState.SUBMITTED and denial(who, Action.APPROVE, areas) in (None, Denial.STEP_UP)
+    return row.state == WarningState.SUBMITTED and may_once_awake(who, Action.APPROVE, areas)
 
 
-async def sheet(site: Parts, row: WarningRow, who: Principal) -> Sheet:
-    """Of a warning that waits for a signature."""
+async def sheet(site: Parts, row: WarningRow, who: Principal, action: Action = Action.APPROVE) -> Sheet:
+    """Of a warning that waits for a signature. `action`: signing it, or putting down that a leader did so by telephone."""
     context = site.doors.context
     register, now = await context.register(), context.now()
     async with context.store.read() as tx:
@@ -150,8 +152,9 @@ async def sheet(site: Parts, row: WarningRow, who: Principal) -> Sheet:
         paged=asked,
         remarks=of_kept(context, register, row).remarks,
         reason=context.settings.policy.approval.of(row.level).reason,
-        hindrance=_hindrance(context, row, (who, own), done),
-        fresh=denial(who, Action.APPROVE) is None,
+        hindrance=(_no_call if action is Action.RECORD_CALL else _hindrance)(context, row, (who, own), done),
+        signers=tuple((one.login, one.name) for one in able),
+        fresh=denial(who, action) is None,
     )
 
 
@@ -252,4 +255,18 @@ def _hindrance(
         return "拟制、修改或送签过这条预警的人不能再签发：请由另一人签发"
     if account is None or not is_signer(context.settings.policy.approval, row.level, account.login):
         return "橙色、红色预警须由指定的领导签发"
+    return ""
+
+
+def _no_call(
+    _context: Context, row: WarningRow, who: tuple[Principal, Account | None], done: Sequence[Signature]
+) -> str:
+    """As `pipeline/telephone.py` will judge: said before anybody rings a leader."""
+    principal, account = who
+    if not may_once_awake(principal, Action.RECORD_CALL, list(row.area["villages"]) or None):
+        return "您可以看，电话请示由有此权限的值班员登记"
+    if principal.id in hands(done):
+        return "拟制、修改或送签过这条预警的人不能登记电话请示：请由另一名在岗的值班员登记"
+    if account is None or not account.on_duty:
+        return "电话请示须由在岗的值班员登记：请先登记在岗"
     return ""

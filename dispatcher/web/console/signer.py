@@ -1,11 +1,13 @@
 """The signer's page, good on a phone: opened by its own address, and shown to a leader in place of the dense page while his
-signature is waited for."""
+signature is waited for. And the same words for an officer who reads them out to him by telephone (电话请示)."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from aiohttp import web
 
-from dispatcher.accounts.authority import Action, Denial, denial
+from dispatcher.accounts.authority import Action, may_once_awake
 from dispatcher.states import WarningState
 from dispatcher.store import warnings
 from dispatcher.store.warnings import WarningRow
@@ -17,27 +19,44 @@ from dispatcher.web.parts import parts
 
 
 async def sign(request: web.Request) -> web.Response:
+    return await _onward(request) or await sheet_of(request)
+
+
+async def telephone(request: web.Request) -> web.Response:
+    return await _onward(request) or await call_of(request, {})
+
+
+async def _onward(request: web.Request) -> web.Response | None:
     """Of what does not wait for a signature, or lies not wholly in his area, the dense page."""
     row = await _row(request)
     if row.state != WarningState.SUBMITTED or reach.part_of(row, asker.stems(request)):
         return web.Response(status=303, headers={"Location": f"/warnings/{row.id}"})
-    return await sheet_of(request)
+    return None
 
 
 async def is_asked(request: web.Request) -> bool:
     """Whether it is his signature that is waited for, by role and area."""
     who = asker.principal(request)
-    return denial(who, Action.APPROVE) in (None, Denial.STEP_UP) and may_sign(who, await _row(request))
+    return may_once_awake(who, Action.APPROVE) and may_sign(who, await _row(request))
 
 
 async def sheet_of(request: web.Request, *, why: str = "", status: int = 200) -> web.Response:
     """`why`: what hindered the button that was pressed there."""
-    part = asking.word(request, "part", ("live",))
-    site, row = parts(request), await _row(request)
-    page = await sheet(site, row, asker.principal(request))
+    page = await sheet(parts(request), await _row(request), asker.principal(request))
+    return await _shown(request, "warning_sign.html", {"page": page, "why": why}, status)
+
+
+async def call_of(request: web.Request, given: Mapping[str, str], *, why: str = "", status: int = 200) -> web.Response:
+    """What is read out to a leader by telephone, and where his answer is put down. `given`: what was typed there."""
+    page = await sheet(parts(request), await _row(request), asker.principal(request), Action.RECORD_CALL)
+    return await _shown(request, "warning_telephone.html", {"page": page, "why": why, "given": given}, status)
+
+
+async def _shown(request: web.Request, template: str, values: Mapping[str, object], status: int) -> web.Response:
+    part, site = asking.word(request, "part", ("live",)), parts(request)
     ready = await site.ready.of(site.doors.readiness)
-    told = {"page": page, "why": why, "lasting": lasting, "problems": ready.problems + ready.notices}
-    return framed(request, "warning_sign_live.html" if part else "warning_sign.html", told, status=status)
+    told = {**values, "lasting": lasting, "problems": ready.problems + ready.notices}
+    return framed(request, "warning_sign_live.html" if part else template, told, status=status)
 
 
 async def _row(request: web.Request) -> WarningRow:

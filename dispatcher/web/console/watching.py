@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Hashable
+from dataclasses import replace
 from typing import Final
 
 from aiohttp import web
@@ -16,8 +17,9 @@ from dispatcher.accounts.authority import Action, denial
 from dispatcher.store import warnings
 from dispatcher.web import asker, asking
 from dispatcher.web.console import landing, signer, tiles
-from dispatcher.web.console.buttons import buttons
+from dispatcher.web.console.buttons import Button, buttons
 from dispatcher.web.console.framing import framed
+from dispatcher.web.console.landing import Landing
 from dispatcher.web.console.moving import moving
 from dispatcher.web.console.preferences import preferences
 from dispatcher.web.console.reading import Reading, read
@@ -48,9 +50,19 @@ async def landing_of(request: web.Request, *, why: str = "", status: int = 200) 
     if page is None:
         raise asking.no_such_warning()
     ready = await site.ready.of(site.doors.readiness)
-    offered = buttons(asker.principal(request), page.row, page.signatures, page.events)
+    offered = await _offered(request, page)
     told = {"page": page, "county": county, "problems": ready.problems + ready.notices, "why": why, "buttons": offered}
     return framed(request, "warning.html", told | _for_reading(request), status=status)
+
+
+async def _offered(request: web.Request, page: Landing) -> tuple[Button, ...]:
+    """What is chosen from a list is not offered where there is none."""
+    offered = buttons(asker.principal(request), page.row, page.signatures, page.events)
+    if not any(one.verb == "join" for one in offered):
+        return offered
+    among = await landing.to_join(parts(request), page.row, asker.stems(request))
+    filled = (replace(one, among=among) if one.verb == "join" else one for one in offered)
+    return tuple(one for one in filled if one.verb != "join" or one.among)
 
 
 async def _live(request: web.Request, county: str) -> web.Response:

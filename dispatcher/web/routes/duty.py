@@ -42,7 +42,7 @@ DUTY_ROUTES: Final = (
         query=(_BEFORE,), good=((200, _PAGE),), fails=(503,),
     ),
     Route(
-        method="GET", path="/shift/{handover}", handler=shift.one_page, name="handoverPage", who=Action.SHIFT,
+        method="GET", path="/shift/{handover:[0-9]+}", handler=shift.one_page, name="handoverPage", who=Action.SHIFT,
         about=About.OWN_PART, what="One hand-over, as it was frozen", good=((200, _PAGE),), fails=(404, 503),
     ),
     _form("/shift/note", shift.add_note, "addNote", "A note in the duty log"),

@@ -20,7 +20,7 @@ def _page(path: str, handler: Handler, name: str, about: tuple[Action, str], *qu
     who, what = about
     return Route(
         method="GET", path=f"/warnings/{{id}}{path}", handler=handler, name=name, who=who, about=About.WARNING, what=what,
-        query=query, good=((200, _PAGE), (303, _ONWARD)) if name == "signWarning" else ((200, _PAGE),),
+        query=query, good=((200, _PAGE), (303, _ONWARD)) if name in ("signWarning", "telephonePage") else ((200, _PAGE),),
         fails=(400, 404, 503) if query else (404, 503),
     )  # fmt: skip
 
@@ -29,6 +29,8 @@ WATCHING_ROUTES: Final = (
     _page("", watching.warning, "landing", (Action.LOOK, "A warning landing"), _COUNTY, _PART,
           Query(name="view", what="All of it, also where a signature is waited for", schema={"enum": ["whole"]})),
     _page("/sign", signer.sign, "signWarning", (Action.LOOK, "What a leader reads before he signs"), _PART),
+    _page("/telephone", signer.telephone, "telephonePage",
+          (Action.LOOK, "What is read out to a leader by telephone, and where his answer is put down"), _PART),
     _page("/cancel", recalling.recalled("cancel"), "cancelPage",
           (Action.RETRACT, "What whoever heard of it will hear, should it be taken back")),
     _page("/all-clear", recalling.recalled("all-clear"), "allClearPage",

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from aiohttp import web
 
-from dispatcher.accounts.authority import Action, Denial, Principal, denial
+from dispatcher.accounts.authority import Action, may_once_awake
 from dispatcher.intake.canonical import from_json
 from dispatcher.model import WarningMessage, Why, county_of, township_of
 from dispatcher.pipeline import attach
@@ -158,15 +158,11 @@ async def _shown(request: web.Request, why: str = "", status: int = 200) -> web.
     values = {
         "paper": paper,
         "why": why,
-        "may_attach": _may(who, Action.ATTACH, areas),
-        "may_record": _may(who, Action.RECORD_CALL, areas) and any(not one.slip for one in paper.calls),
+        "may_attach": may_once_awake(who, Action.ATTACH, areas),
+        "may_record": may_once_awake(who, Action.RECORD_CALL, areas) and any(not one.slip for one in paper.calls),
         "most": attach.MOST_BYTES // 1024 // 1024,
     }
     return await sheet(request, "approval_form", values, status)
-
-
-def _may(who: Principal, action: Action, areas: Sequence[str]) -> bool:
-    return denial(who, action, areas) in (None, Denial.STEP_UP)
 
 
 async def _paper(tx: Tx, context: Context, register: Register, row: WarningRow) -> Paper:

@@ -25,7 +25,7 @@ from dispatcher.pipeline.preview import preview
 from dispatcher.pipeline.submit import submit
 from dispatcher.registry.register import Register
 from dispatcher.store import warnings
-from dispatcher.store.warnings import WarningRow
+from dispatcher.store.warnings import TextRow, WarningRow
 from dispatcher.web import asker, asking, guard
 from dispatcher.web.answering import as_json
 from dispatcher.web.api.lifecycle import status_of
@@ -142,10 +142,26 @@ async def _shown(here: _Writing, typed: Fields, status: int = 200, **more: Any) 
     """With its counts, and read back where somebody wrote something, so that it is whole without a script too."""
     page = showing.page_of(here.context, here.register, (here.path, here.mode), typed)
     found = await count(here.context, fields.native(typed, here.begun(typed)), here.scope)
-    told = {"page": replace(page, **{"row": here.row, **more}), "strip": showing.strip(here.register, typed, found)}
+    told: dict[str, Any] = {
+        "page": replace(page, **{"row": here.row, **more}),
+        "strip": showing.strip(here.register, typed, found),
+    }
     if here.row is not None or here.request.method == "POST":
         told |= await _read_back(here, typed)
-    return framed(here.request, "issue.html", {**told, "typed": typed, **_CHOICES}, status=status)
+    told |= {"typed": typed, "before": await _before(here), **_CHOICES}
+    return framed(here.request, "issue.html", told, status=status)
+
+
+async def _before(here: _Writing) -> tuple[TextRow, ...]:
+    """What those already reached read until now: one wording a channel."""
+    if here.row is None or here.mode is not Mode.UPDATE:
+        return ()
+    async with here.context.store.read() as tx:
+        texts = await warnings.texts_of(tx, here.row.id)
+    first: dict[str, TextRow] = {}
+    for text in texts.values():
+        first.setdefault(text.channel, text)
+    return tuple(first.values())
 
 
 # ── while somebody draws and types ──────────────────────────────────────────────────────────────────────────────────

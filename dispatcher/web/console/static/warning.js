@@ -24,22 +24,31 @@
     for (const one of document.querySelectorAll("time[data-until]")) one.textContent = lasting(Date.parse(one.dataset.until) - now);
   };
 
-  const approve = document.getElementById("approve");
   const changed = document.getElementById("changed");
   const signs = document.querySelector(".signing") !== null;
   const first = document.getElementById("live");
   const state = first ? first.dataset.state : "";
+  const shown = first ? first.dataset.hash : ""; // of the words, the map and the list that stand on this page
+
+  // Whoever presses answers for what he read: of what was put forward since, he has read nothing.
+  const anew = (live) => Boolean(live.dataset.hash) && live.dataset.hash !== shown;
+  const hold = () => {
+    changed.hidden = false;
+    for (const button of document.querySelectorAll(".decide button, #acts form[method=post] button")) button.disabled = true;
+  };
 
   // What may be done follows the state: asked for again, unless somebody is writing there.
+  const writing = (acts) => [...acts.querySelectorAll("input:not([type=hidden])")].some((one) => one.value);
   const renewActs = async () => {
     const acts = document.getElementById("acts");
-    if (!acts || [...acts.querySelectorAll("input:not([type=hidden])")].some((one) => one.value)) return;
+    if (!acts || writing(acts)) return;
     try {
       const answer = await fetch(location.href, { signal: AbortSignal.timeout(10000) });
       if (!answer.ok) return;
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       const fresh = page.getElementById("acts");
-      if (fresh && !acts.contains(document.activeElement)) acts.replaceWith(document.importNode(fresh, true));
+      if (fresh && anew(page.getElementById("live"))) hold();
+      else if (fresh && !acts.contains(document.activeElement)) acts.replaceWith(document.importNode(fresh, true));
     } catch (error) {
       acts.dataset.stale = "yes"; // the server says what hinders, should an old button be pressed
     }
@@ -49,18 +58,10 @@
     setClock();
     tick();
     const live = document.getElementById("live");
-    if (!live) return;
-    if (signs) {
-      const hash = approve ? approve.querySelector("[name=plan_hash]").value : live.dataset.hash;
-      if (live.dataset.hash === undefined || live.dataset.state !== state) location.reload();
-      else if (live.dataset.hash !== hash && changed) {
-        changed.hidden = false;
-        for (const button of document.querySelectorAll(".decide button")) button.disabled = true;
-      }
-      return;
-    }
-    const acts = document.getElementById("acts");
-    if (acts && live.dataset.state && acts.dataset.state !== live.dataset.state) renewActs();
+    if (!live || !changed) return;
+    if (signs && (live.dataset.state !== state || live.classList.contains("moving"))) location.reload();
+    else if (anew(live)) hold();
+    else if (!signs && live.dataset.state && document.getElementById("acts").dataset.state !== live.dataset.state) renewActs();
   };
 
   setClock();

@@ -1,0 +1,40 @@
+"""Whoever answers for a warning answers for what stands on his page: what was put forward since is read before anything is
+pressed."""
+
+from __future__ import annotations
+
+from playwright.async_api import expect
+
+from dispatcher.accounts.authority import AccountRole
+from dispatcher.pipeline.draft import draft
+from dispatcher.pipeline.edit import edit
+from dispatcher.pipeline.submit import submit
+from tests.browser.browsing import Browsing, calm
+from tests.browser.night import written
+from tests.browser.people import People
+from tests.browser.standing import House
+
+
+async def test_words_put_forward_anew_are_not_released_from_a_page_that_shows_the_old_ones(
+    house: House, persons: People, browsing: Browsing
+) -> None:
+    author, now = persons.duty_officer.principal, house.context.now()
+    second = await persons.another("lin", "林值班", AccountRole.DUTY_OFFICER)
+    red = (await draft(house.context, author, written(now, 1, level="red"))).warning_id
+    before = await submit(house.context, author, red)
+    async with browsing(house, second) as tab:
+        await tab.to(f"/warnings/{red}")
+        button = tab.page.get_by_role("button", name="逾时放行")
+        await expect(button).to_be_enabled()
+        await expect(tab.page.locator("#pulse")).to_have_attribute("data-state", "live")
+        await edit(house.context, author, red, written(now, 1, level="red", description="改过的话。"))
+        after = await submit(house.context, author, red)
+        assert after.plan_hash != before.plan_hash
+        await expect(tab.page.locator("#live")).to_have_attribute("data-hash", after.plan_hash)
+        await expect(tab.page.get_by_text("您看的时候内容变了")).to_be_visible()
+        await expect(button).to_be_disabled()
+        await tab.page.get_by_role("link", name="看新的内容").click()
+        await expect(button).to_be_enabled()
+        await expect(tab.page.get_by_text("您看的时候内容变了")).to_be_hidden()
+        await expect(tab.page.locator("#acts [name=plan_hash]").first).to_have_value(after.plan_hash)
+        await calm(tab)
