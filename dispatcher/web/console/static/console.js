@@ -12,6 +12,7 @@
   let everyMs = LEAST_MS; // more where many look on: each beat of the line says how much
   const HIDDEN_MS = 15000;
   const LOOK_MS = 30000;
+  const STALE_MS = 8000; // as long as the line may be silent
 
   // ── what stands on the page ──
   const say = (state, text) => {
@@ -87,7 +88,8 @@
 
   // Asked again and again while something moves, but never faster than a fifth of the time it takes; many pages never in the
   // same instant.
-  const repeated = (work, every) => {
+  const asked = new Map(); // what was asked for in vain, and since when
+  const repeated = (name, work, every) => {
     let timer = 0;
     let busy = false;
     let due = false;
@@ -98,7 +100,12 @@
       due = false;
       busy = true;
       last = Date.now();
+      if (!asked.has(name)) asked.set(name, last);
       const well = await work();
+      if (well) {
+        asked.delete(name);
+        over(name);
+      }
       took = Date.now() - last;
       busy = false;
       if (due || !well) soon();
@@ -113,7 +120,7 @@
   };
 
   const warning = byId("live") ? byId("live").dataset.warning || "" : "";
-  const page = repeated(async () => {
+  const page = repeated("page", async () => {
     try {
       const url = new URL(location.href);
       url.searchParams.set("part", "live");
@@ -136,7 +143,7 @@
   };
 
   let looked = Date.now();
-  const bar = repeated(async () => {
+  const bar = repeated("bar", async () => {
     try {
       const fresh = await drawn("/status?part=live", "status");
       if (fresh) {
@@ -156,6 +163,7 @@
   const tick = () => {
     const shown = byId("clock");
     if (shown) shown.textContent = clock(new Date(Date.now() + ahead));
+    for (const [name, since] of asked) if (Date.now() - since >= STALE_MS) outdated(name, since);
   };
   setInterval(tick, 1000);
 
@@ -281,9 +289,11 @@
         bar();
       }
       lost = false;
-      banner.hidden = true;
-      mark("lost", "");
-      say("live", asOf());
+      if (ended) banner.hidden = true;
+      ended = false;
+      over("line");
+      over("database");
+      well();
     },
     event: (said) => {
       pass(said.data);
@@ -296,8 +306,14 @@
       if (!warning || about(said.data) === warning) soon();
     },
     trouble: (said) => {
-      if (said.data) say("lost", said.data);
-      else soon();
+      if (said.data) {
+        say("lost", said.data);
+        outdated("database", said.since);
+      } else {
+        over("database");
+        well();
+        soon();
+      }
       bar();
     },
     beat: (said) => {
@@ -318,16 +334,11 @@
     stale: (said) => {
       lost = true;
       say("lost", words.lost);
-      banner.textContent = words.stale + " " + clock(new Date(said.since + ahead)).slice(11);
-      banner.hidden = false;
-      mark("lost", words.titleLost);
-      sound("lost", said.since);
+      outdated("line", said.since);
     },
-    fresh: () => {
-      banner.hidden = true;
-      mark("lost", "");
-    },
+    fresh: () => over("line"),
     ended: () => {
+      ended = true;
       say("lost", words.ended);
       banner.textContent = words.ended + " ";
       const enter = document.createElement("a");
