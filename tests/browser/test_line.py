@@ -110,3 +110,19 @@ async def test_numbers_that_cannot_be_had_any_more_are_said_to_be_old(house: Hou
             await tab.page.unroute("**/?part=live")
             await _says_live(tab.page)
         await calm(tab)
+
+
+async def test_a_page_that_may_not_sound_yet_says_so_and_a_hand_on_it_wakes_it(
+    house: House, browsing: Browsing
+) -> None:
+    async with browsing(house) as tab:
+        await tab.to("/")
+        button = tab.page.locator("#sound")
+        await expect(button).to_have_text("声音未启用，请点一下")
+        await expect(button).to_have_class(re.compile("asleep"))
+        await button.click()
+        await expect(button).to_have_text("声音 开")
+        await expect(button).to_have_attribute("aria-pressed", "true")
+        await button.click()
+        await expect(button).to_have_text("声音 关")
+        await calm(tab)

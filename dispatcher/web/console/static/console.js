@@ -199,28 +199,36 @@
       tone.stop(start + 0.2);
     }
   };
-  const wake = () => {
-    if (!window.AudioContext) return;
-    audio = audio || new AudioContext();
-    if (audio.state === "suspended") audio.resume();
-  };
-  for (const gesture of ["pointerdown", "keydown"]) document.addEventListener(gesture, wake, { passive: true });
-
   const button = byId("sound");
+  const asleep = () => on() && !ready();
   const label = () => {
-    button.setAttribute("aria-pressed", String(on()));
-    button.textContent = on() ? button.dataset.on : button.dataset.off;
+    if (!button) return;
+    button.setAttribute("aria-pressed", String(on() && ready()));
+    button.classList.toggle("asleep", asleep());
+    button.textContent = asleep() ? button.dataset.asleep : on() ? button.dataset.on : button.dataset.off;
   };
+  const wake = async () => {
+    if (audio && audio.state !== "running") await audio.resume();
+  };
+  // A browser may let a page sound that nobody has touched yet, or not: it is tried, and the button says what came of it.
+  if (window.AudioContext) {
+    audio = new AudioContext();
+    audio.addEventListener("statechange", label);
+  }
+  let slept = false; // before the hand that now presses the button woke it: that hand wants sound, not silence
   if (button) {
     button.hidden = false;
     label();
-    button.addEventListener("click", () => {
-      stored("mingluo-sound", on() ? "off" : "on");
-      wake();
+    for (const gesture of ["pointerdown", "keydown"]) button.addEventListener(gesture, () => (slept = asleep()), { passive: true });
+    button.addEventListener("click", async () => {
+      if (!slept && !asleep()) stored("mingluo-sound", on() ? "off" : "on");
+      slept = false;
       label();
-      if (on()) play("due");
+      await wake();
+      play("due");
     });
   }
+  for (const gesture of ["pointerdown", "keydown"]) document.addEventListener(gesture, wake, { passive: true });
 
   const title = document.title;
   const marks = { red: "", due: "", lost: "" };
@@ -282,6 +290,25 @@
     }
   };
   let lost = false;
+  let ended = false;
+  // What keeps the page from being up to date, each until it is over: the line is silent, the database away, a part not drawn.
+  const reasons = new Set();
+  const outdated = (why, since) => {
+    if (ended || reasons.has(why)) return;
+    reasons.add(why);
+    banner.textContent = words.stale + " " + clock(new Date(since + ahead)).slice(11);
+    banner.hidden = false;
+    mark("lost", words.titleLost);
+    sound("lost", Math.round(since / STALE_MS)); // once, though each tab notices by itself
+  };
+  const over = (why) => {
+    if (!reasons.delete(why) || reasons.size) return;
+    banner.hidden = true;
+    mark("lost", "");
+  };
+  const well = () => {
+    if (!reasons.size) say("live", asOf());
+  };
   const heard = {
     hello: () => {
       if (lost) {
