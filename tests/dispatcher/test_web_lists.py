@@ -174,6 +174,28 @@ async def test_an_empty_register_shows_three_steps_and_no_blank_table(tmp_path: 
         there = office(house.context.store, Hands(datetime.now(UTC)))
         admin = await come(house, there, "admin", AccountRole.ADMINISTRATOR)
         assert 'href="/first"' not in await admin.get("/")
+        wang = await come(house, there, "wang", AccountRole.DUTY_OFFICER)
+        page = await wang.get("/")
+        assert ("请管理员登录" in page, "三件事" in page, "mingluo drill" in page) == (True, False, False)
+
+
+async def test_where_there_is_no_warning_yet_each_is_told_in_plain_words_what_to_begin_with(
+    house: House, there: Office
+) -> None:
+    begins = {
+        AccountRole.DUTY_OFFICER: ["/issue", "/tonight", "/shift"],
+        AccountRole.APPROVER: ["/tonight", "/shift", "/account"],
+        AccountRole.TOWNSHIP_CLERK: ["/tonight", "/account", "/warnings"],
+        AccountRole.ADMINISTRATOR: ["/accounts", "/account", "/warnings"],
+    }
+    for role, paths in begins.items():
+        one = await come(house, there, str(role), role)
+        page = (await one.get("/")).partition('id="live"')[2]
+        assert re.findall(r'<h3><a href="([^"]+)">', page) == paths
+        assert ("RabbitMQ" in page) == (role is AccountRole.ADMINISTRATOR)
+    await house.post(cap(where=code("360827102")))
+    one = await come(house, there, "zhao", AccountRole.DUTY_OFFICER)
+    assert "可以先做的事" not in await one.get("/")
 
 
 @pytest.mark.parametrize("path", ["/", "/warnings", "/warnings?show=held", "/rejected", "/account", "/accounts"])

@@ -38,7 +38,14 @@ async def _front(request: web.Request, seen: Overview) -> dict[str, object]:
         nobody=principal.means is Means.VISITOR,
     )
     page = await lists.front(context, seen, asker.stems(request), who)
-    return {"page": page, "problems": framing.status_of(request).problems, "training": parts(request).training}
+    shown = navigation.entries(request.app[navigation.PAGES], principal, context.settings.service.city, request.path)
+    return {
+        "page": page,
+        "problems": framing.status_of(request).problems,
+        "training": parts(request).training,
+        "steps": navigation.steps(shown),
+        "installs": who.nobody or principal.role is AccountRole.ADMINISTRATOR,
+    }
 
 
 async def _front_live(request: web.Request) -> web.Response:
