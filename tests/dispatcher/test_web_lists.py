@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from dispatcher.accounts.authority import AccountRole
+from dispatcher.model import BEIJING
 from dispatcher.store.migrating import migrate
-from tests.browser.standing import DRILL_SMS, DRILL_TOKEN, HELD_TOKEN, TOKEN, House, cap, code, standing
+from tests.browser.standing import DRILL_SMS, DRILL_TOKEN, HELD_TOKEN, SENT, TOKEN, House, cap, code, standing
 from tests.dispatcher.callers import come, drafted, submitted
 from tests.dispatcher.persons import Browser, Hands, Office, office
 
@@ -115,6 +116,21 @@ async def test_a_search_finds_what_it_says_and_nothing_else(house: House, query:
     found = await several(house)
     page = await Browser(url=house.url, http=house.http).get(f"/warnings?{query}")
     assert set(ids(page)) == {found[name] for name in names}
+
+
+async def test_what_is_in_force_is_counted_alike_in_the_bar_on_the_front_and_in_the_list(house: House) -> None:
+    found = await several(house)
+    _, over, _ = await house.post(
+        cap("over", kind="Cancel", where=code("360828"), headline="万安县气象台解除雷电橙色预警",
+            references=f"<references>36080041600000,orange,{SENT.astimezone(BEIJING).isoformat()}</references>")
+    )  # fmt: skip
+    browser = Browser(url=house.url, http=house.http)
+    assert over["warning_id"] in ids(part(await browser.get("/"), "in-force")), "while it is being said"
+    async with house.context.store.begin() as tx:
+        await tx.exec_driver_sql(f"UPDATE warnings SET state = 'completed' WHERE id = '{over['warning_id']}'")
+    front, listed = await browser.get("/"), ids(await browser.get("/warnings?show=current&drill=no"))
+    assert listed == ids(part(front, "in-force")) == [found["red"]]
+    assert "红色生效 1" in re.sub(r"<[^>]+>", "", front)
 
 
 async def test_a_list_goes_on_page_by_page_and_keeps_what_was_asked_for(house: House) -> None:
