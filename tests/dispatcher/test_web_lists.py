@@ -170,6 +170,41 @@ async def test_what_was_refused_is_shown_with_its_code_and_how_it_begins(house: 
     assert "吉安市气象台（直通）" in page
 
 
+@pytest.mark.parametrize(
+    ("query", "sizes"),
+    [
+        ("", {7, 12}),
+        ("source=city-weather", {7}),
+        ("source=county-weather", {12}),
+        ("source=nobody", {7, 12}),
+        ("since=2001-01-01", {7, 12}),
+        ("until=2001-01-01", set()),
+        ("q=%25", set()),
+        ("q=99999999999", set()),
+        ("q=XML&source=county-weather", {12}),
+    ],
+)
+async def test_refused_messages_are_searched_by_words_source_and_day(
+    house: House, there: Office, query: str, sizes: set[int]
+) -> None:
+    await house.post(b"<alert>")
+    await house.post(b"<alert></oh>", HELD_TOKEN)
+    wang = await come(house, there, "wang", AccountRole.DUTY_OFFICER)
+    page = await wang.get(f"/rejected?{query}")
+    assert {int(one) for one in re.findall(r"<summary>(\d+) 字节", page)} == sizes
+    assert ("没有符合条件的拒收报文" in page) == (not sizes)
+
+
+async def test_refused_messages_go_on_page_by_page_and_keep_what_was_asked_for(house: House, there: Office) -> None:
+    for _ in range(31):
+        await house.post(b"<alert>")
+    wang = await come(house, there, "wang", AccountRole.DUTY_OFFICER)
+    (onward,) = re.findall(r'<a href="(/rejected\?[^"]*before=[^"]*)">', await wang.get("/rejected?q=XML"))
+    assert "q=XML" in onward
+    second = await wang.get(onward.replace("&amp;", "&"))
+    assert (len(ids(second)), "回到最新" in second) == (1, True)
+
+
 async def test_hostile_text_in_a_search_is_shown_as_text(house: House) -> None:
     browser = Browser(url=house.url, http=house.http)
     page = await browser.get("/warnings?q=%3Cscript%3Ealert(1)%3C/script%3E%22%3E%7B%7B7*7%7D%7D")
