@@ -33,7 +33,7 @@ SECOND: Final = "/sign-in/second"
 KEY_HEADER: Final = "X-Form-Key"
 PAGES: Final = web.AppKey("pages", Sequence[re.Pattern[str]])
 """The paths of our pages, and of nothing else."""
-_PLACE: Final = re.compile(r"(?P<path>/[0-9a-z/-]*)(?P<query>\?[0-9A-Za-z%=&._~+-]*)?")
+_PLACE: Final = re.compile(r"(?P<path>/[0-9A-Za-z/-]*)(?P<query>\?[0-9A-Za-z%=&._~+-]*)?")
 _SAFE: Final = ("GET", "HEAD")
 
 

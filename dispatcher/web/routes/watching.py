@@ -38,4 +38,9 @@ WATCHING_ROUTES: Final = (
     _page("/deliveries", trace.rows, "rows", (Action.LEDGER, "The rows of its ledger"), _COUNTY,
           Query(name="cursor", what="Where this page begins")),
     _page("/deliveries/{target}", trace.one_row, "oneRow", (Action.LEDGER, "One of them, opened")),
+    Route(
+        method="POST", path="/warnings/{id}/deliveries/{target}/number", handler=trace.number, name="showNumberPage",
+        who=Action.UNMASK, about=About.PERSON, what="His number, on that page; who looked, and why, is put on record",
+        takes=("application/x-www-form-urlencoded",), good=((200, _PAGE),), fails=(404, 408, 409, 422, 503),
+    ),
 )  # fmt: skip
