@@ -89,6 +89,7 @@
   // Asked again and again while something moves, but never faster than a fifth of the time it takes; many pages never in the
   // same instant.
   const asked = new Map(); // what was asked for in vain, and since when
+  let ended = false; // the session
   const repeated = (name, work, every) => {
     let timer = 0;
     let busy = false;
@@ -112,7 +113,7 @@
     };
     const soon = () => {
       due = true;
-      if (busy || timer) return;
+      if (busy || timer || ended) return; // nobody is told anything any more
       const wait = Math.max(every(), 5 * took);
       timer = setTimeout(run, Math.max(Math.random() * (everyMs - LEAST_MS), wait - (Date.now() - last)));
     };
@@ -290,7 +291,6 @@
     }
   };
   let lost = false;
-  let ended = false;
   // What keeps the page from being up to date, each until it is over: the line is silent, the database away, a part not drawn.
   const reasons = new Set();
   const outdated = (why, since) => {
@@ -311,13 +311,13 @@
   };
   const heard = {
     hello: () => {
+      if (ended) banner.hidden = true;
+      ended = false;
       if (lost) {
         soon();
         bar();
       }
       lost = false;
-      if (ended) banner.hidden = true;
-      ended = false;
       over("line");
       over("database");
       well();
@@ -366,6 +366,7 @@
     fresh: () => over("line"),
     ended: () => {
       ended = true;
+      asked.clear();
       say("lost", words.ended);
       banner.textContent = words.ended + " ";
       const enter = document.createElement("a");
