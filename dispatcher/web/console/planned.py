@@ -30,6 +30,8 @@ from dispatcher.web.problems import Problem
 from dispatcher.web.reach import Frozen
 
 LISTED: Final = 100
+SHOWN: Final = 2
+"""Posts of one officer: some hold one in each village of a township."""
 MOST_AFTER: Final = 100_000_000
 POSTS: Final = {
     Post.A: "A角", Post.B: "B角", Post.CHIEF: "负责人", Post.DUTY: "值班岗位", Post.TRANSFER: "转移负责人",
@@ -52,11 +54,12 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """`posts`: (place, which) of an officer; `not_sent`: the reason's code, '' where it is sent."""
+    """`posts`: (place, which) of an officer, some of all he holds; `not_sent`: the reason's code, '' where it is sent."""
 
     name: str
     kind: str
     posts: tuple[tuple[str, str], ...]
+    held: int
     place: str
     channel: str
     why: str
@@ -152,11 +155,13 @@ def _lines(register: Register, found: Iterable[tuple[str, FrozenRow]]) -> list[L
         Line(
             name=named(register, target),
             kind=KINDS[target.kind],
-            posts=tuple(posts.get(target.id, ())) if target.kind is TargetKind.OFFICER else (),
+            posts=tuple(held[:SHOWN]),
+            held=len(held),
             place=called(register, row.township),
             channel=channel,
             why=Why(row.why).chinese,
             not_sent=row.suppressed,
         )
         for channel, row, target in targets
+        for held in [posts.get(target.id, []) if target.kind is TargetKind.OFFICER else []]
     ]
