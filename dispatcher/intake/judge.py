@@ -18,6 +18,8 @@ from dispatcher.settings import Source
 _REPLIES = (Kind.ACK, Kind.ERROR)
 _NEEDS_NO_CONTENT = (Kind.CANCEL, *_REPLIES)
 _SHOWN = 5
+_CALLED = {Kind.UPDATE: "更新", Kind.CANCEL: "解除", Kind.ACK: "收到回执", Kind.ERROR: "出错回执"}
+"""What is held is read by officers, who know no field of a message by its name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +63,7 @@ def _references(message: WarningMessage, circumstances: Circumstances) -> Iterat
     if message.kind is Kind.ALERT:
         return
     if not message.references:
-        yield hold(Code.REFERENCE_MISSING, f"{message.kind} 没有写明针对哪条预警（references），请值班员核对")
+        yield hold(Code.REFERENCE_MISSING, f"{_CALLED[message.kind]}没有写明针对哪条预警，请值班员核对")
     elif circumstances.references_known or message.kind in _REPLIES:
         return
     elif message.kind is Kind.CANCEL:
@@ -92,7 +94,7 @@ def _authority(message: WarningMessage, circumstances: Circumstances) -> Iterato
     if resolved is not None and resolved.reaches_outside:
         yield hold(Code.OUTSIDE_AUTHORITY, "图形越出管辖区域：请裁剪到本县，或报市里发布")
     if message.scope is Scope.PRIVATE:
-        yield hold(Code.APPROVAL_MISSING, "仅限指定收件人（Private）的预警不自动发送，请值班员处理")
+        yield hold(Code.APPROVAL_MISSING, "只给指定收件人的预警不自动发送，请值班员处理")
 
 
 def _area(message: WarningMessage, circumstances: Circumstances) -> Iterator[Finding]:
@@ -114,13 +116,13 @@ def _area(message: WarningMessage, circumstances: Circumstances) -> Iterator[Fin
 
 def _content(message: WarningMessage) -> Iterator[Finding]:
     if message.kind in _REPLIES:
-        yield hold(Code.APPROVAL_MISSING, f"{message.kind} 报文只作登记，不对外发送，请值班员查看")
+        yield hold(Code.APPROVAL_MISSING, f"{_CALLED[message.kind]}只作登记，不对外发送，请值班员查看")
     if message.kind in _NEEDS_NO_CONTENT:
         return
     if message.level is None:
         yield hold(Code.LEVEL_UNKNOWN, "看不出预警级别（红、橙、黄、蓝），请值班员补全")
     if message.hazard is None:
-        yield hold(Code.LEVEL_UNKNOWN, f"不认识灾种“{message.event[:40]}”，请值班员选定，或补入 hazards.yaml")
+        yield hold(Code.LEVEL_UNKNOWN, f"不认识灾种“{message.event[:40]}”，请值班员选定，或请管理员补入灾种表")
 
 
 def _drill(message: WarningMessage, source: Source) -> Iterator[Finding]:

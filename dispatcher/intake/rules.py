@@ -99,7 +99,7 @@ def _times(message: WarningMessage) -> Iterator[Finding]:
 def _contradictions(message: WarningMessage) -> Iterator[Finding]:
     own = (message.sender, message.identifier, message.sent)
     if any((reference.sender, reference.identifier, reference.sent) == own for reference in message.references):
-        yield hold(Code.REFERENCE_MISSING, "references 引用了报文自己，请值班员核对它针对哪条预警")
+        yield hold(Code.REFERENCE_MISSING, "报文引用了它自己，请值班员核对它针对哪条预警")
     if message.scope is Scope.RESTRICTED and not message.restriction:
         yield refuse(Code.SCHEMA, "scope 为 Restricted 时必须写 restriction")
     if message.scope is Scope.PRIVATE and not message.addresses:

@@ -104,7 +104,7 @@ def unsendable(message: WarningMessage, findings: Sequence[Finding], company: Co
         if one.verdict is Verdict.REJECT or (one.verdict is Verdict.HOLD and one.code not in LEFT_TO_A_PERSON)
     ]
     if not sendable(message) or message.kind in (Kind.ACK, Kind.ERROR):
-        stops.append(_stop(Code.FORMAT, f"{message.status} {message.kind} 只登记、不对外发送，不用送签"))
+        stops.append(_stop(Code.FORMAT, "这类报文（测试、系统消息、草稿、回执）只登记、不对外发送，不用送签"))
     elif overtaken_on_arrival(message, company) is not None:
         stops.append(_stop(Code.REFERENCE_MISSING, "更晚的更新或解除已经发出：请以它为准，需要时另拟一条"))
     elif nothing_to_end(message, company):

@@ -9,6 +9,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Text, cast, or_, select
 
+from dispatcher.model import Kind
+from dispatcher.states import WarningState
 from dispatcher.store.engine import Tx
 from dispatcher.store.tables import warnings
 
@@ -45,7 +47,7 @@ _HEADLINE = [warnings.c[name] for name in Headline.__dataclass_fields__]
 class Wanted:
     """`before`: the id of the last one of the page before; `touching`: only those that touch a village whose code begins with
     one of these digits, and so does `county`; `said`: stands in its headline, event or identifier, or it touches one of
-    `places`; `since`, `until`: when it came in; `valid_at`: not out of time by then."""
+    `places`; `since`, `until`: when it came in; `valid_at`: in force then: not out of time, and no all-clear that was said."""
 
     limit: int = 50
     states: Sequence[str] = ()
@@ -91,6 +93,7 @@ def _sought(wanted: Wanted) -> list[ColumnElement[bool]]:
         found.append(c.received_at < wanted.until)
     if wanted.valid_at is not None:
         found.append(or_(c.expires.is_(None), c.expires > wanted.valid_at))
+        found.append(or_(c.kind != Kind.CANCEL, c.state != WarningState.COMPLETED))
     if wanted.said:
         words = [column.icontains(wanted.said, autoescape=True) for column in (c.headline, c.event, c.identifier)]
         found.append(or_(*words, *([_touches(wanted.places)] if wanted.places else [])))

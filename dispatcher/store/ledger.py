@@ -273,7 +273,7 @@ async def _frozen(tx: Tx, warning_id: str, target: str) -> list[Entry]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unplanned:
-    """A frozen chunk whose rows do not stand in the ledger yet."""
+    """A frozen chunk: of `unplanned`, one whose rows do not stand in the ledger yet."""
 
     id: int
     channel: str
@@ -288,6 +288,13 @@ async def unplanned(tx: Tx, warning_id: str) -> list[Unplanned]:
         .order_by(chunks.c.id)
     )
     return [Unplanned(**row) for row in rows.mappings()]
+
+
+async def signed(tx: Tx, warning_id: str) -> list[Unplanned]:
+    """All of its frozen plan, in the order that is signed."""
+    c = chunks.c
+    wanted = select(c.id, c.channel, c.size, c.hash).where(c.warning_id == warning_id, c.seq >= 0).order_by(c.id)
+    return [Unplanned(**row) for row in (await tx.execute(wanted)).mappings()]
 
 
 async def packed(tx: Tx, chunk_ids: Sequence[int]) -> dict[int, bytes]:

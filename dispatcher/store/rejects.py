@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import LargeBinary, func, insert, select
+from sqlalchemy import ColumnElement, LargeBinary, func, insert, or_, select
 
 from dispatcher.store.engine import Tx
 from dispatcher.store.tables import rejects
+
+_CODE: Final = re.compile(r"[0-9]{1,4}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,14 +72,42 @@ class Refusal:
     reason: str
 
 
-async def refusals(tx: Tx, limit: int, before: str = "") -> list[Refusal]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """Which of them: `said` stands in the reason, or is the code; `since`, `until`: when it came."""
+
+    said: str = ""
+    source: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+ALL: Final = Asked()
+
+
+async def refusals(tx: Tx, limit: int, before: str = "", asked: Asked = ALL) -> list[Refusal]:
     """Newest first; `before` is the id of the last one of the page before (ids stand in the order of time)."""
     names = [name for name in Refusal.__dataclass_fields__ if name != "size"]
     statement = select(*(rejects.c[name] for name in names), func.length(rejects.c.raw).label("size"))
     if before:
         statement = statement.where(rejects.c.id < before)
+    statement = statement.where(*_asked(asked))
     rows = await tx.execute(statement.order_by(rejects.c.id.desc()).limit(limit))
     return [Refusal(**row) for row in rows.mappings()]
+
+
+def _asked(asked: Asked) -> list[ColumnElement[bool]]:
+    c, found = rejects.c, []
+    if asked.said:
+        said = c.reason.icontains(asked.said, autoescape=True)
+        found.append(or_(said, c.code == int(asked.said)) if _CODE.fullmatch(asked.said) else said)
+    if asked.source:
+        found.append(c.source == asked.source)
+    if asked.since is not None:
+        found.append(c.at >= asked.since)
+    if asked.until is not None:
+        found.append(c.at < asked.until)
+    return found
 
 
 async def heads(tx: Tx, reject_ids: Sequence[str], most: int) -> dict[str, bytes]:

@@ -33,7 +33,7 @@ SECOND: Final = "/sign-in/second"
 KEY_HEADER: Final = "X-Form-Key"
 PAGES: Final = web.AppKey("pages", Sequence[re.Pattern[str]])
 """The paths of our pages, and of nothing else."""
-_PLACE: Final = re.compile(r"(?P<path>/[0-9a-z/-]*)(?P<query>\?[0-9A-Za-z%=&._~+-]*)?")
+_PLACE: Final = re.compile(r"(?P<path>/[0-9A-Za-z/-]*)(?P<query>\?[0-9A-Za-z%=&._~+-]*)?")
 _SAFE: Final = ("GET", "HEAD")
 
 
@@ -249,6 +249,9 @@ def _show_again(request: web.Request, status: int, code: str, detail: str) -> Ex
 def _stranger(request: web.Request) -> Exception:
     if _wants_page(request):
         return _to(request, SIGN_IN)
+    if _is_button(request):
+        said = "登录已结束，刚才按的没有做：请重新登录后再做一次"
+        return Problem(401, "unauthorized", said, more={"enter": _address(request, SIGN_IN)})
     return Problem(
         401,
         "unauthorized",
@@ -258,7 +261,12 @@ def _stranger(request: web.Request) -> Exception:
 
 
 def _to(request: web.Request, page: str) -> web.HTTPSeeOther:
-    return web.HTTPSeeOther(f"{page}?next={quote(place(request, request.path_qs), safe='')}")
+    return web.HTTPSeeOther(_address(request, page))
+
+
+def _address(request: web.Request, page: str) -> str:
+    """Which leads back to where whoever asks is."""
+    return f"{page}?next={quote(place(request, request.path_qs), safe='')}"
 
 
 def _is_button(request: web.Request) -> bool:

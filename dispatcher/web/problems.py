@@ -41,6 +41,13 @@ _TITLES = {
     500: "内部错误",
     503: "暂时不可用",
 }
+_PAGE_TITLES = _TITLES | {401: "请重新登录", 405: "不能这样打开", 413: "文件过大", 415: "内容读不出", 422: "没有办成"}
+"""For people; an API's caller is told of tokens and formats."""
+_PAGE_DETAILS = {
+    "not_found": "没有这个页面，请核对地址",
+    "method_not_allowed": "这个地址不能这样打开，请从页面上的链接或按钮进入",
+}
+_FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 _DETAILS = {
     404: "没有这个地址，请看 /api/openapi.json",
     405: "这个地址不支持该方法，请看 /api/openapi.json",
@@ -130,13 +137,17 @@ def _cut(request: web.Request, error: Exception) -> web.StreamResponse:
 def _shown(request: web.Request, problem: Problem) -> web.Response:
     wants_page = (
         not request.app[OUTER]
-        and (request.method in ("GET", "HEAD") or request.content_type == "application/x-www-form-urlencoded")
+        and (request.method in ("GET", "HEAD") or request.content_type in _FORMS)
         and "HX-Request" not in request.headers
         and "text/html" in request.headers.get("Accept", "")
     )
     if wants_page and not request.path.startswith("/api/"):
-        title = _TITLES.get(problem.status, "请求没有完成")
-        said = {"status": problem.status, "title": title, "detail": problem.detail}
+        said = {
+            "status": problem.status,
+            "title": _PAGE_TITLES.get(problem.status, "请求没有完成"),
+            "detail": _PAGE_DETAILS.get(problem.code, problem.detail),
+            "enter": problem.more.get("enter", ""),
+        }
         page = error_page(said, preferences(request), training=request.app[TRAINING])
         return web.Response(
             status=problem.status, text=page, content_type="text/html", charset="utf-8", headers=problem.headers

@@ -107,4 +107,4 @@ class Route:
     @property
     def place(self) -> re.Pattern[str]:
         """The paths it stands for, as they are written in an address."""
-        return re.compile(_NAMED.sub(r"[0-9a-z-]+", _WITH_PATTERN.sub(r"\2", self.path)))
+        return re.compile(_NAMED.sub(r"[0-9A-Za-z-]+", _WITH_PATTERN.sub(r"\2", self.path)))

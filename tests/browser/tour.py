@@ -100,6 +100,7 @@ TOUR: Final = (
     Stop(name="cancel-drill", path=lambda night: f"/warnings/{night.drill}/cancel", live=True),
     Stop(name="all-clear", path=lambda night: f"/warnings/{night.red}/all-clear", live=True),
     Stop(name="correct", path=lambda night: f"/warnings/{night.red}/correct", live=True),
+    Stop(name="planned", path=lambda night: f"/warnings/{night.submitted}/planned", roles=(LEADER, CLERK), live=True),
     Stop(name="rows", path=lambda night: f"/warnings/{night.red}/deliveries", roles=(DUTY, CLERK), live=True),
     Stop(name="form", path=lambda night: f"/warnings/{night.submitted}/form", live=True),
     # the duty room

@@ -91,9 +91,10 @@ class Proxy:
 
 
 @contextlib.asynccontextmanager
-async def proxy_to(host: str, port: int) -> AsyncIterator[Proxy]:
+async def proxy_to(host: str, port: int, at: int = 0) -> AsyncIterator[Proxy]:
+    """`at`: the port to listen on, as one that comes back does."""
     proxy = Proxy(host, port)
-    server = await asyncio.start_server(proxy._handle, "127.0.0.1", 0)
+    server = await asyncio.start_server(proxy._handle, "127.0.0.1", at)
     proxy.port = server.sockets[0].getsockname()[1]
     try:
         yield proxy

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -147,3 +148,11 @@ def test_a_refusal_beats_a_hold_then_the_lowest_code_and_all_are_listed(found: l
     else:
         assert (verdict, code) == (Verdict.ACCEPT, None)
     assert all(finding.reason in reason for finding in found)
+
+
+@pytest.mark.parametrize("kind", [Kind.UPDATE, Kind.CANCEL, Kind.ACK, Kind.ERROR])
+def test_why_something_is_held_is_said_without_the_names_of_fields(kind: Kind) -> None:
+    message = replace(ALERT, kind=kind, scope=Scope.PRIVATE, hazard=None, level=None)
+    found = [one.reason for one in judge(message, HERE) if one.verdict is Verdict.HOLD]
+    assert len(found) >= 2
+    assert [reason for reason in found if re.search("[A-Za-z]", reason)] == []

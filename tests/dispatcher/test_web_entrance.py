@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
+from urllib.parse import quote
 
 import pytest
 
@@ -308,3 +309,24 @@ async def test_the_pages_of_a_role_say_whose_they_are(house: House) -> None:
         async with house.http.get(house.url + "/", headers=headers) as answer:
             assert answer.status == 200
             assert role.chinese in await answer.text()
+
+
+async def test_whoever_presses_a_button_after_his_session_ended_is_told_to_sign_in_and_led_back(
+    house: House, browser: Callable[[], Browser]
+) -> None:
+    there = office(house.context.store, Hands(datetime.now(UTC)))
+    await there.person("wang")
+    _, said, _ = await house.post(cap())
+    path = f"/warnings/{said['warning_id']}"
+    wang = browser()
+    wang.cookies["mingluo"] = await there.session("wang")
+    await wang.get(path)
+    wang.cookies.clear()
+    page = await wang.post(f"{path}/submit")
+    assert wang.status == 401
+    assert f'href="/sign-in?next={quote(path, safe="")}"' in page
+    assert ("请重新登录" in page, "令牌" in page, "Bearer" in page) == (True, False, False)
+    async with house.http.post(f"{house.url}/api/v1{path}/discard", json={"reason": "重复"}) as answer:
+        assert (answer.status, "Bearer" in (await answer.json(content_type=None))["detail"]) == (401, True)
+    page = await wang.get("/nowhere")
+    assert (wang.status, "没有这个页面" in page, "openapi" in page) == (404, True, False)

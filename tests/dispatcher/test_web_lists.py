@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from dispatcher.accounts.authority import AccountRole
+from dispatcher.model import BEIJING
 from dispatcher.store.migrating import migrate
-from tests.browser.standing import DRILL_SMS, DRILL_TOKEN, HELD_TOKEN, TOKEN, House, cap, code, standing
+from tests.browser.standing import DRILL_SMS, DRILL_TOKEN, HELD_TOKEN, SENT, TOKEN, House, cap, code, standing
 from tests.dispatcher.callers import come, drafted, submitted
 from tests.dispatcher.persons import Browser, Hands, Office, office
 
@@ -117,6 +118,21 @@ async def test_a_search_finds_what_it_says_and_nothing_else(house: House, query:
     assert set(ids(page)) == {found[name] for name in names}
 
 
+async def test_what_is_in_force_is_counted_alike_in_the_bar_on_the_front_and_in_the_list(house: House) -> None:
+    found = await several(house)
+    _, over, _ = await house.post(
+        cap("over", kind="Cancel", where=code("360828"), headline="万安县气象台解除雷电橙色预警",
+            references=f"<references>36080041600000,orange,{SENT.astimezone(BEIJING).isoformat()}</references>")
+    )  # fmt: skip
+    browser = Browser(url=house.url, http=house.http)
+    assert over["warning_id"] in ids(part(await browser.get("/"), "in-force")), "while it is being said"
+    async with house.context.store.begin() as tx:
+        await tx.exec_driver_sql(f"UPDATE warnings SET state = 'completed' WHERE id = '{over['warning_id']}'")
+    front, listed = await browser.get("/"), ids(await browser.get("/warnings?show=current&drill=no"))
+    assert listed == ids(part(front, "in-force")) == [found["red"]]
+    assert "红色生效 1" in re.sub(r"<[^>]+>", "", front)
+
+
 async def test_a_list_goes_on_page_by_page_and_keeps_what_was_asked_for(house: House) -> None:
     for number in range(31):
         await house.post(cap(f"no-{number}", where=code("360827102")))
@@ -154,6 +170,41 @@ async def test_what_was_refused_is_shown_with_its_code_and_how_it_begins(house: 
     assert "吉安市气象台（直通）" in page
 
 
+@pytest.mark.parametrize(
+    ("query", "sizes"),
+    [
+        ("", {7, 12}),
+        ("source=city-weather", {7}),
+        ("source=county-weather", {12}),
+        ("source=nobody", {7, 12}),
+        ("since=2001-01-01", {7, 12}),
+        ("until=2001-01-01", set()),
+        ("q=%25", set()),
+        ("q=99999999999", set()),
+        ("q=XML&source=county-weather", {12}),
+    ],
+)
+async def test_refused_messages_are_searched_by_words_source_and_day(
+    house: House, there: Office, query: str, sizes: set[int]
+) -> None:
+    await house.post(b"<alert>")
+    await house.post(b"<alert></oh>", HELD_TOKEN)
+    wang = await come(house, there, "wang", AccountRole.DUTY_OFFICER)
+    page = await wang.get(f"/rejected?{query}")
+    assert {int(one) for one in re.findall(r"<summary>(\d+) 字节", page)} == sizes
+    assert ("没有符合条件的拒收报文" in page) == (not sizes)
+
+
+async def test_refused_messages_go_on_page_by_page_and_keep_what_was_asked_for(house: House, there: Office) -> None:
+    for _ in range(31):
+        await house.post(b"<alert>")
+    wang = await come(house, there, "wang", AccountRole.DUTY_OFFICER)
+    (onward,) = re.findall(r'<a href="(/rejected\?[^"]*before=[^"]*)">', await wang.get("/rejected?q=XML"))
+    assert "q=XML" in onward
+    second = await wang.get(onward.replace("&amp;", "&"))
+    assert (len(ids(second)), "回到最新" in second) == (1, True)
+
+
 async def test_hostile_text_in_a_search_is_shown_as_text(house: House) -> None:
     browser = Browser(url=house.url, http=house.http)
     page = await browser.get("/warnings?q=%3Cscript%3Ealert(1)%3C/script%3E%22%3E%7B%7B7*7%7D%7D")
@@ -174,6 +225,28 @@ async def test_an_empty_register_shows_three_steps_and_no_blank_table(tmp_path: 
         there = office(house.context.store, Hands(datetime.now(UTC)))
         admin = await come(house, there, "admin", AccountRole.ADMINISTRATOR)
         assert 'href="/first"' not in await admin.get("/")
+        wang = await come(house, there, "wang", AccountRole.DUTY_OFFICER)
+        page = await wang.get("/")
+        assert ("请管理员登录" in page, "三件事" in page, "mingluo drill" in page) == (True, False, False)
+
+
+async def test_where_there_is_no_warning_yet_each_is_told_in_plain_words_what_to_begin_with(
+    house: House, there: Office
+) -> None:
+    begins = {
+        AccountRole.DUTY_OFFICER: ["/issue", "/tonight", "/shift"],
+        AccountRole.APPROVER: ["/tonight", "/shift", "/account"],
+        AccountRole.TOWNSHIP_CLERK: ["/tonight", "/account", "/warnings"],
+        AccountRole.ADMINISTRATOR: ["/accounts", "/account", "/warnings"],
+    }
+    for role, paths in begins.items():
+        one = await come(house, there, str(role), role)
+        page = (await one.get("/")).partition('id="live"')[2]
+        assert re.findall(r'<h3><a href="([^"]+)">', page) == paths
+        assert ("RabbitMQ" in page) == (role is AccountRole.ADMINISTRATOR)
+    await house.post(cap(where=code("360827102")))
+    one = await come(house, there, "zhao", AccountRole.DUTY_OFFICER)
+    assert "可以先做的事" not in await one.get("/")
 
 
 @pytest.mark.parametrize("path", ["/", "/warnings", "/warnings?show=held", "/rejected", "/account", "/accounts"])

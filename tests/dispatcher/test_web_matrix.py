@@ -143,7 +143,8 @@ def cases(route: Route, warnings: dict[str, str], gateways: dict[str, str]) -> I
             yield from ((name, path.replace("{id}", found)) for name, found in gateways.items() if name in WHERE)
         case About.PERSON:
             for name in ("own", "sibling", "other"):
-                yield name, route.template.replace("{target}", gateways[f"somebody, {name}"])
+                somebody = route.template.replace("{target}", gateways[f"somebody, {name}"])
+                yield name, somebody.replace("{id}", warnings[name])
         case _:
             yield "", path
 
@@ -211,7 +212,7 @@ def test_every_route_names_what_it_asks_for() -> None:
     for route in ROUTES:
         assert isinstance(route.who, Who | Action)
         if "{id}" in route.template and isinstance(route.who, Action):
-            assert route.about in (About.WARNING, About.GATEWAY), route.path
+            assert route.about in (About.WARNING, About.GATEWAY, About.PERSON), route.path
 
 
 @pytest.mark.timeout(300)

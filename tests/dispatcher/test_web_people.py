@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -14,7 +14,8 @@ from dispatcher.accounts.entering import form_key
 from dispatcher.store import audit
 from dispatcher.store.audit import START, Entry
 from dispatcher.store.registry import opening
-from tests.browser.standing import House, cap, standing
+from tests.browser.standing import House, cap, code, standing
+from tests.dispatcher.callers import come
 from tests.dispatcher.persons import Hands, office
 
 
@@ -104,3 +105,53 @@ async def test_the_pages_of_the_log_put_together_are_the_log_and_its_links_can_b
         assert one["previous"] == previous
         assert audit.link(one["no"], datetime.fromisoformat(one["at"]), told, previous) == one["hash"]
         previous = one["hash"]
+
+
+async def test_whoever_was_not_reached_is_rung_from_the_page_of_his_delivery(house: House) -> None:
+    there, target = office(house.context.store, Hands(datetime.now(UTC))), await officer(house)
+    _, said, _ = await house.post(cap())
+    place = f"/warnings/{said['warning_id']}/deliveries/{target}"
+    wang = await come(house, there, "wang", AccountRole.DUTY_OFFICER)
+    async with house.context.store.read() as tx:
+        phones = await opening.phones_of(tx, house.context.seal, [target])
+    page = await wang.get(place)
+    assert f'action="{place}/number"' in page
+    assert phones[target] not in page
+    page = await wang.post(f"{place}/number", {"reason": "x"})
+    assert (wang.status, phones[target] in page, await looks(house)) == (422, False, [])
+    page = await wang.post(f"{place}/number", {"reason": "短信没有送达，打电话叫应"})
+    assert (wang.status, f'href="tel:{phones[target]}"' in page) == (200, True)
+    (entry,) = await looks(house)
+    assert (entry.subject, "打电话叫应" in entry.detail) == (target, True)
+    assert phones[target] not in await wang.get(place), "once"
+    li = await come(house, there, "li", AccountRole.APPROVER)
+    assert "/number" not in await li.get(place)
+    await li.post(f"{place}/number", {"reason": "短信没有送达"})
+    assert li.status == 403
+
+
+async def test_a_number_asked_for_on_a_page_asks_for_the_code_and_leads_back(house: House) -> None:
+    hands = Hands(datetime.now(UTC) - timedelta(minutes=10))
+    there, target = office(house.context.store, hands), await officer(house)
+    _, said, _ = await house.post(cap())
+    place = f"/warnings/{said['warning_id']}/deliveries/{target}"
+    wang = await come(house, there, "wang", AccountRole.DUTY_OFFICER)
+    await wang.get(place)
+    await wang.post(f"{place}/number", {"reason": "短信没有送达，打电话叫应"})
+    assert (wang.status, wang.at) == (303, f"/sign-in/second?next={place}")
+    assert await looks(house) == []
+
+
+async def test_a_clerk_rings_his_own_and_nobody_elsewhere(house: House) -> None:
+    there, register = office(house.context.store, Hands(datetime.now(UTC))), await house.context.register()
+    _, said, _ = await house.post(cap(where=code("360827102")))
+    _, elsewhere, _ = await house.post(cap("elsewhere", where=code("360826104")))
+    mine, his = (
+        next(f"officer-{one.officer_id}" for one in register.posts if one.area_code.startswith(town))
+        for town in ("360827102", "360826104")
+    )
+    clerk = await come(house, there, "chen", AccountRole.TOWNSHIP_CLERK, "360827102")
+    for warning, target, status in ((said, mine, 200), (said, his, 403), (elsewhere, mine, 404)):
+        await clerk.get(f"/warnings/{said['warning_id']}/deliveries/{mine}")
+        await clerk.post(f"/warnings/{warning['warning_id']}/deliveries/{target}/number", {"reason": "打电话叫应"})
+        assert clerk.status == status, target

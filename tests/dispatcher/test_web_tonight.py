@@ -100,3 +100,14 @@ async def test_what_is_not_ready_is_said_first(house: House, there: Office) -> N
     page = await wang.get("/tonight")
     assert page.index("h-ready") < page.index("h-signers") < page.index("h-places") < page.index("h-gateways")
     assert wang.status == 200
+
+
+async def test_an_empty_register_is_no_good_news(sqlite_url: str) -> None:
+    async with standing(sqlite_url) as house:
+        wang = await person(house, office(house.context.store, Hands(datetime.now(UTC))), "wang")
+        page = await wang.get("/tonight")
+    assert wang.status == 200
+    for told in ("每个村都有人可通知", "都在线", "每个县都有联系得上的签发人"):
+        assert told not in page
+    assert "登记册里还没有村" in page
+    assert "登记册里还没有播发网关" in page

@@ -16,6 +16,7 @@
     glance.py       the moving part, drawn once for all who look
     sheet.py        what a leader signs; signer.py: the page of it
     recalling.py    taking back, ending, correcting: seen before it is pressed
+    planned.py      who is on the list, by name
     trace.py        the rows of the ledger, and one of them opened
     buttons.py      what somebody may do; acting.py: what pressing does
     duty/           the duty room: hand-over, tonight, the paper to sign

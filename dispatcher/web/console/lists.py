@@ -17,7 +17,7 @@ from dispatcher.states import ENDED, LIVE, WarningState
 from dispatcher.store import ledger, rejects
 from dispatcher.store.engine import Tx
 from dispatcher.store.headlines import Headline, Matter, Wanted, headlines, matters
-from dispatcher.store.rejects import Refusal
+from dispatcher.store.rejects import Asked, Refusal
 from dispatcher.web import reach
 from dispatcher.web.console.lanes import Lane, lane
 from dispatcher.web.console.overview import Overview, Waiting
@@ -208,7 +208,6 @@ class Sought:
         return bool(self.said or self.level or self.kind or self.drill or self.county or self.since or self.until)
 
     def wanted(self, register: Register, own: Own, now: datetime) -> Wanted:
-        until = _day(self.until)
         return Wanted(
             limit=A_PAGE + 1,
             states=[str(state) for state in SHOWS[self.show][1]],
@@ -221,7 +220,7 @@ class Sought:
             said=self.said,
             places=_places(register, self.said),
             since=_day(self.since),
-            until=until + timedelta(days=1) if until else None,
+            until=_after(self.until),
             valid_at=now if self.show == "current" else None,
         )
 
@@ -239,6 +238,12 @@ def _day(given: str) -> datetime | None:
     if not 2000 <= day.year <= 2100:
         return None
     return datetime.combine(day, time(), BEIJING).astimezone(UTC)
+
+
+def _after(given: str) -> datetime | None:
+    """The first moment of the day after."""
+    day = _day(given)
+    return day + timedelta(days=1) if day else None
 
 
 def _places(register: Register, said: str) -> list[str]:
@@ -308,22 +313,56 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SoughtRefused:
+    """As it stands in the address, as of the warnings. `said`: a part of the reason, or the code."""
+
+    said: str = ""
+    source: str = ""
+    since: str = ""
+    until: str = ""
+    before: str = ""
+
+    @staticmethod
+    def of(query: Mapping[str, str], sources: Iterable[str]) -> SoughtRefused:
+        days = {name: query.get(name, "") for name in ("since", "until")}
+        return SoughtRefused(
+            said=query.get("q", "").strip()[:MOST_SAID],
+            source=_one_of(query.get("source", ""), sources),
+            before=query.get("before", ""),
+            **{name: day if _day(day) else "" for name, day in days.items()},
+        )
+
+    @property
+    def narrowed(self) -> bool:
+        return bool(self.said or self.source or self.since or self.until)
+
+    def asked(self) -> Asked:
+        return Asked(said=self.said, source=self.source, since=_day(self.since), until=_after(self.until))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RefusedPage:
+    """`sources`: (name in the settings, what it is called)."""
+
     at: datetime
     synthetic: bool
+    sought: SoughtRefused
+    sources: tuple[tuple[str, str], ...]
     refused: tuple[Refused, ...]
     next_before: str
 
 
-async def refusals(context: Context, before: str) -> RefusedPage:
+async def refusals(context: Context, sought: SoughtRefused) -> RefusedPage:
     register = await context.register()
     async with context.store.read() as tx:
-        rows = await rejects.refusals(tx, A_PAGE + 1, before)
+        rows = await rejects.refusals(tx, A_PAGE + 1, sought.before, sought.asked())
         heads = await rejects.heads(tx, [row.id for row in rows[:A_PAGE]], HEAD)
     sources = context.settings.sources
     return RefusedPage(
         at=context.now(),
         synthetic=register.synthetic,
+        sought=sought,
+        sources=tuple((name, one.name) for name, one in sources.items()),
         refused=tuple(
             Refused(row=row, source=sources[row.source].name if row.source in sources else row.source,
                     head=_as_text(heads[row.id]))

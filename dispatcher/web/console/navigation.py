@@ -23,6 +23,16 @@ LABELS: Final[Sequence[tuple[str, str]]] = (
     ("/accounts", "账号"),
     ("/account", "我的账号"),
 )
+STEPS: Final[Mapping[str, str]] = {
+    "/issue": "在地图上画出区域，写好文字，送另一人签发。",
+    "/accounts": "给值班员、签发领导、乡镇管理员建立账号。",
+    "/tonight": "看哪些村现在收不到，哪些播发网关失联。",
+    "/shift": "看上一班交代了什么。",
+    "/account": "写明本人是否在班。",
+    "/warnings": "有了预警，都在这里查。",
+}
+"""What to begin with where there is nothing to see yet, the nearest first."""
+MOST_STEPS: Final = 3
 PAGES: Final = web.AppKey("pages by path", Mapping[str, Route])
 
 
@@ -42,6 +52,12 @@ def entries(pages: Mapping[str, Route], who: Principal, city: str, at: str) -> t
     shown = [(path, label) for path, label in LABELS if path in pages and _may(pages[path], who, city)]
     here = _current([path for path, _ in shown], at)
     return tuple(Entry(path=path, label=label, current=path == here) for path, label in shown)
+
+
+def steps(shown: Sequence[Entry]) -> tuple[tuple[Entry, str], ...]:
+    """Of the pages that whoever looks is shown, those to begin with, and what for."""
+    there = {one.path: one for one in shown}
+    return tuple((there[path], words) for path, words in STEPS.items() if path in there)[:MOST_STEPS]
 
 
 def _may(route: Route, who: Principal, city: str) -> bool:

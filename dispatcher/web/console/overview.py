@@ -78,7 +78,6 @@ async def overview(context: Context, own: tuple[str, ...]) -> Overview:
         waits = sorted([*put, *others], key=lambda row: row.id, reverse=True)
         ids = [row.id for row in waits]
         known, signed = await matters(tx, ids), await signatures.of_many(tx, ids)
-    live = [row for row in live if speaks(row)]
     return Overview(
         at=now,
         live=tuple(row for row in live if not row.drill),
@@ -93,11 +92,6 @@ async def overview(context: Context, own: tuple[str, ...]) -> Overview:
             for row in waits
         ),
     )
-
-
-def speaks(row: Headline) -> bool:
-    """What was called off is said once, and then there is nothing more in force."""
-    return row.kind != "Cancel" or row.state != WarningState.COMPLETED
 
 
 def status(seen: Overview, context: Context, who: tuple[Principal, str], problems: Iterable[str]) -> Status:

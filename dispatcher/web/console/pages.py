@@ -13,7 +13,7 @@ from dispatcher.accounts.authority import AccountRole, Action, Denial, Means, de
 from dispatcher.web import asker, asking, guard
 from dispatcher.web.console import framing, lists, navigation
 from dispatcher.web.console.framing import framed
-from dispatcher.web.console.lists import Looking, Sought
+from dispatcher.web.console.lists import Looking, Sought, SoughtRefused
 from dispatcher.web.console.overview import Overview, due, overview
 from dispatcher.web.console.preferences import preferences
 from dispatcher.web.console.rendering import render
@@ -38,7 +38,14 @@ async def _front(request: web.Request, seen: Overview) -> dict[str, object]:
         nobody=principal.means is Means.VISITOR,
     )
     page = await lists.front(context, seen, asker.stems(request), who)
-    return {"page": page, "problems": framing.status_of(request).problems, "training": parts(request).training}
+    shown = navigation.entries(request.app[navigation.PAGES], principal, context.settings.service.city, request.path)
+    return {
+        "page": page,
+        "problems": framing.status_of(request).problems,
+        "training": parts(request).training,
+        "steps": navigation.steps(shown),
+        "installs": who.nobody or principal.role is AccountRole.ADMINISTRATOR,
+    }
 
 
 async def _front_live(request: web.Request) -> web.Response:
@@ -72,9 +79,13 @@ async def list_page(request: web.Request) -> web.Response:
 
 async def refused_page(request: web.Request) -> web.Response:
     """What was not let in."""
-    page = await lists.refusals(parts(request).doors.context, asking.id_after(request, "before"))
+    asking.id_after(request, "before")
+    context = parts(request).doors.context
+    sought = SoughtRefused.of(request.query, context.settings.sources)
+    page = await lists.refusals(context, sought)
     shows = [(name, word) for name, (word, _) in lists.SHOWS.items()]
-    return _page(request, "rejected", {"page": page, "shows": shows, "link": _linking(Sought())})
+    links = {"link": _linking(Sought()), "onward": _linking(sought, "/rejected")}
+    return _page(request, "rejected", {"page": page, "shows": shows, **links})
 
 
 def _edits(request: web.Request) -> str:
@@ -89,13 +100,13 @@ def _sees_refused(request: web.Request) -> bool:
     return denial(asker.principal(request), Action.REJECTS, (city,)) in (None, Denial.ASLEEP)
 
 
-def _linking(sought: Sought) -> Callable[..., str]:
+def _linking(sought: Sought | SoughtRefused, path: str = "/warnings") -> Callable[..., str]:
     """The address of the same search, but for what is said."""
-    now = {name: getattr(sought, name) for name in Sought.__dataclass_fields__ if name != "before"}
+    now = {name: getattr(sought, name) for name in sought.__dataclass_fields__ if name != "before"}
 
     def link(**changed: str) -> str:
         given = {"q" if name == "said" else name: value for name, value in {**now, **changed}.items() if value}
-        return f"/warnings?{urlencode(given)}"
+        return f"{path}?{urlencode(given)}"
 
     return link
 

@@ -1,5 +1,5 @@
 """One row of the ledger, opened: why somebody was told, which text, every try, every receipt; and the rows themselves, page by
-page. Numbers are masked, and of another area not even the reason is said."""
+page. Numbers are masked, and of another area not even the reason is said. Whoever has to ring somebody is shown his number."""
 
 from __future__ import annotations
 
@@ -10,22 +10,27 @@ from typing import Final
 
 from aiohttp import web
 
+from dispatcher.accounts.authority import Action, Denial, denial
 from dispatcher.model import Target
 from dispatcher.pipeline.explain import Story, Told
 from dispatcher.registry.register import Register
-from dispatcher.store import ledger, warnings
+from dispatcher.registry.unmasking import Look, person_of, unmask
+from dispatcher.store import headlines, ledger, warnings
 from dispatcher.store.ledger import Entry
 from dispatcher.store.warnings import WarningRow
 from dispatcher.telemetry import mask
-from dispatcher.web import asker, asking, reach
+from dispatcher.web import asker, asking, guard, reach
 from dispatcher.web.api.warnings import story_of
 from dispatcher.web.asking import Cursor, cursor_text
 from dispatcher.web.console.framing import framed
 from dispatcher.web.console.naming import KINDS, called, named
 from dispatcher.web.console.watching import county_of
 from dispatcher.web.parts import parts
+from dispatcher.web.problems import Problem
 
 LISTED: Final = 100
+SHORTEST, LONGEST = 2, 200
+"""Characters of a reason, as of the API's order."""
 OUTCOMES: Final = {
     "accepted": "对方收下", "try_again": "没有发出，再试", "not_known": "可能已发出，结果不明", "refused": "对方拒绝",
     "looked_up": "向对方查询",
@@ -69,10 +74,46 @@ class Trace:
 
 
 async def one_row(request: web.Request) -> web.Response:
-    story = await story_of(request)
+    return await _opened(request, await story_of(request))
+
+
+async def _opened(
+    request: web.Request, story: Story, *, number: str = "", why: str = "", status: int = 200
+) -> web.Response:
+    """`number`: of whoever is looked at, shown this once; `why` it is not shown."""
     context = parts(request).doors.context
     register = await context.register()
-    return framed(request, "warning_trace.html", {"page": _trace(register, story, context.now())})
+    told = {
+        "page": _trace(register, story, context.now()), "rings": await _rings(request, story.target),
+        "number": number, "why": why,
+    }  # fmt: skip
+    return framed(request, "warning_trace.html", told, status=status)
+
+
+async def _rings(request: web.Request, target: Target) -> bool:
+    """Whether whoever looks may see the number of whoever is looked at, once he has shown himself again."""
+    async with parts(request).doors.context.store.read() as tx:
+        person = await person_of(tx, str(target))
+    shown = (None, Denial.STEP_UP, Denial.ASLEEP)
+    return person is not None and denial(asker.principal(request), Action.UNMASK, (person.area_code,)) in shown
+
+
+async def number(request: web.Request) -> web.Response:
+    """The form of that page. It is on record who looked, and why, before the number is shown."""
+    story, context, own = await story_of(request), parts(request).doors.context, asker.stems(request)
+    async with context.store.read() as tx:
+        if own and not await headlines.touching(tx, [story.warning.id], own):
+            raise asking.no_such_warning()
+    reason = (await guard.form_of(request)).get("reason", "").strip()
+    if not SHORTEST <= len(reason) <= LONGEST:
+        return await _opened(request, story, why="请写明为什么要看号码（2 到 200 个字）", status=422)
+    look = Look(actor=asker.principal(request).actor, target=str(story.target), reason=mask(reason))
+    found = await unmask(context.store, context.seal, context.now(), look)
+    if found is None:
+        raise Problem(404, "no_such_person", "登记册里没有这个人，请核对编号")
+    if not found.phone:
+        return await _opened(request, story, why="这个号码打不开，请管理员核对登记册", status=409)
+    return await _opened(request, story, number=found.phone)
 
 
 def _trace(register: Register, story: Story, now: datetime) -> Trace:

@@ -13,7 +13,7 @@ from typing import Final
 
 from aiohttp import web
 
-from dispatcher.accounts.authority import Action, denial
+from dispatcher.accounts.authority import Action, Denial, denial
 from dispatcher.store import warnings
 from dispatcher.web import asker, asking
 from dispatcher.web.console import landing, signer, tiles
@@ -87,14 +87,16 @@ async def _live(request: web.Request, county: str) -> web.Response:
         told = {"page": page, "county": county, "problems": ready.problems + ready.notices, **shown}
         return await asyncio.to_thread(render, "warning_live.html", told, language)
 
-    key = (warning_id, county, own, language, shown["rows_open"])
+    key = (warning_id, county, own, language, shown["rows_open"], shown["rings"])
     return (await site.glances.of(key, said, draw)).answer(request)
 
 
 def _for_reading(request: web.Request) -> dict[str, object]:
-    """`rows_open`: whether whoever looks may open a row of the ledger."""
-    may = denial(asker.principal(request), Action.LEDGER) is None
-    return {"rows_open": may, "stages": tiles.SHOWN, "lasting": lasting}
+    """`rows_open`: whether whoever looks may open a row of the ledger; `rings`: and see somebody's number there."""
+    who = asker.principal(request)
+    may = denial(who, Action.LEDGER) is None
+    rings = may and denial(who, Action.UNMASK) in (None, Denial.STEP_UP)
+    return {"rows_open": may, "rings": rings, "stages": tiles.SHOWN, "lasting": lasting}
 
 
 def county_of(request: web.Request) -> str:

@@ -221,7 +221,14 @@ ROUTES = (
     Route(
         method="GET", path="/rejected", handler=pages.refused_page, name="refusedPage",
         who=Action.REJECTS, about=About.CITY, what="What was refused, newest first, with how it begins",
-        query=(_BEFORE, _PART), good=((200, _PAGE),), fails=(400, 503),
+        query=(
+            Query(name="q", what="In the reason, or its code"),
+            Query(name="source", what="Only from this source"),
+            Query(name="since", what="A day in Beijing, it included"),
+            Query(name="until", what="A day in Beijing, it included"),
+            _BEFORE, _PART,
+        ),
+        good=((200, _PAGE),), fails=(400, 503),
     ),
     Route(
         method="GET", path="/status", handler=framing.status_bar, name="statusBar", fragment=True,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from dispatcher.accounts.authority import Action
-from dispatcher.web.console import recalling, signer, trace, watching
+from dispatcher.model import Channel
+from dispatcher.web.console import planned, recalling, signer, trace, watching
 from dispatcher.web.problems import Handler
 from dispatcher.web.route import About, Good, Query, Route
 
@@ -37,7 +38,16 @@ WATCHING_ROUTES: Final = (
           (Action.CALL_OFF, "What whoever heard of it will hear when it is over")),
     _page("/correct", recalling.recalled("correct"), "correctPage",
           (Action.ISSUE, "What whoever heard of it will hear, should it be corrected")),
+    _page("/planned", planned.planned, "planned", (Action.LEDGER, "Who is on its list, and why; before it is signed, too"),
+          Query(name="channel", what="Only this channel", schema={"enum": [str(one) for one in Channel]}),
+          Query(name="place", what="Only this county or township"),
+          Query(name="after", what="How many stand on the pages before")),
     _page("/deliveries", trace.rows, "rows", (Action.LEDGER, "The rows of its ledger"), _COUNTY,
           Query(name="cursor", what="Where this page begins")),
     _page("/deliveries/{target}", trace.one_row, "oneRow", (Action.LEDGER, "One of them, opened")),
+    Route(
+        method="POST", path="/warnings/{id}/deliveries/{target}/number", handler=trace.number, name="showNumberPage",
+        who=Action.UNMASK, about=About.PERSON, what="His number, on that page; who looked, and why, is put on record",
+        takes=("application/x-www-form-urlencoded",), good=((200, _PAGE),), fails=(404, 408, 409, 422, 503),
+    ),
 )  # fmt: skip

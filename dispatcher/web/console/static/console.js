@@ -12,6 +12,7 @@
   let everyMs = LEAST_MS; // more where many look on: each beat of the line says how much
   const HIDDEN_MS = 15000;
   const LOOK_MS = 30000;
+  const STALE_MS = 8000; // as long as the line may be silent
 
   // ── what stands on the page ──
   const say = (state, text) => {
@@ -87,7 +88,9 @@
 
   // Asked again and again while something moves, but never faster than a fifth of the time it takes; many pages never in the
   // same instant.
-  const repeated = (work, every) => {
+  const asked = new Map(); // what was asked for in vain, and since when
+  let ended = false; // the session
+  const repeated = (name, work, every) => {
     let timer = 0;
     let busy = false;
     let due = false;
@@ -98,14 +101,19 @@
       due = false;
       busy = true;
       last = Date.now();
+      if (!asked.has(name)) asked.set(name, last);
       const well = await work();
+      if (well) {
+        asked.delete(name);
+        over(name);
+      }
       took = Date.now() - last;
       busy = false;
       if (due || !well) soon();
     };
     const soon = () => {
       due = true;
-      if (busy || timer) return;
+      if (busy || timer || ended) return; // nobody is told anything any more
       const wait = Math.max(every(), 5 * took);
       timer = setTimeout(run, Math.max(Math.random() * (everyMs - LEAST_MS), wait - (Date.now() - last)));
     };
@@ -113,9 +121,9 @@
   };
 
   const warning = byId("live") ? byId("live").dataset.warning || "" : "";
-  const page = repeated(async () => {
+  const page = repeated("page", async () => {
     try {
-      const url = new URL(location.href);
+      const url = new URL(words.here, location.href); // not where a refused press was sent to
       url.searchParams.set("part", "live");
       const fresh = await drawn(url, "live");
       const old = byId("live");
@@ -136,7 +144,7 @@
   };
 
   let looked = Date.now();
-  const bar = repeated(async () => {
+  const bar = repeated("bar", async () => {
     try {
       const fresh = await drawn("/status?part=live", "status");
       if (fresh) {
@@ -156,6 +164,7 @@
   const tick = () => {
     const shown = byId("clock");
     if (shown) shown.textContent = clock(new Date(Date.now() + ahead));
+    for (const [name, since] of asked) if (Date.now() - since >= STALE_MS) outdated(name, since);
   };
   setInterval(tick, 1000);
 
@@ -191,28 +200,36 @@
       tone.stop(start + 0.2);
     }
   };
-  const wake = () => {
-    if (!window.AudioContext) return;
-    audio = audio || new AudioContext();
-    if (audio.state === "suspended") audio.resume();
-  };
-  for (const gesture of ["pointerdown", "keydown"]) document.addEventListener(gesture, wake, { passive: true });
-
   const button = byId("sound");
+  const asleep = () => on() && !ready();
   const label = () => {
-    button.setAttribute("aria-pressed", String(on()));
-    button.textContent = on() ? button.dataset.on : button.dataset.off;
+    if (!button) return;
+    button.setAttribute("aria-pressed", String(on() && ready()));
+    button.classList.toggle("asleep", asleep());
+    button.textContent = asleep() ? button.dataset.asleep : on() ? button.dataset.on : button.dataset.off;
   };
+  const wake = async () => {
+    if (audio && audio.state !== "running") await audio.resume();
+  };
+  // A browser may let a page sound that nobody has touched yet, or not: it is tried, and the button says what came of it.
+  if (window.AudioContext) {
+    audio = new AudioContext();
+    audio.addEventListener("statechange", label);
+  }
+  let slept = false; // before the hand that now presses the button woke it: that hand wants sound, not silence
   if (button) {
     button.hidden = false;
     label();
-    button.addEventListener("click", () => {
-      stored("mingluo-sound", on() ? "off" : "on");
-      wake();
+    for (const gesture of ["pointerdown", "keydown"]) button.addEventListener(gesture, () => (slept = asleep()), { passive: true });
+    button.addEventListener("click", async () => {
+      if (!slept && !asleep()) stored("mingluo-sound", on() ? "off" : "on");
+      slept = false;
       label();
-      if (on()) play("due");
+      await wake();
+      play("due");
     });
   }
+  for (const gesture of ["pointerdown", "keydown"]) document.addEventListener(gesture, wake, { passive: true });
 
   const title = document.title;
   const marks = { red: "", due: "", lost: "" };
@@ -274,16 +291,36 @@
     }
   };
   let lost = false;
+  // What keeps the page from being up to date, each until it is over: the line is silent, the database away, a part not drawn.
+  const reasons = new Set();
+  const outdated = (why, since) => {
+    if (ended || reasons.has(why)) return;
+    reasons.add(why);
+    banner.textContent = words.stale + " " + clock(new Date(since + ahead)).slice(11);
+    banner.hidden = false;
+    mark("lost", words.titleLost);
+    sound("lost", Math.round(since / STALE_MS)); // once, though each tab notices by itself
+  };
+  const over = (why) => {
+    if (!reasons.delete(why) || reasons.size) return;
+    banner.hidden = true;
+    mark("lost", "");
+  };
+  const well = () => {
+    if (!reasons.size) say("live", asOf());
+  };
   const heard = {
     hello: () => {
+      if (ended) banner.hidden = true;
+      ended = false;
       if (lost) {
         soon();
         bar();
       }
       lost = false;
-      banner.hidden = true;
-      mark("lost", "");
-      say("live", asOf());
+      over("line");
+      over("database");
+      well();
     },
     event: (said) => {
       pass(said.data);
@@ -296,8 +333,14 @@
       if (!warning || about(said.data) === warning) soon();
     },
     trouble: (said) => {
-      if (said.data) say("lost", said.data);
-      else soon();
+      if (said.data) {
+        say("lost", said.data);
+        outdated("database", said.since);
+      } else {
+        over("database");
+        well();
+        soon();
+      }
       bar();
     },
     beat: (said) => {
@@ -318,20 +361,16 @@
     stale: (said) => {
       lost = true;
       say("lost", words.lost);
-      banner.textContent = words.stale + " " + clock(new Date(said.since + ahead)).slice(11);
-      banner.hidden = false;
-      mark("lost", words.titleLost);
-      sound("lost", said.since);
+      outdated("line", said.since);
     },
-    fresh: () => {
-      banner.hidden = true;
-      mark("lost", "");
-    },
+    fresh: () => over("line"),
     ended: () => {
+      ended = true;
+      asked.clear();
       say("lost", words.ended);
       banner.textContent = words.ended + " ";
       const enter = document.createElement("a");
-      enter.href = "/sign-in?next=" + encodeURIComponent(location.pathname + location.search);
+      enter.href = "/sign-in?next=" + encodeURIComponent(words.here);
       enter.textContent = words.enter;
       banner.append(enter);
       banner.hidden = false;

@@ -6,9 +6,9 @@
   const STALE_MS = 8000;
   const NAMES = ["hello", "event", "counts", "trouble", "beat"];
 
-  // `tell` hears: hello, event, counts, trouble, beat (with their data), lost, stale (since), fresh, ended.
+  // `tell` hears: hello, event, counts, trouble (since), beat (with their data), lost, stale (since), fresh, ended.
   const line = (tell) => {
-    const now = { stale: false, since: Date.now(), ended: false, hello: false };
+    const now = { stale: false, since: Date.now(), ended: false, hello: false, trouble: null };
     let source = null;
     let last = "";
     let heard = Date.now();
@@ -22,7 +22,10 @@
         now.stale = false;
         tell({ kind: "fresh" });
       }
-      tell({ kind: event.type, data: event.data || "" });
+      const said = { kind: event.type, data: event.data || "", since: heard };
+      if (event.type === "hello") now.trouble = null;
+      if (event.type === "trouble") now.trouble = said.data ? said : null;
+      tell(said);
     };
 
     const refused = async () => {
@@ -91,6 +94,7 @@
       shared.open();
     } else {
       if (shared.now.hello) port.postMessage({ kind: "hello", data: "" });
+      if (shared.now.trouble) port.postMessage(shared.now.trouble);
       if (shared.now.stale) port.postMessage({ kind: "stale", since: shared.now.since });
     }
   };

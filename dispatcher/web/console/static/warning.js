@@ -37,13 +37,16 @@
     for (const button of document.querySelectorAll(".decide button, #acts form[method=post] button")) button.disabled = true;
   };
 
+  // Of this page, also where a refused press has left the address of its button.
+  const here = document.getElementById("words").dataset.here;
+
   // What may be done follows the state: asked for again, unless somebody is writing there.
   const writing = (acts) => [...acts.querySelectorAll("input:not([type=hidden])")].some((one) => one.value);
   const renewActs = async () => {
     const acts = document.getElementById("acts");
     if (!acts || writing(acts)) return;
     try {
-      const answer = await fetch(location.href, { signal: AbortSignal.timeout(10000) });
+      const answer = await fetch(here, { signal: AbortSignal.timeout ? AbortSignal.timeout(10000) : undefined });
       if (!answer.ok) return;
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       const fresh = page.getElementById("acts");
@@ -59,7 +62,7 @@
     tick();
     const live = document.getElementById("live");
     if (!live || !changed) return;
-    if (signs && (live.dataset.state !== state || live.classList.contains("moving"))) location.reload();
+    if (signs && (live.dataset.state !== state || live.classList.contains("moving"))) location.replace(here);
     else if (anew(live)) hold();
     else if (!signs && live.dataset.state && document.getElementById("acts").dataset.state !== live.dataset.state) renewActs();
   };
