@@ -38,3 +38,24 @@ async def test_words_put_forward_anew_are_not_released_from_a_page_that_shows_th
         await expect(tab.page.get_by_text("您看的时候内容变了")).to_be_hidden()
         await expect(tab.page.locator("#acts [name=plan_hash]").first).to_have_value(after.plan_hash)
         await calm(tab)
+
+
+async def test_the_page_of_a_press_that_was_refused_goes_on_moving(
+    house: House, persons: People, browsing: Browsing
+) -> None:
+    author, now = persons.duty_officer.principal, house.context.now()
+    second = await persons.another("lin", "林值班", AccountRole.DUTY_OFFICER)
+    red = (await draft(house.context, author, written(now, 1, level="red"))).warning_id
+    await submit(house.context, author, red)
+    async with browsing(house, second) as tab:
+        await tab.to(f"/warnings/{red}")
+        form = tab.page.locator("#acts form", has=tab.page.get_by_role("button", name="逾时放行"))
+        await form.locator("[name=plan_hash]").evaluate("one => { one.value = 'f'.repeat(64); }")
+        await form.locator("[name=reason]").fill("领导都联系不上")
+        with tab.expecting("Failed to load resource"):
+            await form.get_by_role("button").click()
+            await expect(tab.page).not_to_have_url(f"{house.url}/warnings/{red}")
+            await expect(tab.page.locator("#live")).to_have_attribute("data-state", "submitted")
+        await edit(house.context, author, red, written(now, 1, level="red", description="改过的话。"))
+        await expect(tab.page.locator("#live")).to_have_attribute("data-state", "draft")
+        await calm(tab)

@@ -95,6 +95,7 @@ def _frame(request: web.Request) -> dict[str, object]:
         "asks": asks,
         "look": preferences(request),
         "here": asker.place(request, request.path_qs),
+        "posted": request.method == "POST",
     }
 
 

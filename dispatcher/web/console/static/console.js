@@ -123,7 +123,7 @@
   const warning = byId("live") ? byId("live").dataset.warning || "" : "";
   const page = repeated("page", async () => {
     try {
-      const url = new URL(words.here, location.href); // not where a refused press was sent to
+      const url = new URL(words.here || location.href, location.href); // not where a refused press was sent to
       url.searchParams.set("part", "live");
       const fresh = await drawn(url, "live");
       const old = byId("live");
@@ -370,7 +370,7 @@
       say("lost", words.ended);
       banner.textContent = words.ended + " ";
       const enter = document.createElement("a");
-      enter.href = "/sign-in?next=" + encodeURIComponent(words.here);
+      enter.href = "/sign-in?next=" + encodeURIComponent(words.here || location.pathname + location.search);
       enter.textContent = words.enter;
       banner.append(enter);
       banner.hidden = false;

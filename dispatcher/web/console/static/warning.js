@@ -38,7 +38,7 @@
   };
 
   // Of this page, also where a refused press has left the address of its button.
-  const here = document.getElementById("words").dataset.here;
+  const here = document.getElementById("words").dataset.here || location.href;
 
   // What may be done follows the state: asked for again, unless somebody is writing there.
   const writing = (acts) => [...acts.querySelectorAll("input:not([type=hidden])")].some((one) => one.value);
