@@ -12,15 +12,17 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from dispatcher.accounts.authority import AccountRole
+from dispatcher.accounts.authority import AccountRole, Principal
 from dispatcher.model import BEIJING
 from dispatcher.pipeline.approve import approve
 from dispatcher.pipeline.correct import retract
 from dispatcher.pipeline.draft import draft
 from dispatcher.pipeline.send_back import send_back
+from dispatcher.pipeline.shift import offer, take_over
 from dispatcher.pipeline.submit import Submitted, submit
 from dispatcher.registry.register import Register
 from dispatcher.states import DeliveryState
+from dispatcher.store import ledger
 from dispatcher.store.deliveries import Row
 from tests.browser.people import People, people
 from tests.browser.standing import (
@@ -63,6 +65,10 @@ class Night:
     """Taken back after it had gone out."""
     taking_back: str
     """What took it back."""
+    missed: str
+    """Somebody whom the red did not reach by SMS."""
+    handover: int
+    """A hand-over that another officer took."""
 
     @property
     def url(self) -> str:
@@ -91,6 +97,10 @@ async def night(database_url: str, register: Register) -> AsyncIterator[Night]:
 
 async def _fallen(house: House) -> Night:
     there = await people(house.context)
+    lin = (await there.another("lin", "林值班", AccountRole.DUTY_OFFICER)).principal
+    handover = await _handed_over(house, there, lin)
+    status, _, _ = await house.post(b"<alert>")
+    assert status == 422
     mistaken, taking_back = await _taken_back(house, there)
     held = await _sent(house, HELD_TOKEN, "held", headline="遂川县气象台发布暴雨橙色预警", where=code("360827"))
     unjoined = await _sent(
@@ -98,10 +108,9 @@ async def _fallen(house: House) -> Night:
     )
     unsigned = await _drafted(house, there, 1, event="森林火险", level="orange", headline="遂川县发布森林火险橙色预警")
     put = await _submitted(house, there, 2, event="山洪灾害", level="red", headline="遂川县发布山洪灾害红色预警")
-    other = (await there.another("lin", "林值班", AccountRole.DUTY_OFFICER)).principal
     orange = written(house.context.now(), 5, event="暴雨", level="orange", headline="遂川县发布暴雨橙色预警")
-    kept = await draft(house.context, other, orange)
-    await submit(house.context, other, kept.warning_id)
+    kept = await draft(house.context, lin, orange)
+    await submit(house.context, lin, kept.warning_id)
     back = await _submitted(house, there, 3, event="大风", level="blue", headline="遂川县发布大风蓝色预警")
     await send_back(house.context, there.leader.principal, back.warning_id, reason="少写了草林镇，请补上再送")
     signed = await _submitted(house, there, 4, event="暴雨", level="yellow", headline="遂川县发布暴雨黄色预警")
@@ -119,8 +128,20 @@ async def _fallen(house: House) -> Night:
     return Night(
         house=house, people=there, red=red, drill=drill, held=held, unjoined=unjoined, draft=unsigned, submitted=put.warning_id,
         to_be_read_out=kept.warning_id, returned=back.warning_id, signed=signed.warning_id, mistaken=mistaken,
-        taking_back=taking_back,
+        taking_back=taking_back, missed=await _missed(house, red), handover=handover,
     )  # fmt: skip
+
+
+async def _handed_over(house: House, there: People, to: Principal) -> int:
+    words = "遂川县雨还在下，碧洲镇转移到哪一步请每小时问一次。"
+    number = await offer(house.context, there.duty_officer.principal, words=words, stays=True)
+    return await take_over(house.context, to, number, troubles=())
+
+
+async def _missed(house: House, warning_id: str) -> str:
+    async with house.context.store.read() as tx:
+        found = await ledger.troubled(tx, warning_id, 2000)
+    return next(one.target for one in found if one.channel == "sms" and one.target.startswith("officer-"))
 
 
 def of(every: int) -> Callable[[Row], tuple[DeliveryState, str]]:

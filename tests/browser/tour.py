@@ -1,6 +1,7 @@
 """Every page of the console, and who sees it: what screenshots, the check for whoever cannot see, and other tests go through.
 
-A new page is one line in TOUR. Its name is its file among the screenshots, its roles are those whose page differs.
+A new page is one line in TOUR. Its name is its file among the screenshots, its roles are those whose page differs. The first
+steps of an account, which are there once, are gone through by a test of their own.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import quote
 
 from playwright.async_api import expect
 
@@ -102,9 +104,16 @@ TOUR: Final = (
     Stop(name="correct", path=lambda night: f"/warnings/{night.red}/correct", live=True),
     Stop(name="planned", path=lambda night: f"/warnings/{night.submitted}/planned", roles=(LEADER, CLERK), live=True),
     Stop(name="rows", path=lambda night: f"/warnings/{night.red}/deliveries", roles=(DUTY, CLERK), live=True),
+    Stop(
+        name="row",
+        path=lambda night: f"/warnings/{night.red}/deliveries/{quote(night.missed, safe='')}",
+        live=True,
+        ready="#number",
+    ),
     Stop(name="form", path=lambda night: f"/warnings/{night.submitted}/form", live=True),
     # the duty room
     Stop(name="shift", path=at("/shift"), roles=(DUTY, LEADER), live=True),
+    Stop(name="handover", path=lambda night: f"/shift/{night.handover}", live=True),
     Stop(name="tonight", path=at("/tonight"), roles=_LOOKING, live=True),
     # accounts
     Stop(name="own-account", path=at("/account")),
