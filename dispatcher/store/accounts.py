@@ -122,6 +122,12 @@ async def every(tx: Tx) -> list[Account]:
     return [found for row in rows if (found := _account(row)) is not None]
 
 
+async def names(tx: Tx, ids: Sequence[str]) -> dict[str, str]:
+    """Id → name, of those that there are."""
+    rows = await tx.execute(select(accounts.c.id, accounts.c.name).where(accounts.c.id.in_(ids)))
+    return {row.id: row.name for row in rows}
+
+
 async def count(tx: Tx) -> int:
     return int((await tx.execute(select(func.count()).select_from(accounts))).scalar_one())
 

@@ -120,16 +120,17 @@ class Frozen:
         self._known: OrderedDict[str, Spread] = OrderedDict()
 
     async def spreads(self, tx: Tx, chunks: Iterable[Unplanned]) -> list[Spread]:
+        """One for each chunk, in their order; empty for one that has gone meanwhile."""
         chunks = list(chunks)
-        new = [chunk for chunk in chunks if chunk.hash not in self._known]
+        known = {chunk.hash: self._known[chunk.hash] for chunk in chunks if chunk.hash in self._known}
+        new = [chunk for chunk in chunks if chunk.hash not in known]
         if new:
             blobs = await ledger.packed(tx, [chunk.id for chunk in new])
-            opened = await asyncio.to_thread(_open, {chunk.hash: blobs[chunk.id] for chunk in new if chunk.id in blobs})
-            self._known.update(opened)
-        found = [self._known[chunk.hash] for chunk in chunks if chunk.hash in self._known]
+            known |= await asyncio.to_thread(_open, {chunk.hash: blobs[chunk.id] for chunk in new if chunk.id in blobs})
+            self._known.update(known)
         while len(self._known) > CHUNKS_REMEMBERED:
             self._known.popitem(last=False)
-        return found
+        return [known.get(chunk.hash, ()) for chunk in chunks]
 
 
 def _open(blobs: Mapping[str, bytes]) -> dict[str, Spread]:

@@ -14,6 +14,7 @@ from tests.browser.browsing import Browsing, calm
 from tests.browser.landed import Founded
 from tests.browser.people import People
 from tests.browser.standing import NOWHERE, House, cap, code, settle_in, standing
+from tests.browser.test_kept import leave
 from tests.crashes.proxy import proxy_to
 
 
@@ -125,4 +126,18 @@ async def test_a_page_that_may_not_sound_yet_says_so_and_a_hand_on_it_wakes_it(
         await expect(button).to_have_attribute("aria-pressed", "true")
         await button.click()
         await expect(button).to_have_text("声音 关")
+        await calm(tab)
+
+
+async def test_a_page_that_wants_the_code_again_says_so_and_calls_nothing_broken(
+    house: House, persons: People, browsing: Browsing
+) -> None:
+    async with browsing(house, persons.duty_officer) as tab:
+        await tab.to("/rejected")
+        await _says_live(tab.page)
+        await leave(house)
+        with tab.expecting("401"):
+            await house.post(b"<alert>")
+            await expect(tab.page.locator("#pulse b")).to_contain_text("再输入一次验证码")
+        await expect(tab.page.locator("#stale")).to_be_hidden()
         await calm(tab)

@@ -26,6 +26,8 @@ from dispatcher.web.reach import Frozen, Spread, Tally
 
 TROUBLED = 60
 _ID: Final = re.compile(r"[0-9a-f]{32}")
+SYSTEM: Final = "系统令牌"
+"""Who did it where no account is found under the id."""
 SHARED = 2000
 """Of those who were missed, how many are read for all who look; of a part that has more, its own are read."""
 
@@ -59,17 +61,22 @@ async def read(tx: Tx, frozen: Frozen, row: WarningRow, now: datetime) -> Readin
         blocked=stopped,
         troubled=await ledger.troubled(tx, row.id, SHARED) if some else (),
         chain=await kin.whole_event(tx, row.chain_id),
-        events=[await _named(tx, one) for one in await events.of_warning(tx, row.id)],
+        events=await _named(tx, await events.of_warning(tx, row.id)),
     )
 
 
-async def _named(tx: Tx, one: Recorded) -> Recorded:
-    """An id says nothing to whoever reads: the person's name stands beside it, where it is a person's. A source has words."""
-    by = str(one.detail.get("by", ""))
-    if not _ID.fullmatch(by):
-        return one
-    account = await accounts.by_id(tx, by)
-    return replace(one, detail={**one.detail, "by": "", "name": account.name if account else ""})
+async def _named(tx: Tx, found: Sequence[Recorded]) -> list[Recorded]:
+    """An id says nothing to whoever reads: the name of whose it is stands instead. A source has words."""
+    ids = {by for one in found if _ID.fullmatch(by := _by(one))}
+    names = await accounts.names(tx, sorted(ids)) if ids else {}
+    return [
+        replace(one, detail={**one.detail, "by": "", "name": names.get(_by(one), SYSTEM)}) if _by(one) in ids else one
+        for one in found
+    ]
+
+
+def _by(one: Recorded) -> str:
+    return str(one.detail.get("by", ""))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -86,7 +86,7 @@ async def lines(context: Context, tx: Tx, since: datetime, own: Sequence[str]) -
     touching = await headlines.touching(tx, sorted(named), own) if own else set(named)
     numbers = [int(one.subject.removeprefix("shift:")) for one in found if one.subject.startswith("shift:")]
     names = _Names(
-        warnings=named,
+        warnings={number: one for number, one in named.items() if number in touching},
         people={f"account:{one.id}": one.name for one in await accounts.every(tx)},
         shifts={f"shift:{number}": one for number, one in (await shifts.some(tx, numbers)).items()},
         register=await context.register(),

@@ -99,9 +99,10 @@
     const run = async () => {
       timer = 0;
       due = false;
+      if (ended) return; // nobody is told anything any more
       busy = true;
       last = Date.now();
-      if (!asked.has(name)) asked.set(name, last);
+      if (!asked.has(name)) asked.set(name, { since: last, late: Math.max(STALE_MS, 2 * every()) }); // one miss is no loss
       const well = await work();
       if (well) {
         asked.delete(name);
@@ -113,7 +114,7 @@
     };
     const soon = () => {
       due = true;
-      if (busy || timer || ended) return; // nobody is told anything any more
+      if (busy || timer) return;
       const wait = Math.max(every(), 5 * took);
       timer = setTimeout(run, Math.max(Math.random() * (everyMs - LEAST_MS), wait - (Date.now() - last)));
     };
@@ -135,8 +136,9 @@
       }
       return true;
     } catch (error) {
-      say("lost", words.retry);
-      return false;
+      const refused = ["401", "403"].includes(error.message); // nothing is broken: whoever looks shows himself again
+      say("lost", refused ? words.asleep : words.retry);
+      return refused;
     }
   }, () => (document.hidden ? Math.max(HIDDEN_MS, everyMs) : everyMs));
   const soon = () => {
@@ -164,7 +166,7 @@
   const tick = () => {
     const shown = byId("clock");
     if (shown) shown.textContent = clock(new Date(Date.now() + ahead));
-    for (const [name, since] of asked) if (Date.now() - since >= STALE_MS) outdated(name, since);
+    for (const [name, one] of asked) if (Date.now() - one.since >= one.late) outdated(name, one.since);
   };
   setInterval(tick, 1000);
 
