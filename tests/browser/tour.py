@@ -79,11 +79,11 @@ TOUR: Final = (
     Stop(name="searched", path=at("/warnings?show=current&level=red&q=暴雨"), live=True),
     Stop(name="rejected", path=at("/rejected"), roles=(DUTY, AUDITOR), live=True),
     # issuing
-    Stop(name="issue", path=at("/issue"), live=True, ready="warning-map canvas"),
-    Stop(name="issue-template", path=at("/issue?hazard=暴雨&level=red"), live=True, ready="#readback h2"),
-    Stop(name="issue-drill", path=at("/issue?drill=1&hazard=洪水&level=orange"), live=True, ready="#readback h2"),
-    Stop(name="edit", path=lambda night: f"/warnings/{night.draft}/edit", live=True, ready="#readback h2"),
-    Stop(name="update", path=lambda night: f"/warnings/{night.red}/update", live=True, ready="#readback h2"),
+    Stop(name="issue", path=at("/issue"), live=True, ready="warning-map[data-drawn]"),
+    Stop(name="issue-template", path=at("/issue?hazard=暴雨&level=red"), live=True, ready="warning-map[data-drawn]"),
+    Stop(name="issue-drill", path=at("/issue?drill=1&hazard=洪水&level=orange"), live=True, ready="warning-map[data-drawn]"),
+    Stop(name="edit", path=lambda night: f"/warnings/{night.draft}/edit", live=True, ready="warning-map[data-drawn]"),
+    Stop(name="update", path=lambda night: f"/warnings/{night.red}/update", live=True, ready="warning-map[data-drawn]"),
     # one warning
     Stop(name="red", path=lambda night: f"/warnings/{night.red}", roles=_LOOKING, live=True),
     Stop(name="red-county", path=lambda night: f"/warnings/{night.red}?county=360827", live=True),

@@ -146,6 +146,7 @@ class WarningMap extends HTMLElement {
     this.#lay(await answer.json());
     this.#redraw();
     this.fit();
+    this.#map.once("rendercomplete", () => (this.dataset.drawn = "yes"));
     this.dispatchEvent(new Event("laid"));
   }
 
