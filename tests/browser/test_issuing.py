@@ -219,6 +219,25 @@ async def test_a_template_keeps_the_area_and_gives_back_what_a_hand_wrote(
         await expect(headline).to_have_value("自己写的标题")
 
 
+async def test_the_words_say_that_it_is_a_drill_as_long_as_the_box_does(
+    house: House, persons: People, browsing: Browsing
+) -> None:
+    async with browsing(house, persons.duty_officer) as tab:
+        words, box = tab.page.locator("[name=description]"), tab.page.get_by_label("这是演练")
+        await tab.to("/issue?hazard=暴雨&level=red&drill=1")
+        said = await words.input_value()
+        assert said.startswith("此为演练：")
+        await box.uncheck()
+        await expect(words).to_have_value(said.removeprefix("此为演练："))
+        await box.check()
+        await expect(words).to_have_value(said)
+        await words.fill("")
+        await box.uncheck()
+        await box.check()
+        await expect(words).to_have_value("")
+        await calm(tab)
+
+
 async def test_a_count_that_could_not_be_had_is_said_to_be_old_until_the_next(
     house: House, persons: People, browsing: Browsing
 ) -> None:

@@ -107,7 +107,22 @@ async def test_the_template_of_a_drill_says_in_its_words_that_it_is_one(desk: De
     officer = await desk.officer("wang")
     for drill, begins in (("&drill=1", True), ("", False)):
         page = await officer.get(f"/issue?hazard=暴雨&level=red{drill}")
-        assert ("此为演练：" in page) is begins
+        assert (">此为演练：" in page) is begins
+
+
+async def test_a_real_warning_whose_words_say_that_it_is_a_drill_is_not_kept(desk: Desk) -> None:
+    officer = await desk.officer("wang")
+    page = await officer.get("/issue?hazard=暴雨&level=red&drill=1")
+    words = re.search(r'<textarea name="description"[^>]*>([^<]+)<', page)
+    assert words is not None
+    typed = form(officer, description=words[1], area=drawn(codes=[BIZHOU]), do="submit")
+    page = await officer.post("/issue", typed)
+    assert officer.status == 422
+    assert "<b>240</b>" in page
+    await officer.post(
+        "/issue", form(officer, description=words[1], area=drawn(codes=[BIZHOU]), do="submit", drill="1")
+    )
+    assert officer.status == 303
 
 
 async def test_every_quick_link_fills_in_a_template_that_somebody_wrote(house: House, desk: Desk) -> None:

@@ -188,9 +188,21 @@ const dress = () => {
   }
   map.recolour?.();
 };
+// a template's words say that they are a drill's: they say so as long as the box does
+const mark = () => {
+  const box = form.querySelector("input[type=checkbox][name=drill]");
+  if (!box) return;
+  const { description } = form.elements;
+  const begins = form.dataset.begins;
+  const untouched = String(written()) === filled;
+  const bare = description.value.replace(begins, "");
+  description.value = box.checked && bare ? begins + bare : bare;
+  if (untouched) filled = String(written());
+};
 form.addEventListener("input", (event) => {
   if (event.target.id === "names" || event.target.form !== form) return;
   dirty = true;
+  if (event.target.name === "drill") mark();
   if (["level", "drill", "hazard"].includes(event.target.name)) dress();
   if (["level", "drill", "internal", "hazard"].includes(event.target.name) || event.target.closest(".narrow")) tell("redrawn");
   tell("typed");
@@ -241,6 +253,7 @@ document.querySelector(".quick")?.addEventListener("click", (event) => {
 });
 restore.addEventListener("click", () => {
   put(before);
+  mark();
   before = null;
   restore.hidden = true;
   refill();
