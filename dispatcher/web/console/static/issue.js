@@ -39,7 +39,12 @@ const read = (text) => {
 // whoever signed in again, in another tab, has another key: this page asks for it, and keeps what was typed
 const renew = async () => {
   const { answer, text } = await asked(form.getAttribute("action"), { headers: { Accept: "text/html" } });
-  const key = new DOMParser().parseFromString(text, "text/html").querySelector("#issue [name=key]")?.value;
+  const shown = new DOMParser().parseFromString(text, "text/html");
+  const here = document.querySelector("form.out");
+  const there = shown.querySelector("form.out");
+  if (here && there && here.dataset.who !== there.dataset.who)
+    throw new Told(form.dataset.another + there.querySelector("span").textContent); // nobody saves in another's name
+  const key = shown.querySelector("#issue [name=key]")?.value;
   if (answer.redirected || !key) throw new Told(form.dataset.asleep);
   const other = key !== form.elements.key.value;
   form.elements.key.value = key;
