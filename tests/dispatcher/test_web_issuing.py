@@ -287,6 +287,47 @@ async def test_two_officers_at_one_draft_neither_overwrites_what_he_has_not_seen
     assert (await row_at(house, first)).headline == "王写的"
 
 
+async def test_a_page_of_before_another_s_edit_does_not_put_forward_what_he_wrote(house: House, desk: Desk) -> None:
+    first, second = await desk.officer("wang"), await desk.officer("li")
+    old = form(first, area=drawn(codes=[BIZHOU]), do="save")
+    await first.post("/issue", old)
+    place = first.at
+    await second.get(place)
+    edited = form(second, headline="李写的", area=drawn(codes=[BIZHOU]))
+    for do in ("save", "submit"):
+        await second.get(place)
+        await second.post(place, {**edited, **hidden(second.page), "area": edited["area"], "do": do})
+        assert second.status == 303
+        before = await row_at(house, second)
+        await first.get("/issue")
+        page = await first.post("/issue", {**old, "do": "submit"})
+        assert first.status == 409
+        assert "被别人改过" in page
+        assert "李写的" in page
+        assert f'value="{old["headline"]}"' in page
+        assert await row_at(house, second) == before
+    await first.post(place, form(first, area=drawn(codes=[BIZHOU]), do="submit"))
+    assert first.status == 303
+    assert (await row_at(house, first)).headline == old["headline"]
+
+
+async def test_what_was_put_forward_stays_as_it_was_frozen_however_often_it_is_pressed(
+    house: House, desk: Desk
+) -> None:
+    officer = await desk.officer("wang")
+    typed = form(officer, area=drawn(codes=[BIZHOU]), do="submit")
+    rows = []
+    for _ in range(2):
+        await officer.get("/issue")
+        await officer.post("/issue", typed)
+        assert officer.status == 303
+        rows.append(await row_at(house, officer))
+    assert rows[0] == rows[1]
+    async with house.context.store.read() as tx:
+        told = [one.kind for one in await events.of_warning(tx, rows[0].id)]
+    assert told.count("warning.submitted") == 1
+
+
 async def test_whoever_is_overtaken_is_shown_all_that_the_other_wrote(house: House, desk: Desk) -> None:
     first = await desk.officer("wang")
     await first.post("/issue", form(first, area=drawn(codes=[BIZHOU]), do="save"))
