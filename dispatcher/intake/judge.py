@@ -9,11 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 from dispatcher.geofence import Resolved
 from dispatcher.intake.findings import hold, note, refuse
 from dispatcher.model import Code, Finding, Kind, Scope, Status, Verdict, WarningMessage
 from dispatcher.settings import Source
+
+SAYS_DRILL: Final = "此为演练"
+"""What a text says of itself, and no text of a real event."""
 
 _REPLIES = (Kind.ACK, Kind.ERROR)
 _NEEDS_NO_CONTENT = (Kind.CANCEL, *_REPLIES)
@@ -133,9 +137,12 @@ def _drill(message: WarningMessage, source: Source) -> Iterator[Finding]:
 
 
 def _says_drill(message: WarningMessage) -> bool:
-    """A headline names what it issues; further down 演练 may be told of a real event, so there only the mark counts. Whatever
-    goes into a text is looked at here: at the last door a real warning with the mark would be held back."""
+    """A headline names what it issues; further down 演练 may be told of a real event, so there only the mark counts, and what
+    says it of the text itself. Whatever goes into a text is looked at here: at the last door a real warning with the mark
+    would be held back."""
     if "演练" in message.headline or "演练" in message.event:
+        return True
+    if SAYS_DRILL in message.description or SAYS_DRILL in message.instruction:
         return True
     spoken = (message.description, message.instruction, message.sender_name or "", message.sender)
     return any("【演练】" in said for said in spoken)

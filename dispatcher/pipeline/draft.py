@@ -27,12 +27,14 @@ from dispatcher.store.engine import AlreadyThere, Tx, unique
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """`findings`: what speaks against it as it stands; some of it has to be mended before it is submitted."""
+    """`findings`: what speaks against it as it stands; some of it has to be mended before it is submitted. `digest`: of the
+    content that was given; of a repeat something else may be kept by now."""
 
     warning_id: str
     state: WarningState = WarningState.DRAFT
     findings: tuple[Finding, ...] = ()
     repeated: bool = False
+    digest: str = ""
 
 
 async def draft(context: Context, principal: Principal, body: bytes) -> Draft:
@@ -74,7 +76,7 @@ async def _keep(context: Context, tx: Tx, principal: Principal, what: tuple[Read
         await warnings.keep(tx, row, read.message.references)
     await releasing.sign(tx, row, whose.by(Act.DRAFTED, now))
     await note(tx, whose, row, ("warning.drafted", now, {"identifier": row.identifier, "level": row.level or ""}))
-    return Draft(warning_id=row.id, findings=findings)
+    return Draft(warning_id=row.id, findings=findings, digest=digest(read.message))
 
 
 async def _again(tx: Tx, read: Read, identity: Reference) -> Draft:
@@ -82,7 +84,7 @@ async def _again(tx: Tx, read: Read, identity: Reference) -> Draft:
     if row is None or row.source != CONSOLE or row.digest != digest(read.said):
         reason = f"编号 {identity.identifier} 已经用过，内容不同：请换一个编号"
         raise refuse([Finding(code=Code.DUPLICATE_CONFLICT, verdict=Verdict.REJECT, reason=reason)])
-    return Draft(warning_id=row.id, state=WarningState(row.state), repeated=True)
+    return Draft(warning_id=row.id, state=WarningState(row.state), repeated=True, digest=digest(read.message))
 
 
 async def take_up(context: Context, principal: Principal, warning_id: str) -> Draft:

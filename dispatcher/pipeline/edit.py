@@ -38,10 +38,15 @@ async def edit(context: Context, principal: Principal, warning_id: str, body: by
         await person(tx, principal, Action.EDIT, case.villages or None)
         in_state(case, OPEN, "已经签发或结束的预警不能修改：请另拟一条更新")
         before = from_json(case.row.message)
-        if seen and seen != digest(before):
-            raise NotDone(Hindrance.CHANGED, "您打开之后，这份草稿被别人改过：请对照后再保存")
+        unchanged(before, seen)
         _same(before, read.message)
         return await _rewritten(context, tx, principal, (case, read), now)
+
+
+def unchanged(kept: WarningMessage, seen: str) -> None:
+    """NotDone CHANGED where what is kept is not what was seen; '' where nobody looked."""
+    if seen and seen != digest(kept):
+        raise NotDone(Hindrance.CHANGED, "您打开之后，这份草稿被别人改过：请对照后再保存")
 
 
 async def join(context: Context, principal: Principal, warning_id: str, other_id: str) -> Draft:
@@ -78,7 +83,7 @@ async def _rewritten(context: Context, tx: Tx, principal: Principal, about: tupl
     detail = {"changed": changed, "from": case.state, "voided": case.row.plan_hash, "digest": digest(read.message)}
     await releasing.sign(tx, case.row, whose.by(Act.EDITED, now, **detail))
     await note(tx, whose, case.row, ("warning.edited", now, detail))
-    return Draft(warning_id=case.row.id, findings=findings)
+    return Draft(warning_id=case.row.id, findings=findings, digest=digest(read.message))
 
 
 def _same(before: WarningMessage, after: WarningMessage) -> None:

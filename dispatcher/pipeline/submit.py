@@ -15,7 +15,7 @@ from dispatcher.model import Finding, Kind, WarningMessage
 from dispatcher.pipeline import drafting, merging, releasing
 from dispatcher.pipeline.chaining import Company
 from dispatcher.pipeline.context import Context
-from dispatcher.pipeline.edit import OPEN
+from dispatcher.pipeline.edit import OPEN, unchanged
 from dispatcher.pipeline.freeze import Frozen, freeze, freeze_cancel, resolve_area, with_expiry
 from dispatcher.pipeline.keeping import content_of, planned
 from dispatcher.pipeline.persons import Case, Hindrance, NotDone, Person, held, in_state, note, person, refuse
@@ -35,13 +35,19 @@ class Submitted:
     findings: tuple[Finding, ...] = ()
 
 
-async def submit(context: Context, principal: Principal, warning_id: str) -> Submitted:
-    """NotDone: NOT_THERE, ROLE, ACCOUNT, AREA (214), STATE, FINDINGS (all that has to be mended first)."""
+async def submit(context: Context, principal: Principal, warning_id: str, seen: str = "") -> Submitted:
+    """`seen`: the digest of what is meant to be put forward, '' for whatever is kept; what was put forward with it before
+    stays as it was frozen. NotDone: NOT_THERE, ROLE, ACCOUNT, AREA (214), STATE, CHANGED, FINDINGS (all that has to be
+    mended first)."""
     async with context.persons, context.store.begin() as tx:
         case = await held(tx, warning_id)
         whose = await person(tx, principal, Action.SUBMIT)
         in_state(case, OPEN, "只有草稿、退回的和待签的预警可以送签")
-        message = with_expiry(context, from_json(case.row.message))
+        kept = from_json(case.row.message)
+        unchanged(kept, seen)
+        if seen and case.state is WarningState.SUBMITTED:
+            return Submitted(warning_id=warning_id, plan_hash=case.row.plan_hash, rows=case.row.rows_planned)
+        message = with_expiry(context, kept)
         resolved = await resolve_area(context, message, drafting.desk(whose.scope))
         findings, company = await drafting.judged(context, tx, (message, resolved), whose.scope)
         findings = (*rules.check(message), *drafting.kept_against(case.row), *findings)

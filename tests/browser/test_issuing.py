@@ -9,6 +9,7 @@ import re
 import pytest
 from playwright.async_api import Page, Route, expect
 
+from dispatcher.accounts.authority import AccountRole
 from tests.browser.browsing import Browsing, calm
 from tests.browser.people import People
 from tests.browser.standing import House
@@ -116,6 +117,27 @@ async def test_whoever_signs_in_again_in_another_tab_saves_what_he_wrote(
         await expect(page.locator("[name=headline]")).to_have_value("睡前写的标题")
 
 
+async def test_what_one_wrote_is_not_saved_as_whoever_signed_in_after_him(
+    house: House, persons: People, browsing: Browsing
+) -> None:
+    async with browsing(house, persons.duty_officer) as tab:
+        page, told = tab.page, tab.page.locator("#changed")
+        await tab.to("/issue?hazard=暴雨&level=red")
+        await page.locator("[name=headline]").fill("周写的标题")
+        after = await persons.another("li", "李接班", AccountRole.DUTY_OFFICER)
+        own, other = await persons.duty_officer.session(), await after.session()
+        with tab.expecting("403"):
+            await page.context.add_cookies([{"name": "mingluo", "value": other, "url": house.url}])
+            for name in ("存草稿", "送签"):
+                await page.get_by_role("button", name=name).click()
+                await expect(told).to_contain_text(f"这一页是{persons.duty_officer.name}写的")
+                await expect(told).to_contain_text("现在登录的是：李接班")
+            await page.context.add_cookies([{"name": "mingluo", "value": own, "url": house.url}])
+            await page.get_by_role("button", name="存草稿").click()
+            await page.wait_for_url(SAVED)
+        await expect(page.locator("[name=headline]")).to_have_value("周写的标题")
+
+
 PRESSING = """() => setInterval(() => {
   const button = document.querySelector(".send [value=save]");
   button.click();
@@ -217,6 +239,25 @@ async def test_a_template_keeps_the_area_and_gives_back_what_a_hand_wrote(
         await page.get_by_role("button", name="填入模板文字").click()
         await expect(page.locator("#changed")).to_contain_text("请先选灾种和级别")
         await expect(headline).to_have_value("自己写的标题")
+
+
+async def test_the_words_say_that_it_is_a_drill_as_long_as_the_box_does(
+    house: House, persons: People, browsing: Browsing
+) -> None:
+    async with browsing(house, persons.duty_officer) as tab:
+        words, box = tab.page.locator("[name=description]"), tab.page.get_by_label("这是演练")
+        await tab.to("/issue?hazard=暴雨&level=red&drill=1")
+        said = await words.input_value()
+        assert said.startswith("此为演练：")
+        await box.uncheck()
+        await expect(words).to_have_value(said.removeprefix("此为演练："))
+        await box.check()
+        await expect(words).to_have_value(said)
+        await words.fill("")
+        await box.uncheck()
+        await box.check()
+        await expect(words).to_have_value("")
+        await calm(tab)
 
 
 async def test_a_count_that_could_not_be_had_is_said_to_be_old_until_the_next(

@@ -129,6 +129,10 @@ def test_drill_and_live_do_not_mix() -> None:
     assert verdict(replace(ALERT, headline="【演练】遂川县发布暴雨红色预警")) == (Verdict.REJECT, Code.DRILL_MIXED)
     assert verdict(replace(ALERT, description="【演练】请转移")) == (Verdict.REJECT, Code.DRILL_MIXED)
     assert verdict(replace(ALERT, sender_name="吉安市气象台【演练】")) == (Verdict.REJECT, Code.DRILL_MIXED)
+    for field in ("description", "instruction"):
+        says = replace(ALERT, **{field: "此为演练：请转移"})
+        assert verdict(says) == (Verdict.REJECT, Code.DRILL_MIXED)
+        assert verdict(replace(says, status=Status.EXERCISE)) == (Verdict.ACCEPT, None)
     told = replace(ALERT, description="请按上月演练的路线转移")
     assert verdict(told) == (Verdict.ACCEPT, None)
 

@@ -107,7 +107,22 @@ async def test_the_template_of_a_drill_says_in_its_words_that_it_is_one(desk: De
     officer = await desk.officer("wang")
     for drill, begins in (("&drill=1", True), ("", False)):
         page = await officer.get(f"/issue?hazard=暴雨&level=red{drill}")
-        assert ("此为演练：" in page) is begins
+        assert (">此为演练：" in page) is begins
+
+
+async def test_a_real_warning_whose_words_say_that_it_is_a_drill_is_not_kept(desk: Desk) -> None:
+    officer = await desk.officer("wang")
+    page = await officer.get("/issue?hazard=暴雨&level=red&drill=1")
+    words = re.search(r'<textarea name="description"[^>]*>([^<]+)<', page)
+    assert words is not None
+    typed = form(officer, description=words[1], area=drawn(codes=[BIZHOU]), do="submit")
+    page = await officer.post("/issue", typed)
+    assert officer.status == 422
+    assert "<b>240</b>" in page
+    await officer.post(
+        "/issue", form(officer, description=words[1], area=drawn(codes=[BIZHOU]), do="submit", drill="1")
+    )
+    assert officer.status == 303
 
 
 async def test_every_quick_link_fills_in_a_template_that_somebody_wrote(house: House, desk: Desk) -> None:
@@ -270,6 +285,47 @@ async def test_two_officers_at_one_draft_neither_overwrites_what_he_has_not_seen
     await first.post(place, form(first, headline="王写的", area=drawn(codes=[BIZHOU]), do="save"))
     assert first.status == 303
     assert (await row_at(house, first)).headline == "王写的"
+
+
+async def test_a_page_of_before_another_s_edit_does_not_put_forward_what_he_wrote(house: House, desk: Desk) -> None:
+    first, second = await desk.officer("wang"), await desk.officer("li")
+    old = form(first, area=drawn(codes=[BIZHOU]), do="save")
+    await first.post("/issue", old)
+    place = first.at
+    await second.get(place)
+    edited = form(second, headline="李写的", area=drawn(codes=[BIZHOU]))
+    for do in ("save", "submit"):
+        await second.get(place)
+        await second.post(place, {**edited, **hidden(second.page), "area": edited["area"], "do": do})
+        assert second.status == 303
+        before = await row_at(house, second)
+        await first.get("/issue")
+        page = await first.post("/issue", {**old, "do": "submit"})
+        assert first.status == 409
+        assert "被别人改过" in page
+        assert "李写的" in page
+        assert f'value="{old["headline"]}"' in page
+        assert await row_at(house, second) == before
+    await first.post(place, form(first, area=drawn(codes=[BIZHOU]), do="submit"))
+    assert first.status == 303
+    assert (await row_at(house, first)).headline == old["headline"]
+
+
+async def test_what_was_put_forward_stays_as_it_was_frozen_however_often_it_is_pressed(
+    house: House, desk: Desk
+) -> None:
+    officer = await desk.officer("wang")
+    typed = form(officer, area=drawn(codes=[BIZHOU]), do="submit")
+    rows = []
+    for _ in range(2):
+        await officer.get("/issue")
+        await officer.post("/issue", typed)
+        assert officer.status == 303
+        rows.append(await row_at(house, officer))
+    assert rows[0] == rows[1]
+    async with house.context.store.read() as tx:
+        told = [one.kind for one in await events.of_warning(tx, rows[0].id)]
+    assert told.count("warning.submitted") == 1
 
 
 async def test_whoever_is_overtaken_is_shown_all_that_the_other_wrote(house: House, desk: Desk) -> None:

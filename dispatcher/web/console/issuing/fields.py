@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from dispatcher.intake.judge import SAYS_DRILL
 from dispatcher.model import BEIJING, GROUPS, RISK_TAGS, AdminArea, Kind, Level, Role, Scope, Status, WarningMessage
 from dispatcher.settings import Service, Settings
 from dispatcher.web.console.issuing import drawing
@@ -30,7 +31,7 @@ _KEPT: Final = (
     "restriction", "addresses",
 )  # fmt: skip
 
-SAYS_DRILL: Final = "此为演练："
+DRILL_BEGINS: Final = f"{SAYS_DRILL}："
 """In the words themselves: the marks of a drill are lost where half of a text is passed on."""
 
 
@@ -239,7 +240,7 @@ def worded(fields: Fields, settings: Settings, now: datetime) -> Fields:
     return replace(
         fields,
         headline=headline,
-        description=(SAYS_DRILL if fields.drill else "") + description,
+        description=(DRILL_BEGINS if fields.drill else "") + description,
         instruction=instruction,
         until=_typed_time(until),
         drawing=here.model_copy(update={"codes": template.area}) if here.empty else here,

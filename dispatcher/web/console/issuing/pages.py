@@ -17,7 +17,7 @@ from dispatcher.model import GROUPS, RISK_TAGS, Code, Kind, Level, Role, Scope
 from dispatcher.pipeline import drafting
 from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.count import count
-from dispatcher.pipeline.draft import draft
+from dispatcher.pipeline.draft import Draft, draft
 from dispatcher.pipeline.edit import edit
 from dispatcher.pipeline.lint import lint
 from dispatcher.pipeline.persons import Hindrance, NotDone
@@ -246,10 +246,11 @@ async def _put_away(here: _Writing, typed: Fields, *, submits: bool) -> web.Stre
         return await _shown(here, typed, 422, why="还没有划定区域：请在地图上点选、画，或粘贴地名，再送签")
     body, number = fields.native(typed, begun), ""
     try:
-        number = await _saved(here, body, typed)
+        kept = await _saved(here, body, typed)
+        number = kept.warning_id
         if not submits:
             return web.Response(status=303, headers={"Location": f"/warnings/{number}/edit"})
-        await submit(here.context, asker.principal(here.request), number)
+        await submit(here.context, asker.principal(here.request), number, kept.digest)
     except NotDone as why:
         return await _hindered(here, (typed, number), why)
     return web.Response(status=303, headers={"Location": f"/warnings/{number}"})
@@ -265,12 +266,11 @@ async def _begun_once(here: _Writing, typed: Fields) -> Base:
     return begun if row is None else replace(begun, said={**begun.said, "sent": fields.stamp(row.sent)})
 
 
-async def _saved(here: _Writing, body: bytes, typed: Fields) -> str:
-    """The draft's number."""
+async def _saved(here: _Writing, body: bytes, typed: Fields) -> Draft:
     who = asker.principal(here.request)
     if here.row is not None and here.mode is Mode.EDIT:
-        return (await edit(here.context, who, here.row.id, body, typed.seen)).warning_id
-    return (await draft(here.context, who, body)).warning_id
+        return await edit(here.context, who, here.row.id, body, typed.seen)
+    return await draft(here.context, who, body)
 
 
 async def _hindered(here: _Writing, what: tuple[Fields, str], why: NotDone) -> web.Response:

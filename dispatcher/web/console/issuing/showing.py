@@ -56,6 +56,10 @@ class Page:
     unread: tuple[str, ...] = ()
 
     @property
+    def drill_begins(self) -> str:
+        return fields.DRILL_BEGINS
+
+    @property
     def update(self) -> bool:
         return self.mode is Mode.UPDATE
 

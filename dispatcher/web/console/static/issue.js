@@ -39,7 +39,12 @@ const read = (text) => {
 // whoever signed in again, in another tab, has another key: this page asks for it, and keeps what was typed
 const renew = async () => {
   const { answer, text } = await asked(form.getAttribute("action"), { headers: { Accept: "text/html" } });
-  const key = new DOMParser().parseFromString(text, "text/html").querySelector("#issue [name=key]")?.value;
+  const shown = new DOMParser().parseFromString(text, "text/html");
+  const here = document.querySelector("form.out");
+  const there = shown.querySelector("form.out");
+  if (here && there && here.dataset.who !== there.dataset.who)
+    throw new Told(form.dataset.another + there.querySelector("span").textContent); // nobody saves in another's name
+  const key = shown.querySelector("#issue [name=key]")?.value;
   if (answer.redirected || !key) throw new Told(form.dataset.asleep);
   const other = key !== form.elements.key.value;
   form.elements.key.value = key;
@@ -188,9 +193,21 @@ const dress = () => {
   }
   map.recolour?.();
 };
+// a template's words say that they are a drill's: they say so as long as the box does
+const mark = () => {
+  const box = form.querySelector("input[type=checkbox][name=drill]");
+  if (!box) return;
+  const { description } = form.elements;
+  const begins = form.dataset.begins;
+  const untouched = String(written()) === filled;
+  const bare = description.value.replace(begins, "");
+  description.value = box.checked && bare ? begins + bare : bare;
+  if (untouched) filled = String(written());
+};
 form.addEventListener("input", (event) => {
   if (event.target.id === "names" || event.target.form !== form) return;
   dirty = true;
+  if (event.target.name === "drill") mark();
   if (["level", "drill", "hazard"].includes(event.target.name)) dress();
   if (["level", "drill", "internal", "hazard"].includes(event.target.name) || event.target.closest(".narrow")) tell("redrawn");
   tell("typed");
@@ -241,6 +258,7 @@ document.querySelector(".quick")?.addEventListener("click", (event) => {
 });
 restore.addEventListener("click", () => {
   put(before);
+  mark();
   before = null;
   restore.hidden = true;
   refill();
