@@ -23,6 +23,7 @@ from dispatcher.signing import Act
 from dispatcher.states import WarningState
 from dispatcher.store import drafts, warnings
 from dispatcher.store.engine import Tx
+from dispatcher.store.warnings import WarningRow
 
 OPEN = frozenset({WarningState.DRAFT, WarningState.RETURNED, WarningState.SUBMITTED})
 """What may still be edited, put forward, or put forward anew."""
@@ -51,19 +52,29 @@ def unchanged(kept: WarningMessage, seen: str) -> None:
 
 async def join(context: Context, principal: Principal, warning_id: str, other_id: str) -> Draft:
     """What came without the event it belongs to names it, by a person's word, and leaves as an update or as the end of that;
-    what was held is taken up by it. NotDone: as `edit`, and NOTHING where the other one was never issued."""
+    what was held is taken up by it. NotDone: as `edit`, and NOTHING where no event is wanting, or where the other one was never
+    issued or is not from before."""
     async with context.persons, context.store.begin() as tx:
         case, now = await held(tx, warning_id), context.now()
         await person(tx, principal, Action.EDIT, case.villages or None)
         in_state(case, JOINING, "只有待核的预警和草稿可以接入同一事件")
         other, before = await warnings.one(tx, other_id), from_json(case.row.message)
+        if not lacks_its_event(case.row):
+            raise NotDone(Hindrance.NOTHING, "这条预警不缺所针对的预警，不用接入")
         if other is None or other.id == warning_id or other.released_at is None:
             raise NotDone(Hindrance.NOTHING, "要接入的预警没有发出过：请另选一条")
+        if other.sent >= case.row.sent:
+            raise NotDone(Hindrance.NOTHING, "要接入的预警不比这条早：请另选一条")
         kind = Kind.UPDATE if before.kind is Kind.ALERT else before.kind
         message = replace(before, kind=kind, references=(identity_of(from_json(other.message)),))
         resolved = await resolve_area(context, message, drafting.desk(principal.scope))
         read = Read(message=message, said=message, resolved=resolved, findings=tuple(drafting.kept_against(case.row)))
         return await _rewritten(context, tx, principal, (case, read), now)
+
+
+def lacks_its_event(row: WarningRow) -> bool:
+    """Whether it names no event we know, though it should."""
+    return any(one["code"] == Code.REFERENCE_MISSING for one in row.findings)
 
 
 async def _rewritten(context: Context, tx: Tx, principal: Principal, about: tuple[Case, Read], now: datetime) -> Draft:

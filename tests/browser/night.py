@@ -29,6 +29,7 @@ from tests.browser.standing import (
     DRILL_SMS,
     DRILL_TOKEN,
     HELD_TOKEN,
+    SENT,
     House,
     all_in_hand,
     cap,
@@ -103,8 +104,9 @@ async def _fallen(house: House) -> Night:
     assert status == 422
     mistaken, taking_back = await _taken_back(house, there)
     held = await _sent(house, HELD_TOKEN, "held", headline="遂川县气象台发布暴雨橙色预警", where=code("360827"))
+    later = (SENT + timedelta(minutes=1)).astimezone(BEIJING).isoformat()
     unjoined = await _sent(
-        house, HELD_TOKEN, "over", kind="Cancel", headline="遂川县气象台解除暴雨预警", where=code("360827")
+        house, HELD_TOKEN, "over", sent=later, kind="Cancel", headline="遂川县气象台解除暴雨预警", where=code("360827")
     )
     unsigned = await _drafted(house, there, 1, event="森林火险", level="orange", headline="遂川县发布森林火险橙色预警")
     put = await _submitted(house, there, 2, event="山洪灾害", level="red", headline="遂川县发布山洪灾害红色预警")

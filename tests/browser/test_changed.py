@@ -6,13 +6,13 @@ from __future__ import annotations
 from playwright.async_api import expect
 
 from dispatcher.accounts.authority import AccountRole
-from dispatcher.pipeline.draft import draft
+from dispatcher.pipeline.draft import draft, take_up
 from dispatcher.pipeline.edit import edit
 from dispatcher.pipeline.submit import submit
 from tests.browser.browsing import Browsing, calm
 from tests.browser.night import written
 from tests.browser.people import People
-from tests.browser.standing import House
+from tests.browser.standing import HELD_TOKEN, House, cap, code
 
 
 async def test_words_put_forward_anew_are_not_released_from_a_page_that_shows_the_old_ones(
@@ -56,6 +56,44 @@ async def test_the_page_of_a_press_that_was_refused_goes_on_moving(
             await form.get_by_role("button").click()
             await expect(tab.page).not_to_have_url(f"{house.url}/warnings/{red}")
             await expect(tab.page.locator("#live")).to_have_attribute("data-state", "submitted")
+            await expect(tab.page.locator("#pulse")).to_have_attribute("data-state", "live")
         await edit(house.context, author, red, written(now, 1, level="red", description="改过的话。"))
         await expect(tab.page.locator("#live")).to_have_attribute("data-state", "draft")
+        await calm(tab)
+
+
+async def test_a_page_opened_before_there_was_a_plan_shows_the_first_one_and_is_not_held(
+    house: House, persons: People, browsing: Browsing
+) -> None:
+    author, now = persons.duty_officer.principal, house.context.now()
+    second = await persons.another("lin", "林值班", AccountRole.DUTY_OFFICER)
+    red = (await draft(house.context, author, written(now, 1, level="red"))).warning_id
+    async with browsing(house, second) as tab:
+        await tab.to(f"/warnings/{red}")
+        await expect(tab.page.get_by_text("拟发的文字")).to_be_visible()
+        await expect(tab.page.locator(".still blockquote")).to_have_count(0)
+        await expect(tab.page.locator("#pulse")).to_have_attribute("data-state", "live")
+        put = await submit(house.context, author, red)
+        await expect(tab.page.get_by_role("button", name="逾时放行")).to_be_enabled()
+        await expect(tab.page.locator("#acts [name=plan_hash]").first).to_have_value(put.plan_hash)
+        await expect(tab.page.locator(".still blockquote").first).to_be_visible()
+        await expect(tab.page.get_by_text("您看的时候内容变了")).to_be_hidden()
+        await calm(tab)
+
+
+async def test_a_reason_that_was_typed_goes_along_to_what_may_be_done_now(
+    house: House, persons: People, browsing: Browsing
+) -> None:
+    _, held, _ = await house.post(cap("held", where=code("360827102")), HELD_TOKEN)
+    second = await persons.another("lin", "林值班", AccountRole.DUTY_OFFICER)
+    async with browsing(house, second) as tab:
+        await tab.to(f"/warnings/{held['warning_id']}")
+        form = tab.page.locator("#acts form", has=tab.page.get_by_role("button", name="作废"))
+        await form.locator("[name=reason]").fill("与市里的重复")
+        await expect(tab.page.locator("#pulse")).to_have_attribute("data-state", "live")
+        await take_up(house.context, persons.duty_officer.principal, held["warning_id"])
+        await expect(tab.page.locator("#live")).to_have_attribute("data-state", "draft")
+        await form.locator("[name=reason]").blur()
+        await expect(tab.page.get_by_role("button", name="送签")).to_be_visible()
+        await expect(form.locator("[name=reason]")).to_have_value("与市里的重复")
         await calm(tab)

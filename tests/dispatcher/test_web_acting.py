@@ -148,15 +148,22 @@ async def test_a_held_all_clear_without_its_event_is_joined_to_it_and_ends_it(ho
     _, red, _ = await house.post(cap(where=code("360827102")))
     _, far, _ = await house.post(cap("far", where=code("360826")))
     later = (SENT + timedelta(minutes=1)).astimezone(BEIJING).isoformat()
+    still_later = (SENT + timedelta(minutes=2)).astimezone(BEIJING).isoformat()
+    _, newer, _ = await house.post(cap("newer", sent=still_later, where=code("360827102")))
     over = cap("over", sent=later, kind="Cancel", where=code("360827102"), headline="碧洲镇暴雨红色预警解除")
     _, held, _ = await house.post(over, HELD_TOKEN)
     at = f"/warnings/{held['warning_id']}"
     page = await wang.get(at)
     assert 'class="state held"' in page
     assert "接入同一事件" in labels(page)
-    assert f'<option value="{red["warning_id"]}">' in page
+    offered = re.findall(r'<option value="([^"]*)">([^<]*)</option>', page)
+    assert offered[0] == ("", "请选择"), "nothing is chosen by one press"
+    assert set(dict(offered)) == {"", red["warning_id"], far["warning_id"]}, "what is newer cannot be ended by it"
+    assert dict(offered)[red["warning_id"]].endswith(f" · 红色 · {SENT.astimezone(BEIJING):%Y-%m-%d %H:%M:%S}")
     assert "接入同一事件" not in labels(await li.get(at)), "a leader writes nothing"
     await wang.get(at)
+    await wang.post(f"{at}/join", {"other": newer["warning_id"]})
+    assert (wang.status, "不比这条早：请另选一条" in wang.page) == (409, True)
     await wang.post(f"{at}/join", {"other": held["warning_id"]})
     assert (wang.status, "没有发出过：请另选一条" in wang.page) == (409, True)
     await wang.post(f"{at}/join", {"other": red["warning_id"]})
@@ -165,6 +172,9 @@ async def test_a_held_all_clear_without_its_event_is_joined_to_it_and_ends_it(ho
     assert 'class="state draft"' in page
     assert "接入同一事件" not in labels(page)
     assert f'href="/warnings/{red["warning_id"]}"' not in page, "it is no part of it before it leaves"
+    await wang.post(f"{at}/join", {"other": far["warning_id"]})
+    assert (wang.status, "不用接入" in wang.page) == (409, True), "it knows its event by now"
+    await wang.get(at)
     await wang.post(f"{at}/submit")
     assert wang.status == 303, wang.page
     seen = re.search(r'name="plan_hash" value="([0-9a-f]{64})"', await li.get(at))

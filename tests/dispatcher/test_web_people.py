@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -136,7 +137,8 @@ async def test_a_number_asked_for_on_a_page_asks_for_the_code_and_leads_back(hou
     _, said, _ = await house.post(cap())
     place = f"/warnings/{said['warning_id']}/deliveries/{target}"
     wang = await come(house, there, "wang", AccountRole.DUTY_OFFICER)
-    await wang.get(place)
+    (field,) = re.findall(r'<input name="reason"[^>]*>', await wang.get(place))
+    assert "data-kept" in field, "what he wrote is there again after the code"
     await wang.post(f"{place}/number", {"reason": "短信没有送达，打电话叫应"})
     assert (wang.status, wang.at) == (303, f"/sign-in/second?next={place}")
     assert await looks(house) == []

@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from dispatcher.accounts.authority import Action, Principal, may_once_awake
-from dispatcher.model import Code
-from dispatcher.pipeline.edit import JOINING
+from dispatcher.pipeline.edit import JOINING, lacks_its_event
 from dispatcher.pipeline.page import REFUSED
 from dispatcher.signing import Act
 from dispatcher.states import LIVE, WAITING, WarningState
 from dispatcher.store.events import Recorded
+from dispatcher.store.headlines import Headline
 from dispatcher.store.signatures import Signature
 from dispatcher.store.warnings import WarningRow
 
@@ -23,8 +23,8 @@ from dispatcher.store.warnings import WarningRow
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Button:
     """`states`: of the warning, in which it makes sense. `asks`: the field to be filled in, and its label; '' for none.
-    `page`: what has to be read before it is pressed has a page of its own, where it is pressed. `among`: ids and words of
-    which one is chosen."""
+    `page`: what has to be read before it is pressed has a page of its own, where it is pressed. `among`: of which one is
+    chosen."""
 
     verb: str
     action: Action
@@ -34,7 +34,7 @@ class Button:
     asks: tuple[str, str] = ("", "")
     grave: bool = False
     page: str = ""
-    among: tuple[tuple[str, str], ...] = ()
+    among: tuple[Headline, ...] = ()
 
 
 _S = WarningState
@@ -110,7 +110,7 @@ def _makes_sense(button: Button, who: Principal, row: WarningRow, done: Done, to
         case "review":
             here = Act.RELEASED in acts and Act.REVIEWED not in acts
         case "join":
-            here = here and any(one["code"] == Code.REFERENCE_MISSING for one in row.findings)
+            here = here and lacks_its_event(row)
         case "form":  # the paper may come a day after a warning of six hours is over
             here = here or bool(row.plan_hash or done)
         case "cancel" | "all-clear" | "correct" | "update":

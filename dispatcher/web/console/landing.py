@@ -12,7 +12,7 @@ from dispatcher.pipeline.lint import of_kept
 from dispatcher.states import LIVE
 from dispatcher.store import ledger, signatures, warnings
 from dispatcher.store.engine import Tx
-from dispatcher.store.headlines import Wanted, headlines, touching
+from dispatcher.store.headlines import Headline, Wanted, headlines, touching
 from dispatcher.store.signatures import Signature
 from dispatcher.store.warnings import TextRow, WarningRow
 from dispatcher.web import reach
@@ -88,11 +88,12 @@ def _some(texts: Mapping[int, TextRow], channel: str) -> list[TextRow]:
     return [text for text in texts.values() if text.channel == channel][:TEXTS_A_CHANNEL]
 
 
-async def to_join(site: Parts, row: WarningRow, own: Own) -> tuple[tuple[str, str], ...]:
-    """What is in force that it may belong to: of the same hazard, or for a place of the same county; the newest first."""
+async def to_join(site: Parts, row: WarningRow, own: Own) -> tuple[Headline, ...]:
+    """What is in force that it may belong to: from before, of the same hazard or for a place of the same county; the newest
+    first."""
     async with site.doors.context.store.read() as tx:
         wanted = Wanted(limit=RECENT, states=list(LIVE), drill=row.drill, touching=own)
-        live = [one for one in await headlines(tx, wanted) if one.kind != Kind.CANCEL and one.id != row.id]
+        live = [one for one in await headlines(tx, wanted) if one.kind != Kind.CANCEL and one.sent < row.sent]
         counties = sorted({str(village)[:6] for village in row.area["villages"]})
         near = await touching(tx, [one.id for one in live], counties) if counties else set()
-    return tuple((one.id, one.headline or one.identifier) for one in live if one.event == row.event or one.id in near)
+    return tuple(one for one in live if one.event == row.event or one.id in near)

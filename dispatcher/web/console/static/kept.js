@@ -23,30 +23,36 @@
   const keyOf = (field) => actionOf(field) + " " + field.name;
 
   // A good answer leads to another page. One that hinders stands at the form's own address; one that asks who this is, comes in.
+  // Whoever goes back had none: of a good one nothing was left to go back to.
   const kept = read();
+  const back = performance.getEntriesByType("navigation")[0]?.type === "back_forward";
   for (const [key, one] of Object.entries(kept)) {
-    if (!who) one.sent = false;
+    if (!who || (back && one.who === who)) one.sent = false;
     else if (one.who !== who || (one.sent && one.action !== location.pathname)) delete kept[key];
   }
   for (const field of document.querySelectorAll("[data-kept]")) {
     const one = kept[keyOf(field)];
     if (!one) continue;
     one.sent = false;
-    if (!field.value) field.value = one.text;
+    field.value = one.text; // what he chose or wrote himself, over what the page proposes
+    if (field.selectedIndex === -1) field.value = ""; // no longer among what there is to choose
   }
   write(kept);
 
+  const put = (now, field, sent) => {
+    if (field.value) now[keyOf(field)] = { who, action: actionOf(field), text: field.value, sent };
+    else delete now[keyOf(field)];
+  };
   document.addEventListener("input", ({ target }) => {
     if (!target.matches("[data-kept]")) return;
     const now = read();
-    if (target.value) now[keyOf(target)] = { who, action: actionOf(target), text: target.value, sent: false };
-    else delete now[keyOf(target)];
+    put(now, target, false);
     write(now);
   });
   document.addEventListener("submit", ({ target }) => {
     if (target.matches("form.out")) return write({});
     const now = read();
-    for (const one of Object.values(now)) if (one.action === target.getAttribute("action")) one.sent = true;
+    for (const field of target.querySelectorAll("[data-kept]")) put(now, field, true); // also what he left as it was proposed
     write(now);
   });
 })();

@@ -31,27 +31,42 @@
   const shown = first ? first.dataset.hash : ""; // of the words, the map and the list that stand on this page
 
   // Whoever presses answers for what he read: of what was put forward since, he has read nothing.
-  const anew = (live) => Boolean(live.dataset.hash) && live.dataset.hash !== shown;
+  const anew = (live) => Boolean(shown && live.dataset.hash) && live.dataset.hash !== shown;
+  // Of a draft he has read no plan that could be replaced: its first one is laid out on a page loaded whole.
+  const planned = (live) => !shown && Boolean(live.dataset.hash);
   const hold = () => {
     changed.hidden = false;
     for (const button of document.querySelectorAll(".decide button, #acts form[method=post] button")) button.disabled = true;
   };
 
   // Of this page, also where a refused press has left the address of its button.
-  const here = document.getElementById("words").dataset.here || location.href;
+  const here = (document.getElementById("words").dataset.here || location.href).split("#")[0];
 
-  // What may be done follows the state: asked for again, unless somebody is writing there.
-  const writing = (acts) => [...acts.querySelectorAll("input:not([type=hidden])")].some((one) => one.value);
+  // What may be done follows the state: asked for again, unless somebody is at it there. What was typed goes along.
+  const busy = () => Boolean(document.activeElement?.closest("#acts"));
+  const carry = (old, fresh) => {
+    for (const one of old.querySelectorAll("[data-kept]")) {
+      const forms = [...fresh.querySelectorAll("form[method=post]")];
+      const same = forms.find((form) => form.getAttribute("action") === one.form.getAttribute("action"));
+      if (same && same.elements[one.name]) same.elements[one.name].value = one.value;
+    }
+  };
   const renewActs = async () => {
     const acts = document.getElementById("acts");
-    if (!acts || writing(acts)) return;
+    if (!acts || busy()) return;
     try {
       const answer = await fetch(here, { signal: AbortSignal.timeout ? AbortSignal.timeout(10000) : undefined });
       if (!answer.ok) return;
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       const fresh = page.getElementById("acts");
-      if (fresh && anew(page.getElementById("live"))) hold();
-      else if (fresh && !acts.contains(document.activeElement)) acts.replaceWith(document.importNode(fresh, true));
+      if (!fresh) return;
+      if (anew(page.getElementById("live"))) hold();
+      else if (busy()) return;
+      else if (planned(page.getElementById("live"))) location.replace(here);
+      else {
+        carry(acts, fresh);
+        acts.replaceWith(document.importNode(fresh, true));
+      }
     } catch (error) {
       acts.dataset.stale = "yes"; // the server says what hinders, should an old button be pressed
     }
@@ -64,11 +79,16 @@
     if (!live || !changed) return;
     if (signs && (live.dataset.state !== state || live.classList.contains("moving"))) location.replace(here);
     else if (anew(live)) hold();
-    else if (!signs && live.dataset.state && document.getElementById("acts").dataset.state !== live.dataset.state) renewActs();
+    else if (planned(live)) {
+      if (!busy()) location.replace(here);
+    } else if (!signs && live.dataset.state && document.getElementById("acts").dataset.state !== live.dataset.state) renewActs();
   };
 
   setClock();
   tick();
   setInterval(tick, 1000);
   document.addEventListener("mingluo:swapped", looked);
+  document.addEventListener("focusout", ({ target, relatedTarget }) => {
+    if (target.closest("#acts") && !relatedTarget?.closest("#acts")) setTimeout(looked); // he is no longer at it
+  });
 })();
