@@ -81,7 +81,12 @@ TOUR: Final = (
     # issuing
     Stop(name="issue", path=at("/issue"), live=True, ready="warning-map[data-drawn]"),
     Stop(name="issue-template", path=at("/issue?hazard=暴雨&level=red"), live=True, ready="warning-map[data-drawn]"),
-    Stop(name="issue-drill", path=at("/issue?drill=1&hazard=洪水&level=orange"), live=True, ready="warning-map[data-drawn]"),
+    Stop(
+        name="issue-drill",
+        path=at("/issue?drill=1&hazard=洪水&level=orange"),
+        live=True,
+        ready="warning-map[data-drawn]",
+    ),
     Stop(name="edit", path=lambda night: f"/warnings/{night.draft}/edit", live=True, ready="warning-map[data-drawn]"),
     Stop(name="update", path=lambda night: f"/warnings/{night.red}/update", live=True, ready="warning-map[data-drawn]"),
     # one warning
