@@ -172,7 +172,7 @@ async def test_a_drill_of_the_same_says_so_on_every_page_and_reaches_the_drill_s
 
 async def _draw(page: Page) -> None:
     """A square round the middle of the map, corner by corner, and counted while it is drawn."""
-    await expect(page.locator("warning-map canvas").first).to_be_visible()
+    await expect(page.locator("warning-map[data-drawn]")).to_be_visible()
     await page.locator("[data-tool=polygon]").click()
     box = await page.locator("warning-map").bounding_box()
     assert box is not None

@@ -45,7 +45,7 @@ async def test_a_shape_that_is_not_finished_is_counted_and_neither_kept_nor_sent
     async with browsing(house, persons.duty_officer) as tab:
         page = tab.page
         await tab.to("/issue?hazard=暴雨&level=red")
-        await expect(page.locator("warning-map canvas").first).to_be_visible()
+        await expect(page.locator("warning-map[data-drawn]")).to_be_visible()
         await corners(page, tool, *at)
         await expect(page.locator("#audience")).to_contain_text("岗位人员")
         assert await area(page) == {}
