@@ -286,3 +286,16 @@ async def test_a_count_that_could_not_be_had_is_said_to_be_old_until_the_next(
         for one in parts:
             await expect(one).to_have_count(0)
         await expect(page.locator("#readback")).to_contain_text("蓝色")
+
+
+async def test_the_map_keeps_its_size_while_the_first_count_comes(
+    house: House, persons: People, browsing: Browsing
+) -> None:
+    async with browsing(house, persons.duty_officer) as tab:
+        await tab.to("/issue?hazard=暴雨&level=red")
+        await expect(tab.page.locator("warning-map[data-drawn]")).to_be_visible()
+        before = await tab.page.locator("warning-map").bounding_box()
+        await corners(tab.page, "polygon", (-45, -35), (45, -35), (45, 35))
+        await expect(tab.page.locator("#audience")).to_contain_text("岗位人员")
+        assert await tab.page.locator("warning-map").bounding_box() == before
+        await calm(tab)
