@@ -144,6 +144,16 @@ async def test_a_number_asked_for_on_a_page_asks_for_the_code_and_leads_back(hou
     assert await looks(house) == []
 
 
+async def test_whoever_was_away_is_still_led_to_those_who_were_not_reached(house: House) -> None:
+    there = office(house.context.store, Hands(datetime.now(UTC) - timedelta(minutes=20)))
+    _, said, _ = await house.post(cap(where=code("360827102")))
+    wang = await come(house, there, "wang", AccountRole.DUTY_OFFICER)
+    rows = f"/warnings/{said['warning_id']}/deliveries"
+    assert f'href="{rows}"' in await wang.get(f"/warnings/{said['warning_id']}")
+    await wang.get(rows)
+    assert (wang.status, wang.at) == (303, f"/sign-in/second?next={rows}")
+
+
 async def test_a_clerk_rings_his_own_and_nobody_elsewhere(house: House) -> None:
     there, register = office(house.context.store, Hands(datetime.now(UTC))), await house.context.register()
     _, said, _ = await house.post(cap(where=code("360827102")))

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
-from dispatcher.accounts.authority import AccountRole, Action, Denial, Means, denial
+from dispatcher.accounts.authority import AccountRole, Action, Means, may_once_awake
 from dispatcher.web import asker, asking, guard
 from dispatcher.web.console import framing, lists, navigation
 from dispatcher.web.console.framing import framed
@@ -90,14 +90,14 @@ async def refused_page(request: web.Request) -> web.Response:
 
 def _edits(request: web.Request) -> str:
     """Where whoever looks goes on writing a draft; '' for who may write none."""
-    if denial(asker.principal(request), Action.ISSUE) not in (None, Denial.ASLEEP):
+    if not may_once_awake(asker.principal(request), Action.ISSUE):
         return ""
     return EDITED if EDITED in request.app[navigation.PAGES] else "/warnings/{id}"
 
 
 def _sees_refused(request: web.Request) -> bool:
     city = parts(request).doors.context.settings.service.city
-    return denial(asker.principal(request), Action.REJECTS, (city,)) in (None, Denial.ASLEEP)
+    return may_once_awake(asker.principal(request), Action.REJECTS, (city,))
 
 
 def _linking(sought: Sought | SoughtRefused, path: str = "/warnings") -> Callable[..., str]:

@@ -19,7 +19,6 @@ from dispatcher.web.console.preferences import Preferences
 HERE: Final = Path(__file__).parent
 STATIC: Final = HERE / "static"
 
-WARNING_CHINESE: Final[Mapping[WarningState, str]] = {one: one.chinese for one in WarningState}
 KIND_CHINESE: Final[Mapping[Kind, str]] = {
     Kind.ALERT: "首发",
     Kind.UPDATE: "更新",
@@ -129,7 +128,7 @@ def level_roman(level: str | None) -> str:
 
 
 def state_word(state: str) -> str:
-    return WARNING_CHINESE[WarningState(state)]
+    return WarningState(state).chinese
 
 
 def channel_word(channel: str) -> str:

@@ -10,7 +10,7 @@ from typing import Final
 
 from aiohttp import web
 
-from dispatcher.accounts.authority import Action, Denial, denial
+from dispatcher.accounts.authority import Action, may_once_awake
 from dispatcher.model import Target
 from dispatcher.pipeline.explain import Story, Told
 from dispatcher.registry.register import Register
@@ -94,8 +94,7 @@ async def _rings(request: web.Request, target: Target) -> bool:
     """Whether whoever looks may see the number of whoever is looked at, once he has shown himself again."""
     async with parts(request).doors.context.store.read() as tx:
         person = await person_of(tx, str(target))
-    shown = (None, Denial.STEP_UP, Denial.ASLEEP)
-    return person is not None and denial(asker.principal(request), Action.UNMASK, (person.area_code,)) in shown
+    return person is not None and may_once_awake(asker.principal(request), Action.UNMASK, (person.area_code,))
 
 
 async def number(request: web.Request) -> web.Response:

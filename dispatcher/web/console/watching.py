@@ -13,7 +13,7 @@ from typing import Final
 
 from aiohttp import web
 
-from dispatcher.accounts.authority import Action, Denial, denial
+from dispatcher.accounts.authority import Action, may_once_awake
 from dispatcher.store import warnings
 from dispatcher.web import asker, asking
 from dispatcher.web.console import landing, signer, tiles
@@ -94,8 +94,8 @@ async def _live(request: web.Request, county: str) -> web.Response:
 def _for_reading(request: web.Request) -> dict[str, object]:
     """`rows_open`: whether whoever looks may open a row of the ledger; `rings`: and see somebody's number there."""
     who = asker.principal(request)
-    may = denial(who, Action.LEDGER) is None
-    rings = may and denial(who, Action.UNMASK) in (None, Denial.STEP_UP)
+    may = may_once_awake(who, Action.LEDGER)
+    rings = may and may_once_awake(who, Action.UNMASK)
     return {"rows_open": may, "rings": rings, "stages": tiles.SHOWN, "lasting": lasting}
 
 
