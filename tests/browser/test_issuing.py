@@ -51,7 +51,7 @@ async def test_a_shape_that_is_not_finished_is_counted_and_neither_kept_nor_sent
         assert await area(page) == {}
         for name in ("送签", "存草稿"):
             await page.get_by_role("button", name=name).click()
-            await expect(page.locator("#changed")).to_contain_text("还没有画完")
+            await expect(page.locator("#told")).to_contain_text("还没有画完")
         await page.keyboard.press("Escape")
         await expect(page.locator("#audience")).to_contain_text("还没有划定区域")
         await corners(page, tool, *at, (45, 35))
@@ -93,7 +93,7 @@ async def test_a_server_that_is_away_is_said_in_words_and_nothing_is_lost(
         await tab.page.context.set_offline(True)
         with tab.expecting("ERR_INTERNET_DISCONNECTED", "Failed to"):
             await tab.page.get_by_role("button", name="存草稿").click()
-            await expect(tab.page.locator("#changed")).to_contain_text("服务器没有回应")
+            await expect(tab.page.locator("#told")).to_contain_text("服务器没有回应")
             await tab.page.context.set_offline(False)
             await tab.page.get_by_role("button", name="存草稿").click()
             await tab.page.wait_for_url(SAVED)
@@ -109,7 +109,7 @@ async def test_whoever_signs_in_again_in_another_tab_saves_what_he_wrote(
         with tab.expecting("401", "403"):
             await page.context.clear_cookies()
             await page.get_by_role("button", name="存草稿").click()
-            await expect(page.locator("#changed")).to_contain_text("在另一个标签页登录")
+            await expect(page.locator("#told")).to_contain_text("在另一个标签页登录")
             again = await persons.duty_officer.session()
             await page.context.add_cookies([{"name": "mingluo", "value": again, "url": house.url}])
             await page.get_by_role("button", name="存草稿").click()
@@ -121,7 +121,7 @@ async def test_what_one_wrote_is_not_saved_as_whoever_signed_in_after_him(
     house: House, persons: People, browsing: Browsing
 ) -> None:
     async with browsing(house, persons.duty_officer) as tab:
-        page, told = tab.page, tab.page.locator("#changed")
+        page, told = tab.page, tab.page.locator("#told")
         await tab.to("/issue?hazard=暴雨&level=red")
         await page.locator("[name=headline]").fill("周写的标题")
         after = await persons.another("li", "李接班", AccountRole.DUTY_OFFICER)
@@ -192,6 +192,7 @@ async def test_one_s_own_edit_is_no_other_s_and_another_s_can_be_looked_at(
         )
         await page.get_by_role("button", name="存草稿").click()
         await page.evaluate(TELL, [draft, "another"])
+        await expect(page.locator("#told")).to_contain_text("认不出：没有这个镇")
         await expect(box).to_contain_text("别人刚刚改了")
         await expect(box.get_by_role("link")).to_be_visible()
         await calm(tab)
@@ -204,12 +205,12 @@ async def test_pasted_names_are_counted_before_they_are_sent(house: House, perso
         await page.locator("details.names summary").click()
         await page.locator("#names").fill("遂川县碧洲镇\n没有这个镇")
         await page.get_by_role("button", name="存草稿").click()
-        await expect(page.locator("#changed")).to_contain_text("认不出：没有这个镇")
+        await expect(page.locator("#told")).to_contain_text("认不出：没有这个镇")
         await expect(page.locator("#names")).to_have_value("没有这个镇")
         await expect(page.locator("#audience")).to_contain_text("遂川县碧洲镇")
         await page.locator("#names").fill("遂川县泉江镇")
         await page.get_by_role("button", name="送签").click()
-        await expect(page.locator("#changed")).to_contain_text("请核对后再按一次")
+        await expect(page.locator("#told")).to_contain_text("请核对后再按一次")
         await expect(page.locator("#audience")).to_contain_text("遂川县泉江镇")
         await page.get_by_role("button", name="送签").click()
         await expect(page.locator("#live")).to_have_attribute("data-state", "submitted")
@@ -237,7 +238,7 @@ async def test_a_template_keeps_the_area_and_gives_back_what_a_hand_wrote(
         await expect(page.locator("[name=hazard]")).to_have_value("")
         await expect(back).to_be_hidden()
         await page.get_by_role("button", name="填入模板文字").click()
-        await expect(page.locator("#changed")).to_contain_text("请先选灾种和级别")
+        await expect(page.locator("#told")).to_contain_text("请先选灾种和级别")
         await expect(headline).to_have_value("自己写的标题")
 
 

@@ -143,11 +143,12 @@ async def _pg_dump(url: str, folder: Path) -> dict[str, bytes]:
 async def columns_with(store: Store, canary: Canary) -> set[str]:
     """`table.column` of whatever holds it."""
     holding = set()
-    async with store.read() as tx:
-        for table in metadata.sorted_tables:
-            for row in (await tx.execute(text(f"SELECT * FROM {table.name}"))).mappings():
-                for column, value in row.items():
-                    content = bytes(value) if isinstance(value, bytes | memoryview) else str(value).encode()
-                    if any(form in content for form in canary.forms):
-                        holding.add(f"{table.name}.{column}")
+    for table in metadata.sorted_tables:
+        async with store.read() as tx:
+            rows = (await tx.execute(text(f"SELECT * FROM {table.name}"))).mappings().all()
+        for row in rows:  # searched with no transaction open: it may take longer than one may stand idle
+            for column, value in row.items():
+                content = bytes(value) if isinstance(value, bytes | memoryview) else str(value).encode()
+                if any(form in content for form in canary.forms):
+                    holding.add(f"{table.name}.{column}")
     return holding

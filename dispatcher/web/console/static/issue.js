@@ -264,9 +264,8 @@ restore.addEventListener("click", () => {
   refill();
 });
 function alertIn(text) {
-  const box = document.getElementById("changed");
-  words(box.querySelector("span"), text);
-  box.querySelector("a").hidden = true;
+  const box = document.getElementById("told"); // not where another's change stands: that is told until it is looked at
+  words(box, text);
   box.hidden = false;
 }
 const hours = document.getElementById("hours");
@@ -358,7 +357,6 @@ document.addEventListener("mingluo:event", ({ detail }) => {
   const said = { "warning.edited": form.dataset.edited, "warning.submitted": form.dataset.submitted, "warning.discarded": form.dataset.discarded }[detail.kind];
   if (!said || detail.detail.digest === form.elements.seen.value) return; // one's own: it lies here
   words(box.querySelector("span"), said);
-  box.querySelector("a").hidden = false;
   box.hidden = false;
 });
 
