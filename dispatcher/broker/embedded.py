@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime
+from functools import partial
 from typing import assert_never
 
 import structlog
@@ -76,10 +77,8 @@ class EmbeddedBroker:
         """Nothing leaves: the outbox row, committed before this call, is the record."""
 
     async def reject(self, inbound: Inbound, code: int, reason: str, source: str) -> None:
-        async with self._store.begin() as tx:
-            await inbox.refuse(
-                tx, _refused(inbound, Reject(code=code, reason=reason, source=source), self._node.clock())
-            )
+        refused = _refused(inbound, Reject(code=code, reason=reason, source=source), self._node.clock())
+        await self._store.in_one_go(partial(inbox.refuse, refused=refused))
 
     async def canary(self, now: datetime) -> None:
         parcel = self._canary.next(now)
@@ -128,8 +127,7 @@ class EmbeddedBroker:
         if letter.tries >= DELIVERY_LIMIT:
             await self._give_up(letter, f"处理它时程序中断了 {letter.tries} 次")
             return
-        async with self._store.begin() as tx:
-            await inbox.count_try(tx, letter.id)
+        await self._store.in_one_go(partial(inbox.count_try, letter_id=letter.id))
         await self._answer(letter, handler)
 
     async def _answer(self, letter: inbox.Letter, handler: Handler) -> None:
@@ -161,14 +159,12 @@ class EmbeddedBroker:
 
     async def _done(self, letter: inbox.Letter) -> None:
         await asyncio.sleep(0)  # whoever sends what came in was woken: he goes before this row's end
-        async with self._store.begin() as tx:
-            await inbox.done(tx, letter.id)
+        await self._store.in_one_go(partial(inbox.done, letter_id=letter.id))
 
     async def _refuse(self, letter: inbox.Letter, rejection: Reject) -> None:
         """Out of the one queue and into the other in one transaction."""
-        async with self._store.begin() as tx:
-            if await inbox.done(tx, letter.id):
-                await inbox.refuse(tx, _refused(_inbound(letter), rejection, self._node.clock()))
+        refused = _refused(_inbound(letter), rejection, self._node.clock())
+        await self._store.in_one_go(partial(inbox.move, letter_id=letter.id, refused=refused))
 
 
 async def put(store: Store, parcel: Parcel, now: datetime) -> None:
@@ -180,8 +176,7 @@ async def put(store: Store, parcel: Parcel, now: datetime) -> None:
         body=parcel.body,
         message_id=parcel.message_id,
     )
-    async with store.begin() as tx:
-        await inbox.put(tx, letter, now)
+    await store.in_one_go(partial(inbox.put, letter=letter, now=now))
 
 
 def _inbound(letter: inbox.Letter) -> Inbound:

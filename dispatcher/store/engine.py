@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
-from sqlalchemy import URL, Table, event, make_url
+from sqlalchemy import URL, Connection, Table, event, make_url
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, DBAPIError, DisconnectionError, IntegrityError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -74,6 +74,14 @@ class Store:
         """On SQLite: `work` as one write transaction, run whole in a thread."""
         assert self._one_writer is not None
         return await self._one_writer.whole(work)
+
+    async def in_one_go(self, work: Callable[[Connection], T]) -> T:
+        """`work` as one write transaction of statements that wait for nothing else. On SQLite it runs whole in a thread:
+        whoever comes in while the loop is busy sending does not wait for a turn of it at every statement."""
+        if self._one_writer is not None:
+            return await self._one_writer.in_one_go(work)
+        async with self._engine.begin() as tx:
+            return await tx.run_sync(work)
 
     @asynccontextmanager
     async def at_once(self) -> AsyncIterator[Tx]:

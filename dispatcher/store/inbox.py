@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from dispatcher.store.engine import Tx
 from dispatcher.store.tables import inbox, rejected
@@ -39,8 +39,8 @@ class Refused:
     id: int = 0
 
 
-async def put(tx: Tx, letter: Letter, now: datetime) -> None:
-    await tx.execute(
+def put(tx: Connection, letter: Letter, now: datetime) -> None:
+    tx.execute(
         insert(inbox).values(
             routing_key=letter.routing_key,
             content_type=letter.content_type,
@@ -71,22 +71,28 @@ async def oldest(tx: Tx, passing_over: Collection[int] = ()) -> Letter | None:
     )
 
 
-async def count_try(tx: Tx, letter_id: int, by: int = 1) -> None:
+def count_try(tx: Connection, letter_id: int, by: int = 1) -> None:
     """`by=-1` takes a try back that was none."""
-    await tx.execute(update(inbox).where(inbox.c.id == letter_id).values(tries=inbox.c.tries + by))
+    tx.execute(update(inbox).where(inbox.c.id == letter_id).values(tries=inbox.c.tries + by))
 
 
-async def done(tx: Tx, letter_id: int) -> bool:
+def done(tx: Connection, letter_id: int) -> bool:
     """False where it was done already."""
-    return (await tx.execute(delete(inbox).where(inbox.c.id == letter_id))).rowcount == 1
+    return tx.execute(delete(inbox).where(inbox.c.id == letter_id)).rowcount == 1
 
 
-async def refuse(tx: Tx, refused: Refused) -> None:
-    await tx.execute(
+def refuse(tx: Connection, refused: Refused) -> None:
+    tx.execute(
         insert(rejected).values(
             content_type=refused.content_type, headers=dict(refused.headers), body=refused.body, at=refused.at
         )
     )
+
+
+def move(tx: Connection, letter_id: int, refused: Refused) -> None:
+    """Out of the one queue and into the other; once."""
+    if done(tx, letter_id):
+        refuse(tx, refused)
 
 
 async def refused(tx: Tx, limit: int = 100) -> list[Refused]:

@@ -20,7 +20,7 @@ from threading import Thread
 from typing import Any, Final, TypeVar
 
 import aiosqlite
-from sqlalchemy import URL, event
+from sqlalchemy import URL, Connection, Engine, StaticPool, create_engine, event
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -57,6 +57,8 @@ class OneWriter:
         self._turn = asyncio.Lock()
         self._thread: ThreadPoolExecutor | None = None
         self._raw: sqlite3.Connection | None = None
+        self._plain: Engine | None = None
+        """The same connection without the loop, for what runs in the thread."""
         event.listen(self._engine.sync_engine, "do_connect", self._wanted)
         event.listen(self._engine.sync_engine, "connect", self._ready)  # behind the one that sets the pragmas
         event.listen(self._engine.sync_engine, "close", self._gone)
@@ -68,9 +70,10 @@ class OneWriter:
 
     def _ready(self, _connection: object, record: ConnectionPoolEntry) -> None:
         self._raw = record.info["made"].connection
+        self._plain = _without_loop(self._raw)
 
     def _gone(self, *_: object) -> None:
-        self._raw = None
+        self._raw = self._plain = None
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[AsyncConnection]:
@@ -80,14 +83,20 @@ class OneWriter:
     async def whole(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Statement by statement each goes to a thread and back through a loop that is busy sending, and five of them took
         longer than what they wrote. Whoever gives up waiting leaves the transaction to its end, and the next one waits."""
+        return await self._in_thread(lambda: _transaction(self._raw, work))
+
+    async def in_one_go(self, work: Callable[[Connection], T]) -> T:
+        """The same for statements of SQLAlchemy."""
+        return await self._in_thread(lambda: _begun(self._plain, work))
+
+    async def _in_thread(self, run: Callable[[], T]) -> T:
         await self._turn.acquire()
         try:
             if self._raw is None:
                 async with self._engine.connect():
                     pass
-            assert self._raw is not None
             self._thread = self._thread or ThreadPoolExecutor(1, "sqlite-writer")
-            done = asyncio.get_running_loop().run_in_executor(self._thread, _transaction, self._raw, work)
+            done = asyncio.get_running_loop().run_in_executor(self._thread, run)
         except BaseException:
             self._turn.release()
             raise
@@ -160,7 +169,24 @@ def _joined(threads: set[Thread]) -> None:
             thread.join(max(0.0, until - time.monotonic()))
 
 
-def _transaction(connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], T]) -> T:
+def _without_loop(connection: sqlite3.Connection) -> Engine:
+    engine = create_engine("sqlite://", creator=lambda: connection, poolclass=StaticPool, hide_parameters=True)
+
+    @event.listens_for(engine, "begin")
+    def begin(begun: Connection) -> None:
+        begun.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _begun(engine: Engine | None, work: Callable[[Connection], T]) -> T:
+    assert engine is not None
+    with engine.begin() as tx:
+        return work(tx)
+
+
+def _transaction(connection: sqlite3.Connection | None, work: Callable[[sqlite3.Connection], T]) -> T:
+    assert connection is not None
     connection.execute("BEGIN IMMEDIATE")
     try:
         result = work(connection)

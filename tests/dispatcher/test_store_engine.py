@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
-from sqlalchemy import insert, select, text, update
+from sqlalchemy import Connection, insert, select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -35,6 +35,13 @@ async def add_one(store: Store) -> None:
         before = (await tx.execute(query)).scalar_one()
         await asyncio.sleep(0)
         await tx.execute(update(sequences).values(value=before + 1))
+
+
+def add_one_in_one_go(tx: Connection) -> int:
+    query = select(sequences.c.value).where(sequences.c.name == "n").with_for_update()
+    before = int(tx.execute(query).scalar_one())
+    tx.execute(update(sequences).values(value=before + 1))
+    return before + 1
 
 
 class Stumble(Exception):
@@ -86,6 +93,62 @@ async def test_a_transaction_that_stumbles_leaves_nothing(store: Store) -> None:
         await stumble()
     async with store.read() as tx:
         assert await value(tx) is None
+
+
+async def test_those_who_count_in_one_go_and_step_by_step_lose_no_count_among_them(store: Store) -> None:
+    await started(store)
+    async with asyncio.TaskGroup() as tasks:
+        told = [tasks.create_task(store.in_one_go(add_one_in_one_go)) for _ in range(8)]
+        for _ in range(8):
+            tasks.create_task(add_one(store))
+    assert len({task.result() for task in told}) == 8
+    async with store.read() as tx:
+        assert await value(tx) == 16
+
+
+async def test_whoever_stumbles_in_one_go_leaves_nothing_and_holds_nobody_up(store: Store) -> None:
+    def stumble(tx: Connection) -> None:
+        tx.execute(insert(sequences).values(name="n", value=1))
+        raise Stumble
+
+    for _ in range(20):
+        with pytest.raises(Stumble):
+            await store.in_one_go(stumble)
+    await started(store)
+    assert await store.in_one_go(add_one_in_one_go) == 1
+
+
+async def test_a_key_that_is_taken_leaves_nothing_in_one_go_either(store: Store) -> None:
+    await started(store)
+
+    def twice(tx: Connection) -> None:
+        add_one_in_one_go(tx)
+        tx.execute(insert(sequences).values(name="n", value=1))
+
+    with pytest.raises(IntegrityError):
+        await store.in_one_go(twice)
+    async with store.read() as tx:
+        assert await value(tx) == 0
+
+
+async def test_on_sqlite_who_gives_up_waiting_leaves_it_to_its_end_and_the_next_waits(sqlite_store: Store) -> None:
+    await started(sqlite_store)
+    inside, go = threading.Event(), threading.Event()
+
+    def slow(tx: Connection) -> None:
+        inside.set()
+        assert go.wait(10)
+        add_one_in_one_go(tx)
+
+    async with asyncio.TaskGroup() as tasks:
+        gave_up = tasks.create_task(sqlite_store.in_one_go(slow))
+        assert await asyncio.to_thread(inside.wait, 10)
+        gave_up.cancel()
+        following = tasks.create_task(sqlite_store.in_one_go(add_one_in_one_go))
+        await asyncio.sleep(0)
+        go.set()
+    assert gave_up.cancelled()
+    assert following.result() == 2
 
 
 async def test_after_a_stumble_the_next_transaction_is_not_held_up(store: Store) -> None:
