@@ -266,7 +266,7 @@ restore.addEventListener("click", () => {
 function alertIn(text) {
   const box = document.getElementById("told"); // not where another's change stands: that is told until it is looked at
   words(box, text);
-  box.hidden = false;
+  box.hidden = !text;
 }
 const hours = document.getElementById("hours");
 hours.hidden = false;
@@ -294,6 +294,7 @@ form.addEventListener("submit", async (event) => {
   event.preventDefault();
   if (looking || sending) return; // pressed again, it is the same press
   looking = true;
+  alertIn(""); // what the press before was told is over: told again, it is read out again
   let why = "";
   try {
     why = await hindrance();
