@@ -7,7 +7,6 @@ import math
 import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
@@ -16,7 +15,7 @@ from dispatcher.accounts.authority import AccountRole
 from dispatcher.model import BEIJING, Level, Role
 from dispatcher.states import WarningState
 from dispatcher.store import events, warnings
-from tests.browser.standing import HELD_TOKEN, House, cap, code, filled, standing
+from tests.browser.standing import HELD_TOKEN, House, cap, code, standing
 from tests.dispatcher.persons import CITY, Browser, Hands, office
 
 HIDDEN = re.compile(r'<input type="hidden" name="([^"]+)"(?: id="area")? value="([^"]*)"')
@@ -25,8 +24,8 @@ BIZHOU = "360827102"
 
 
 @pytest.fixture
-async def house(tmp_path: Path) -> AsyncIterator[House]:
-    async with standing(await filled(tmp_path / "mingluo.db", 700)) as opened:
+async def house(jian_sqlite_url: str) -> AsyncIterator[House]:
+    async with standing(jian_sqlite_url) as opened:
         yield opened
 
 

@@ -68,9 +68,14 @@ def programs() -> Path | None:
     return found[0].parent if found else None
 
 
+def lasting() -> bool:
+    """Whether this run is one whose commits have to be on the disk."""
+    return os.environ.get(DURABLE) == "1"
+
+
 def start(bin_folder: Path, *, durable: bool = False) -> tuple[Found, Kept]:
     """A server of our own on a free port, under a user of its own where we are root. `durable`: with fsync, for whoever
-    kills it or measures it."""
+    kills it."""
     user = _user()
     folder = new_folder("pg")
     data = folder / "data"
@@ -83,7 +88,7 @@ def start(bin_folder: Path, *, durable: bool = False) -> tuple[Found, Kept]:
         check=True, capture_output=True, cwd=folder, env=environment, timeout=120,
         user=user.pw_uid if user else None, group=user.pw_gid if user else None, extra_groups=[] if user else None,
     )  # fmt: skip
-    written = "on" if durable or os.environ.get(DURABLE) == "1" else "off"
+    written = "on" if durable or lasting() else "off"
     settings = {
         "listen_addresses": "127.0.0.1",
         "unix_socket_directories": "",
@@ -125,11 +130,19 @@ async def create_database(url: str, template: str = "template0") -> str:
     name = f"mingluo_test_{uuid.uuid4().hex[:12]}"
     connection = await asyncpg.connect(url, timeout=_LIMIT_S, command_timeout=30)
     try:
-        await connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" ENCODING \'UTF8\'')
+        await connection.execute(
+            f'CREATE DATABASE "{name}" TEMPLATE "{template}" ENCODING \'UTF8\' {await _how(connection)}'
+        )
     finally:
         await connection.close()
     parts = urlsplit(url)
     return urlunsplit(parts._replace(scheme="postgresql+asyncpg", path=f"/{name}"))
+
+
+async def _how(connection: asyncpg.Connection) -> str:
+    """Files are copied faster than written anew where nobody waits for the disk; else it is the reverse."""
+    written = await connection.fetchval("SHOW fsync") == "on"
+    return "" if written or connection.get_server_version().major < 15 else "STRATEGY FILE_COPY"
 
 
 async def drop_database(url: str, database_url: str) -> None:

@@ -84,7 +84,10 @@ Outcome = tuple[Found | None, Kept | None]
 
 
 def _postgres() -> Outcome:
-    if mode() == "auto" and (found := asyncio.run(postgres.answering())) is not None:
+    """A server of our own before one that answers, where its programs are here: it may do without fsync, and thousands of
+    databases are made and dropped."""
+    theirs = mode() == "auto" and (postgres.lasting() or postgres.programs() is None)
+    if theirs and (found := asyncio.run(postgres.answering())) is not None:
         return found, None
     return _own("PostgreSQL", postgres.programs, postgres.PACKAGES, postgres.start)
 
