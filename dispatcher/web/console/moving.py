@@ -136,7 +136,7 @@ def _moved(
         retrying=part.retrying,
         flagged=part.flagged,
         chain=chain,
-        events=seen_events(reading, () if whole else own),
+        events=seen_events(reading, () if whole else own, chain),
     )
 
 
