@@ -110,6 +110,37 @@ async def test_what_hinders_a_button_is_said_on_the_page(house: House, there: Of
     assert "送签" in labels(await wang.get(f"/warnings/{warning_id}"))
 
 
+async def test_what_another_wrote_meanwhile_is_neither_put_forward_nor_put_away_unread(
+    house: House, there: Office
+) -> None:
+    wang = await browser(house, there, "wang", AccountRole.DUTY_OFFICER)
+    zhao = await browser(house, there, "zhao", AccountRole.DUTY_OFFICER)
+    body = words()
+    status, said = await posted(house, wang, "/api/v1/warnings", body)
+    at = f"/warnings/{said['warning_id']}"
+    before = seen_on(await zhao.get(at))
+    status, said = await posted(house, wang, f"/api/v1{at}/edit", {**body, "description": "改过的话。"})
+    assert status == 202, said
+    for verb, more in (("submit", {}), ("discard", {"reason": "误报"})):
+        await zhao.get(at)
+        await zhao.post(f"{at}/{verb}", {"seen": before, **more})
+        assert (zhao.status, "被别人改过" in zhao.page, "改过的话。" in zhao.page) == (409, True, True), verb
+    await zhao.post(f"{at}/submit", {"seen": seen_on(zhao.page)})
+    assert (zhao.status, zhao.at) == (303, at), "he has read it now"
+    await zhao.get(at)
+    await zhao.post(f"{at}/discard", {"seen": before, "reason": "误报"})
+    assert zhao.status == 409
+    await zhao.post(f"{at}/discard", {"seen": seen_on(zhao.page), "reason": "误报"})
+    assert zhao.status == 303
+
+
+def seen_on(page: str) -> str:
+    """The digest that the buttons of a page name."""
+    (seen,) = set(re.findall(r'name="seen" value="([0-9a-f]{64})"', page))
+    assert f'data-digest="{seen}"' in page, "and by which its script knows that it changed"
+    return seen
+
+
 async def test_by_json_a_program_hears_a_code_for_what_hinders(house: House, there: Office) -> None:
     wang = await browser(house, there, "wang", AccountRole.DUTY_OFFICER)
     await browser(house, there, "both", AccountRole.APPROVER)
