@@ -8,6 +8,7 @@ from playwright.async_api import expect
 
 from tests.browser.browsing import Browsing, calm
 from tests.browser.landed import Founded, city_wide, nine_in_ten
+from tests.browser.people import People
 from tests.browser.standing import House, cap, code, standing, take_in_hand
 
 
@@ -27,6 +28,27 @@ async def test_numbers_map_and_state_move_without_a_reload(house: House, browsin
         await expect(tab.page.locator(".channels tbody tr").first).to_contain_text("90", timeout=15_000)
         assert await greens.count() < pale or pale == 0
         assert await tab.page.evaluate("window.same") is True
+        await calm(tab)
+
+
+async def test_the_time_since_it_was_issued_goes_on_whatever_a_hand_does_meanwhile(
+    house: House, persons: People, browsing: Browsing
+) -> None:
+    red = await city_wide(house)
+    async with browsing(house, persons.duty_officer) as tab:
+        await tab.to(f"/warnings/{red}")
+        await expect(tab.page.locator("#live .clock time")).to_be_visible()
+        shown = await tab.page.locator("#acts button").first.evaluate(
+            """async (button) => {
+              const live = document.getElementById("live");
+              live.dataset.now = new Date(Date.parse(live.dataset.now) + 3600000).toISOString(); // as of another moment
+              button.focus();
+              button.blur();
+              await new Promise((done) => setTimeout(done));
+              return document.querySelector("#live .clock time").textContent;
+            }"""
+        )
+        assert shown.count(":") == 1, shown
         await calm(tab)
 
 

@@ -76,8 +76,6 @@
   };
 
   const looked = () => {
-    setClock();
-    tick();
     const live = document.getElementById("live");
     if (!live || !changed) return;
     if (signs && (live.dataset.state !== state || live.classList.contains("moving"))) location.replace(here);
@@ -87,10 +85,16 @@
     else if (!signs && live.dataset.state && document.getElementById("acts").dataset.state !== live.dataset.state) renewActs();
   };
 
-  setClock();
-  tick();
+  const drawn = () => {
+    setClock(); // only of what was drawn just now: what has stood for a while is behind
+    tick();
+  };
+  drawn();
   setInterval(tick, 1000);
-  document.addEventListener("mingluo:swapped", looked);
+  document.addEventListener("mingluo:swapped", () => {
+    drawn();
+    looked();
+  });
   document.addEventListener("focusout", ({ target, relatedTarget }) => {
     if (target.closest("#acts") && !relatedTarget?.closest("#acts")) setTimeout(looked); // he is no longer at it
   });
