@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 
 from tests.browser.browsing import Browsing, calm
 from tests.browser.landed import Founded, city_wide, nine_in_ten
@@ -61,6 +62,27 @@ async def test_a_new_warning_appears_on_the_list_by_itself(house: House, browsin
         await expect(tab.page.locator(".warnings tbody tr")).to_have_count(1, timeout=15_000)
         await tab.page.locator(".warnings a").first.click()
         await expect(tab.page.locator("h1")).to_contain_text("暴雨红色预警")
+        await calm(tab)
+
+
+async def test_what_happened_before_a_page_joined_the_line_is_shown_all_the_same(
+    house: House, browsing: Browsing
+) -> None:
+    joins = asyncio.Event()
+
+    async def slow(line: Route) -> None:
+        await joins.wait()
+        await line.continue_()
+
+    async with browsing(house) as tab:
+        await tab.page.add_init_script("delete window.SharedWorker")  # a line of its own, which can be held up
+        await tab.page.route("**/api/v1/live*", slow)
+        await tab.to("/")
+        await expect(tab.page.locator(".empty")).to_be_visible()
+        await house.post(cap(where=code("360827102")))
+        joins.set()
+        await expect(tab.page.locator(".warnings tbody tr")).to_have_count(1, timeout=15_000)
+        await expect(tab.page.locator(".fact.live")).to_contain_text("生效 1", timeout=15_000)
         await calm(tab)
 
 

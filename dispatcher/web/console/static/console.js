@@ -292,7 +292,7 @@
       return;
     }
   };
-  let lost = false;
+  let lost = true; // also before it is joined: what happened since the page was drawn, nobody told it
   // What keeps the page from being up to date, each until it is over: the line is silent, the database away, a part not drawn.
   const reasons = new Set();
   const outdated = (why, since) => {
