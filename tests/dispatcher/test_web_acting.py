@@ -173,6 +173,18 @@ async def test_an_officer_drafts_for_his_own_area_alone(house: House, there: Off
     assert zhao.status == 404
 
 
+async def test_the_event_it_belongs_to_is_offered_however_much_came_since(house: House, there: Office) -> None:
+    wang = await browser(house, there, "wang", AccountRole.DUTY_OFFICER)
+    _, red, _ = await house.post(cap(where=code("360827102")))
+    later, still_later = ((SENT + timedelta(minutes=one)).astimezone(BEIJING).isoformat() for one in (1, 2))
+    for number in range(50):
+        await house.post(cap(f"since-{number}", sent=still_later, where=code("360827102200")))
+    over = cap("over", sent=later, kind="Cancel", where=code("360827102"), headline="碧洲镇暴雨红色预警解除")
+    _, held, _ = await house.post(over, HELD_TOKEN)
+    page = await wang.get(f"/warnings/{held['warning_id']}")
+    assert re.findall(r'<option value="([^"]+)">', page) == [red["warning_id"]]
+
+
 async def test_a_held_all_clear_without_its_event_is_joined_to_it_and_ends_it(house: House, there: Office) -> None:
     wang = await browser(house, there, "wang", AccountRole.DUTY_OFFICER)
     li = await browser(house, there, "li", AccountRole.APPROVER)
