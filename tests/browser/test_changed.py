@@ -108,6 +108,24 @@ async def test_a_page_opened_before_there_was_a_plan_shows_the_first_one_and_is_
         await calm(tab)
 
 
+async def test_a_sheet_to_sign_is_drawn_anew_when_its_time_has_come_though_nothing_happened(
+    house: House, persons: People, browsing: Browsing
+) -> None:
+    author, now = persons.duty_officer.principal, house.context.now()
+    red = (await draft(house.context, author, written(now, 1, level="red"))).warning_id
+    await submit(house.context, author, red)
+    async with browsing(house, persons.leader) as tab:
+        await tab.to(f"/warnings/{red}/sign")
+        live = tab.page.locator("#live")
+        drawn = await live.get_attribute("data-now")
+        await expect(live).not_to_have_attribute("data-now", drawn or "")  # as it joins the line
+        drawn = await live.get_attribute("data-now")
+        await live.evaluate("one => { one.dataset.changes = one.dataset.now; }")
+        await expect(live).not_to_have_attribute("data-now", drawn or "")
+        assert await live.get_attribute("data-changes") != drawn
+        await calm(tab)
+
+
 async def test_a_reason_that_was_typed_goes_along_to_what_may_be_done_now(
     house: House, persons: People, browsing: Browsing
 ) -> None:

@@ -166,6 +166,8 @@
   const tick = () => {
     const shown = byId("clock");
     if (shown) shown.textContent = clock(new Date(Date.now() + ahead));
+    const live = byId("live");
+    if (live && Date.parse(live.dataset.changes) <= Date.now() + ahead) soon(); // its time has come, though nothing happened
     for (const [name, one] of asked) if (Date.now() - one.since >= one.late) outdated(name, one.since);
   };
   setInterval(tick, 1000);
