@@ -47,7 +47,7 @@ async def edit(context: Context, principal: Principal, warning_id: str, body: by
 def unchanged(kept: WarningMessage, seen: str) -> None:
     """NotDone CHANGED where what is kept is not what was seen; '' where nobody looked."""
     if seen and seen != digest(kept):
-        raise NotDone(Hindrance.CHANGED, "您打开之后，这份草稿被别人改过：请对照后再保存")
+        raise NotDone(Hindrance.CHANGED, "您打开之后，这份草稿被别人改过：请先对照新的内容")
 
 
 async def join(context: Context, principal: Principal, warning_id: str, other_id: str) -> Draft:

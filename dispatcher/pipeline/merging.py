@@ -49,7 +49,7 @@ async def told_by(
     """Whom the others have told as much, with proof."""
     found: set[str] = set()
     for row in others:
-        if not _says_as_much(message, row):
+        if not says_as_much(message, row):
             continue
         said = from_json(row.message)
         area = chaining.area_of(row)
@@ -104,7 +104,7 @@ def _of_one_event(about: About, row: WarningRow, within: timedelta) -> bool:
     return common >= ALIKE and abs(message.sent - row.sent) <= within
 
 
-def _says_as_much(message: WarningMessage, row: WarningRow) -> bool:
+def says_as_much(message: WarningMessage, row: WarningRow) -> bool:
     """At least as high, as public, asking for the same, and not over much earlier than this one."""
     said = from_json(row.message)
     if message.level is None or said.level is None or said.level.rank > message.level.rank:

@@ -13,8 +13,10 @@ from enum import StrEnum
 from typing import Any, Final
 
 from dispatcher.accounts.authority import AccountRole, Action, Denial, Means, Principal, denial
+from dispatcher.intake.canonical import from_json
 from dispatcher.intake.judge import verdict_of
 from dispatcher.model import Code, Finding, Kind
+from dispatcher.pipeline import chaining
 from dispatcher.pipeline.releasing import By
 from dispatcher.signing import Act
 from dispatcher.states import WarningState
@@ -148,11 +150,11 @@ async def held(tx: Tx, warning_id: str) -> Case:
 
 
 async def spoken_for(tx: Tx, case: Case) -> list[str]:
-    """The villages it speaks to: a Cancel to all of its chain, whatever the last version was about."""
+    """The villages it speaks to: a Cancel to all that any version told, also where it joins their chain only as it leaves."""
     if case.row.kind != Kind.CANCEL:
         return case.villages
-    chain = await warnings.chain(tx, case.row.chain_id)
-    return sorted({village for one in (*chain, case.row) for village in one.area["villages"]})
+    company = await chaining.company(tx, from_json(case.row.message))
+    return sorted({village for one in (*company.told, case.row) for village in one.area["villages"]})
 
 
 def in_state(case: Case, states: Collection[WarningState], sentence: str) -> None:

@@ -44,6 +44,15 @@ _HEADLINE = [warnings.c[name] for name in Headline.__dataclass_fields__]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Akin:
+    """What something may belong to: sent before it, no end itself, and of its `event` or for a place in its `counties`."""
+
+    sent: datetime
+    event: str
+    counties: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
     """`before`: the id of the last one of the page before; `touching`: only those that touch a village whose code begins with
     one of these digits, and so does `county`; `said`: stands in its headline, event or identifier, or it touches one of
@@ -62,6 +71,7 @@ class Wanted:
     since: datetime | None = None
     until: datetime | None = None
     valid_at: datetime | None = None
+    akin: Akin | None = None
 
 
 async def headlines(tx: Tx, wanted: Wanted) -> list[Headline]:
@@ -97,6 +107,9 @@ def _sought(wanted: Wanted) -> list[ColumnElement[bool]]:
     if wanted.said:
         words = [column.icontains(wanted.said, autoescape=True) for column in (c.headline, c.event, c.identifier)]
         found.append(or_(*words, *([_touches(wanted.places)] if wanted.places else [])))
+    if wanted.akin is not None:
+        near = [_touches(wanted.akin.counties)] if wanted.akin.counties else []
+        found += [c.kind != Kind.CANCEL, c.sent < wanted.akin.sent, or_(c.event == wanted.akin.event, *near)]
     return found
 
 

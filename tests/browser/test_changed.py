@@ -3,6 +3,7 @@ pressed."""
 
 from __future__ import annotations
 
+import pytest
 from playwright.async_api import expect
 
 from dispatcher.accounts.authority import AccountRole
@@ -37,6 +38,32 @@ async def test_words_put_forward_anew_are_not_released_from_a_page_that_shows_th
         await expect(button).to_be_enabled()
         await expect(tab.page.get_by_text("您看的时候内容变了")).to_be_hidden()
         await expect(tab.page.locator("#acts [name=plan_hash]").first).to_have_value(after.plan_hash)
+        await calm(tab)
+
+
+@pytest.mark.parametrize("put_forward", [False, True])
+async def test_words_that_another_wrote_are_not_put_forward_from_a_page_that_shows_the_old_ones(
+    house: House, persons: People, browsing: Browsing, *, put_forward: bool
+) -> None:
+    author, now = persons.duty_officer.principal, house.context.now()
+    second = await persons.another("lin", "林值班", AccountRole.DUTY_OFFICER)
+    red = (await draft(house.context, author, written(now, 1, level="red"))).warning_id
+    if put_forward:
+        await submit(house.context, author, red)
+    async with browsing(house, second) as tab:
+        await tab.to(f"/warnings/{red}")
+        button = tab.page.get_by_role("button", name="送签")
+        await expect(tab.page.get_by_role("button", name="作废")).to_be_enabled()
+        await expect(tab.page.locator("#pulse")).to_have_attribute("data-state", "live")
+        await edit(house.context, author, red, written(now, 1, level="red", description="改过的话。"))
+        await expect(tab.page.locator("#live")).to_have_attribute("data-state", "draft")
+        await expect(tab.page.get_by_text("您看的时候内容变了")).to_be_visible()
+        await expect(tab.page.get_by_role("button", name="作废")).to_be_disabled()
+        await expect(tab.page.locator("#acts button:enabled", has_text="送签")).to_have_count(0)
+        await tab.page.get_by_role("link", name="看新的内容").click()
+        await expect(tab.page.get_by_text("改过的话。").first).to_be_visible()
+        await button.click()
+        await expect(tab.page.locator("#live")).to_have_attribute("data-state", "submitted")
         await calm(tab)
 
 
@@ -78,6 +105,24 @@ async def test_a_page_opened_before_there_was_a_plan_shows_the_first_one_and_is_
         await expect(tab.page.locator("#acts [name=plan_hash]").first).to_have_value(put.plan_hash)
         await expect(tab.page.locator(".still blockquote").first).to_be_visible()
         await expect(tab.page.get_by_text("您看的时候内容变了")).to_be_hidden()
+        await calm(tab)
+
+
+async def test_a_sheet_to_sign_is_drawn_anew_when_its_time_has_come_though_nothing_happened(
+    house: House, persons: People, browsing: Browsing
+) -> None:
+    author, now = persons.duty_officer.principal, house.context.now()
+    red = (await draft(house.context, author, written(now, 1, level="red"))).warning_id
+    await submit(house.context, author, red)
+    async with browsing(house, persons.leader) as tab:
+        await tab.to(f"/warnings/{red}/sign")
+        live = tab.page.locator("#live")
+        drawn = await live.get_attribute("data-now")
+        await expect(live).not_to_have_attribute("data-now", drawn or "")  # as it joins the line
+        drawn = await live.get_attribute("data-now")
+        await live.evaluate("one => { one.dataset.changes = one.dataset.now; }")
+        await expect(live).not_to_have_attribute("data-now", drawn or "")
+        assert await live.get_attribute("data-changes") != drawn
         await calm(tab)
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 
 from tests.browser.browsing import Browsing, calm
 from tests.browser.landed import Founded, city_wide, nine_in_ten
+from tests.browser.people import People
 from tests.browser.standing import House, cap, code, standing, take_in_hand
 
 
@@ -30,6 +32,27 @@ async def test_numbers_map_and_state_move_without_a_reload(house: House, browsin
         await calm(tab)
 
 
+async def test_the_time_since_it_was_issued_goes_on_whatever_a_hand_does_meanwhile(
+    house: House, persons: People, browsing: Browsing
+) -> None:
+    red = await city_wide(house)
+    async with browsing(house, persons.duty_officer) as tab:
+        await tab.to(f"/warnings/{red}")
+        await expect(tab.page.locator("#live .clock time")).to_be_visible()
+        shown = await tab.page.locator("#acts button").first.evaluate(
+            """async (button) => {
+              const live = document.getElementById("live");
+              live.dataset.now = new Date(Date.parse(live.dataset.now) + 3600000).toISOString(); // as of another moment
+              button.focus();
+              button.blur();
+              await new Promise((done) => setTimeout(done));
+              return document.querySelector("#live .clock time").textContent;
+            }"""
+        )
+        assert shown.count(":") == 1, shown
+        await calm(tab)
+
+
 async def test_a_new_warning_appears_on_the_list_by_itself(house: House, browsing: Browsing) -> None:
     async with browsing(house) as tab:
         await tab.to("/")
@@ -39,6 +62,27 @@ async def test_a_new_warning_appears_on_the_list_by_itself(house: House, browsin
         await expect(tab.page.locator(".warnings tbody tr")).to_have_count(1, timeout=15_000)
         await tab.page.locator(".warnings a").first.click()
         await expect(tab.page.locator("h1")).to_contain_text("暴雨红色预警")
+        await calm(tab)
+
+
+async def test_what_happened_before_a_page_joined_the_line_is_shown_all_the_same(
+    house: House, browsing: Browsing
+) -> None:
+    joins = asyncio.Event()
+
+    async def slow(line: Route) -> None:
+        await joins.wait()
+        await line.continue_()
+
+    async with browsing(house) as tab:
+        await tab.page.add_init_script("delete window.SharedWorker")  # a line of its own, which can be held up
+        await tab.page.route("**/api/v1/live*", slow)
+        await tab.to("/")
+        await expect(tab.page.locator(".empty")).to_be_visible()
+        await house.post(cap(where=code("360827102")))
+        joins.set()
+        await expect(tab.page.locator(".warnings tbody tr")).to_have_count(1, timeout=15_000)
+        await expect(tab.page.locator(".fact.live")).to_contain_text("生效 1", timeout=15_000)
         await calm(tab)
 
 

@@ -12,13 +12,14 @@ from dispatcher.model import Channel
 from dispatcher.pipeline.approve import approve
 from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.correct import all_clear, retract
+from dispatcher.pipeline.edit import join
 from dispatcher.pipeline.page import Purpose
 from dispatcher.pipeline.persons import Hindrance, NotDone
 from dispatcher.pipeline.submit import submit
 from dispatcher.signing import Act
 from dispatcher.states import DeliveryState, WarningState
 from dispatcher.store import accounts, warnings
-from tests.city import Clock, Provider, cap
+from tests.city import NOW, Clock, Provider, cap, named
 from tests.dispatcher.desk import leader, officer, row_of, signed, submitted
 from tests.dispatcher.test_accept import sent_in
 from tests.dispatcher.test_former import FIRST, reached
@@ -133,3 +134,23 @@ async def test_it_is_ended_once_whoever_puts_it_forward_twice(jian: Context, clo
         await approve(jian, other, end.warning_id, plan_hash=end.plan_hash, reason="雨停了")
     clock.at += timedelta(seconds=1)
     assert (await retract(jian, one, first.warning_id)).state is WarningState.RECEIVED
+
+
+async def test_a_joined_end_is_signed_by_whoever_may_speak_to_all_that_heard_and_by_nobody_of_a_part(
+    jian: Context, clock: Clock
+) -> None:
+    one, other = await officer(jian), await leader(jian)
+    of_a_part = await leader(jian, 12, scope=("360827",))
+    await sent_in(jian, cap("V1", area="360800"))
+    again = NOW + timedelta(seconds=1)
+    second = await sent_in(jian, cap("V2", again, "Update", "360827", references=named("V1")))
+    end = await sent_in(jian, cap("END", NOW + timedelta(seconds=2), "Cancel"), source="county-weather")
+    clock.pass_(minutes=5)
+    await join(jian, one, end.warning_id, second.warning_id)
+    put_forward = await submit(jian, one, end.warning_id)
+    with pytest.raises(NotDone) as stopped:
+        await approve(jian, of_a_part, end.warning_id, plan_hash=put_forward.plan_hash, reason="雨停了")
+    assert stopped.value.hindrance is Hindrance.AREA
+    assert (await row_of(jian, second.warning_id)).state == WarningState.APPROVED
+    await approve(jian, other, end.warning_id, plan_hash=put_forward.plan_hash, reason="雨停了")
+    assert (await row_of(jian, second.warning_id)).state == WarningState.CANCELLED

@@ -110,6 +110,37 @@ async def test_what_hinders_a_button_is_said_on_the_page(house: House, there: Of
     assert "送签" in labels(await wang.get(f"/warnings/{warning_id}"))
 
 
+async def test_what_another_wrote_meanwhile_is_neither_put_forward_nor_put_away_unread(
+    house: House, there: Office
+) -> None:
+    wang = await browser(house, there, "wang", AccountRole.DUTY_OFFICER)
+    zhao = await browser(house, there, "zhao", AccountRole.DUTY_OFFICER)
+    body = words()
+    status, said = await posted(house, wang, "/api/v1/warnings", body)
+    at = f"/warnings/{said['warning_id']}"
+    before = seen_on(await zhao.get(at))
+    status, said = await posted(house, wang, f"/api/v1{at}/edit", {**body, "description": "改过的话。"})
+    assert status == 202, said
+    for verb, more in (("submit", {}), ("discard", {"reason": "误报"})):
+        await zhao.get(at)
+        await zhao.post(f"{at}/{verb}", {"seen": before, **more})
+        assert (zhao.status, "被别人改过" in zhao.page, "改过的话。" in zhao.page) == (409, True, True), verb
+    await zhao.post(f"{at}/submit", {"seen": seen_on(zhao.page)})
+    assert (zhao.status, zhao.at) == (303, at), "he has read it now"
+    await zhao.get(at)
+    await zhao.post(f"{at}/discard", {"seen": before, "reason": "误报"})
+    assert zhao.status == 409
+    await zhao.post(f"{at}/discard", {"seen": seen_on(zhao.page), "reason": "误报"})
+    assert zhao.status == 303
+
+
+def seen_on(page: str) -> str:
+    """The digest that the buttons of a page name."""
+    (seen,) = set(re.findall(r'name="seen" value="([0-9a-f]{64})"', page))
+    assert f'data-digest="{seen}"' in page, "and by which its script knows that it changed"
+    return seen
+
+
 async def test_by_json_a_program_hears_a_code_for_what_hinders(house: House, there: Office) -> None:
     wang = await browser(house, there, "wang", AccountRole.DUTY_OFFICER)
     await browser(house, there, "both", AccountRole.APPROVER)
@@ -140,6 +171,18 @@ async def test_an_officer_drafts_for_his_own_area_alone(house: House, there: Off
     _, held, _ = await house.post(cap("held", where=code("360827102")))
     assert labels(await zhao.get(f"/warnings/{held['warning_id']}")) == []
     assert zhao.status == 404
+
+
+async def test_the_event_it_belongs_to_is_offered_however_much_came_since(house: House, there: Office) -> None:
+    wang = await browser(house, there, "wang", AccountRole.DUTY_OFFICER)
+    _, red, _ = await house.post(cap(where=code("360827102")))
+    later, still_later = ((SENT + timedelta(minutes=one)).astimezone(BEIJING).isoformat() for one in (1, 2))
+    for number in range(50):
+        await house.post(cap(f"since-{number}", sent=still_later, where=code("360827102200")))
+    over = cap("over", sent=later, kind="Cancel", where=code("360827102"), headline="碧洲镇暴雨红色预警解除")
+    _, held, _ = await house.post(over, HELD_TOKEN)
+    page = await wang.get(f"/warnings/{held['warning_id']}")
+    assert re.findall(r'<option value="([^"]+)">', page) == [red["warning_id"]]
 
 
 async def test_a_held_all_clear_without_its_event_is_joined_to_it_and_ends_it(house: House, there: Office) -> None:

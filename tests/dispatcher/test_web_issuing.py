@@ -13,9 +13,9 @@ import pytest
 
 from dispatcher.accounts.authority import AccountRole
 from dispatcher.model import BEIJING, Level, Role
-from dispatcher.states import WarningState
+from dispatcher.states import DeliveryState, WarningState
 from dispatcher.store import events, warnings
-from tests.browser.standing import HELD_TOKEN, House, cap, code, standing
+from tests.browser.standing import HELD_TOKEN, House, all_in_hand, cap, code, standing
 from tests.dispatcher.persons import CITY, Browser, Hands, office
 
 HIDDEN = re.compile(r'<input type="hidden" name="([^"]+)"(?: id="area")? value="([^"]*)"')
@@ -100,6 +100,29 @@ async def test_a_template_is_two_clicks_from_a_warning_put_forward(house: House,
     assert (row.state, row.level, row.drill) == (WarningState.SUBMITTED, "red", False)
     assert row.area["villages"]
     assert all(code.startswith(BIZHOU) for code in row.area["villages"])
+
+
+async def test_what_another_source_has_told_already_is_said_beside_the_count(house: House, desk: Desk) -> None:
+    """The count is of the area; whoever just heard the same is not rung again, and the forecast holds fewer."""
+    officer = await desk.officer("wang")
+    here = {"area": drawn(codes=[BIZHOU]), "until": f"{datetime.now(BEIJING) + timedelta(hours=3):%Y-%m-%dT%H:%M}"}
+    said = "内容相同：已收到的人不再重复通知"
+    assert said not in await asked(officer, "/issue/audience", **here)
+    await house.post(cap(where=code(BIZHOU)))
+    page = await asked(officer, "/issue/audience", **here)
+    assert f"“吉安市气象台发布暴雨红色预警[Ⅰ级/特别严重]”正在生效，{said}" in page
+    assert said not in await asked(officer, "/issue/audience", **here | {"area": drawn(codes=["360828"])}), "elsewhere"
+    assert said not in await asked(officer, "/issue/audience", **here | {"area": ""})
+    before = targets(await asked(officer, "/issue/words", **here))
+    await all_in_hand(house, "sms", lambda _row: (DeliveryState.DELIVERED, ""))
+    assert targets(await asked(officer, "/issue/words", **here)) < before
+
+
+def targets(words: str) -> int:
+    """Of SMS, as the forecast has it."""
+    found = re.search(r'短信</th><td class="n">([\d,]+)', words)
+    assert found is not None
+    return int(found.group(1).replace(",", ""))
 
 
 async def test_the_template_of_a_drill_says_in_its_words_that_it_is_one(desk: Desk) -> None:

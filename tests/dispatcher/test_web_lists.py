@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from dispatcher.accounts.authority import AccountRole
 from dispatcher.model import BEIJING
+from dispatcher.store import rejects
 from dispatcher.store.migrating import migrate
 from tests.browser.standing import DRILL_SMS, DRILL_TOKEN, HELD_TOKEN, SENT, TOKEN, House, cap, code, standing
 from tests.dispatcher.callers import come, drafted, submitted
@@ -193,6 +198,49 @@ async def test_refused_messages_are_searched_by_words_source_and_day(
     page = await wang.get(f"/rejected?{query}")
     assert {int(one) for one in re.findall(r"<summary>(\d+) 字节", page)} == sizes
     assert ("没有符合条件的拒收报文" in page) == (not sizes)
+
+
+async def test_words_are_looked_for_in_the_newest_refused_messages_unless_a_day_is_named(
+    house: House, there: Office
+) -> None:
+    """The words stand behind the bytes: on SQLite each message would be read whole."""
+    await house.post(b"<alert>")
+    async with house.context.store.begin() as tx:
+        (made,) = await rejects.latest(tx)
+        await rejects.keep(tx, replace(made, id="0" * 32, at=made.at - timedelta(days=40), raw=b"<alert></oh>"))
+    wang = await come(house, there, "wang", AccountRole.DUTY_OFFICER)
+    long_ago = f"{made.at - timedelta(days=41):%Y-%m-%d}"
+    with explained(house) as plans:
+        for query, sizes, cut in (
+            ("", {7, 12}, False),
+            ("q=XML", {7}, True),
+            (f"q=XML&since={long_ago}", {7, 12}, False),
+            (f"q=XML&until={made.at - timedelta(days=39):%Y-%m-%d}", {12}, True),
+        ):
+            page = await wang.get(f"/rejected?{query}")
+            assert {int(one) for one in re.findall(r"<summary>(\d+) 字节", page)} == sizes, query
+            assert ("没有写从哪天，只查了" in page) is cut, query
+    searches = [plan for statement, plan in plans if "lower(rejects.reason)" in statement]
+    assert len(searches) == 3
+    assert all("USING INDEX ix_rejects_at (at>? AND at<?)" in plan for plan in searches), searches
+
+
+@contextmanager
+def explained(house: House) -> Iterator[list[tuple[str, str]]]:
+    """What is read meanwhile, and how SQLite goes about it."""
+    found: list[tuple[str, str]] = []
+
+    def explain(connection: Any, _cursor: object, statement: str, values: object, *_: object) -> None:
+        if statement.startswith("SELECT"):
+            explaining = connection.connection.cursor()
+            explaining.execute(f"EXPLAIN QUERY PLAN {statement}", values)
+            found.append((statement, "\n".join(str(row[3]) for row in explaining.fetchall())))
+            explaining.close()
+
+    engine = house.context.store.engine.sync_engine
+    event.listen(engine, "before_cursor_execute", explain)
+    yield found
+    event.remove(engine, "before_cursor_execute", explain)
 
 
 async def test_refused_messages_go_on_page_by_page_and_keep_what_was_asked_for(house: House, there: Office) -> None:

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,8 @@ from sqlalchemy import update
 from dispatcher.accounts.authority import AccountRole
 from dispatcher.accounts.entering import IDLE, form_key
 from dispatcher.intake import native
+from dispatcher.model import BEIJING
+from dispatcher.settings import PROJECT
 from dispatcher.store.tables import sessions
 from tests.browser.standing import DRILL_SMS, House, standing
 from tests.dispatcher.desk import written
@@ -188,6 +191,31 @@ async def test_a_drill_is_signed_on_a_hatched_sheet_by_a_button_that_says_so(
     real = await li.get(f"/warnings/{await submitted(house, wang)}")
     assert "演练" not in real
     assert '<button type="submit" class="grave">签发</button>' in real
+
+
+async def test_that_loudspeakers_wait_is_said_with_what_moves_and_never_in_what_is_ticked(
+    jian_sqlite_url: str, tmp_path: Path
+) -> None:
+    """Whoever opens the sheet before the quiet hours and signs in them has read what holds then."""
+    here = datetime.now(BEIJING).hour
+    for file in (PROJECT / "config").glob("*.yaml"):
+        text = file.read_text(encoding="utf-8").replace("quiet_from_hour: 22", f"quiet_from_hour: {(here - 1) % 24}")
+        (tmp_path / file.name).write_text(
+            text.replace("quiet_to_hour: 6", f"quiet_to_hour: {(here + 3) % 24}"), "utf-8"
+        )
+    async with standing(jian_sqlite_url, MINGLUO_CONFIG=str(tmp_path)) as house:
+        there = office(house.context.store, Hands(datetime.now(UTC)))
+        wang, zhao = [await browser(house, there, login, AccountRole.DUTY_OFFICER) for login in ("wang", "zhao")]
+        li = await browser(house, there, "li", AccountRole.APPROVER)
+        yellow, red = await submitted(house, wang), await submitted(house, wang, level="red", identifier="red")
+        night = f"现在是夜里，大喇叭等到 {(here + 3) % 24:02}:00:00 才响"
+        for who, place, said in ((li, f"{yellow}/sign", 1), (zhao, f"{yellow}/telephone", 1), (li, f"{red}/sign", 0)):
+            page = await who.get(f"/warnings/{place}")
+            assert (who.status, page.count(night)) == (200, said), place
+            live = await who.get(f"/warnings/{place}?part=live")
+            assert live.count(night) == said
+            changes = datetime.fromisoformat(re.search(r'data-changes="([^"]+)"', live).group(1))  # type: ignore[union-attr]
+            assert timedelta() < changes - datetime.now(UTC) <= timedelta(hours=1)
 
 
 async def test_what_moves_on_the_sheet_is_asked_for_alone(house: House, wang: Browser, li: Browser) -> None:

@@ -11,9 +11,10 @@ from datetime import UTC, datetime
 import pytest
 
 from dispatcher.accounts.authority import AccountRole
+from dispatcher.model import BEIJING
 from dispatcher.states import DeliveryState
 from dispatcher.store.deliveries import Row
-from tests.browser.standing import House, cap, code, standing, take_in_hand
+from tests.browser.standing import SENT, House, cap, code, standing, take_in_hand
 from tests.dispatcher.persons import Browser, Hands, Office, office
 
 TOWN = "360827102"
@@ -107,6 +108,25 @@ async def test_what_just_happened_is_in_the_very_next_answer(house: House) -> No
                 shown = int(sent.search((await house.text(f"/warnings/{red}?part=live"))[1]).group(1))  # type: ignore[union-attr]
                 tries += 1
         assert tries > 0
+
+
+async def test_what_a_later_warning_ended_names_that_warning_and_no_hand_of_ours(house: House, there: Office) -> None:
+    first = await warned(house)
+    sent = SENT.astimezone(BEIJING).isoformat()
+    about = f"<references>36080041600000,36080041600000_20260403023830,{sent}</references>"
+    changes = {"identifier": "wider", "kind": "Update", "references": about, "headline": "全县暴雨红色预警"}
+    await warned(house, **changes, where=code("360827"))
+    shown = (await house.text(f"/warnings/{first}"))[1]
+    assert "被更新版本取代<small>“全县暴雨红色预警”</small>" in shown
+    assert "系统令牌" not in shown
+    far = await warned(house, identifier="far")
+    about = f"<references>36080041600000,far,{sent}</references>"
+    await warned(house, **changes | {"identifier": "moved", "references": about}, where=code("360826"))
+    clerk = await browser(house, there, "zhao", AccountRole.TOWNSHIP_CLERK, TOWN)
+    shown = await clerk.get(f"/warnings/{far}")
+    assert (clerk.status, "被更新版本取代" in shown, "全县暴雨" in shown) == (200, True, False), (
+        "of another place he is told nothing"
+    )
 
 
 async def test_every_row_opens_its_own_story_with_its_numbers_masked(house: House, there: Office) -> None:

@@ -93,18 +93,18 @@ async def _released(verb: str, who: tuple[Context, Principal, str], given: Mappi
 
 
 async def _done(verb: str, who: tuple[Context, Principal, str], given: Mapping[str, str]) -> None:
-    reason, words = given.get("reason", ""), given.get("words", "")
+    reason, words, seen = given.get("reason", ""), given.get("words", ""), given.get("seen", "")
     match verb:
         case "take-up":
             await take_up(*who)
         case "submit":
-            await submit(*who)
+            await submit(*who, seen)
         case "join":
             await join(*who, given.get("other", ""))
         case "return":
             await send_back(*who, reason=reason)
         case "discard":
-            await discard(*who, reason=reason)
+            await discard(*who, reason=reason, seen=seen)
         case "review":
             await review(*who, words=words)
         case "object":

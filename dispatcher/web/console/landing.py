@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from dispatcher.intake.canonical import from_json
 from dispatcher.linting import Remark
-from dispatcher.model import Kind, WarningMessage, Why
+from dispatcher.model import WarningMessage, Why
 from dispatcher.pipeline.lint import of_kept
 from dispatcher.states import LIVE
 from dispatcher.store import ledger, signatures, warnings
 from dispatcher.store.engine import Tx
-from dispatcher.store.headlines import Headline, Wanted, headlines, touching
+from dispatcher.store.headlines import Akin, Headline, Wanted, headlines
 from dispatcher.store.signatures import Signature
 from dispatcher.store.warnings import TextRow, WarningRow
 from dispatcher.web import reach
@@ -22,8 +22,8 @@ from dispatcher.web.console.tiles import Map, map_of
 from dispatcher.web.parts import Parts
 
 TEXTS_A_CHANNEL = 2
-RECENT = 50
-"""Of what is in force, how many are looked through for the event that something belongs to."""
+MOST_AKIN = 50
+"""Of what something may belong to, how many are offered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,9 +91,7 @@ def _some(texts: Mapping[int, TextRow], channel: str) -> list[TextRow]:
 async def to_join(site: Parts, row: WarningRow, own: Own) -> tuple[Headline, ...]:
     """What is in force that it may belong to: from before, of the same hazard or for a place of the same county; the newest
     first."""
+    akin = Akin(sent=row.sent, event=row.event, counties=sorted({str(code)[:6] for code in row.area["villages"]}))
     async with site.doors.context.store.read() as tx:
-        wanted = Wanted(limit=RECENT, states=list(LIVE), drill=row.drill, touching=own)
-        live = [one for one in await headlines(tx, wanted) if one.kind != Kind.CANCEL and one.sent < row.sent]
-        counties = sorted({str(village)[:6] for village in row.area["villages"]})
-        near = await touching(tx, [one.id for one in live], counties) if counties else set()
-    return tuple(one for one in live if one.event == row.event or one.id in near)
+        wanted = Wanted(limit=MOST_AKIN, states=list(LIVE), drill=row.drill, touching=own, akin=akin)
+        return tuple(await headlines(tx, wanted))

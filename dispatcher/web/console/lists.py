@@ -29,6 +29,8 @@ JUST_ENDED: Final = 5
 MOST_PLACES: Final = 40
 MOST_SAID: Final = 60
 """Characters of what is searched for."""
+LOOKED_BACK: Final = timedelta(days=31)
+"""What was refused is searched for words, where nobody says since when."""
 Own = tuple[str, ...]
 _S = WarningState
 SHOWS: Final[Mapping[str, tuple[str, Sequence[WarningState]]]] = {
@@ -336,32 +338,39 @@ class SoughtRefused:
     def narrowed(self) -> bool:
         return bool(self.said or self.source or self.since or self.until)
 
-    def asked(self) -> Asked:
-        return Asked(said=self.said, source=self.source, since=_day(self.since), until=_after(self.until))
+    def asked(self, now: datetime) -> Asked:
+        """Words are looked for between two moments: only then does the database not read every message for them."""
+        since, until = _day(self.since), _after(self.until)
+        if self.said:
+            until = until or now + timedelta(days=1)
+            since = since or until - LOOKED_BACK
+        return Asked(said=self.said, source=self.source, since=since, until=until)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefusedPage:
-    """`sources`: (name in the settings, what it is called)."""
+    """`sources`: (name in the settings, what it is called); `looked_from`: where nobody said since when, and it is not all."""
 
     at: datetime
     synthetic: bool
     sought: SoughtRefused
+    looked_from: datetime | None
     sources: tuple[tuple[str, str], ...]
     refused: tuple[Refused, ...]
     next_before: str
 
 
 async def refusals(context: Context, sought: SoughtRefused) -> RefusedPage:
-    register = await context.register()
+    register, asked = await context.register(), sought.asked(context.now())
     async with context.store.read() as tx:
-        rows = await rejects.refusals(tx, A_PAGE + 1, sought.before, sought.asked())
+        rows = await rejects.refusals(tx, A_PAGE + 1, sought.before, asked)
         heads = await rejects.heads(tx, [row.id for row in rows[:A_PAGE]], HEAD)
     sources = context.settings.sources
     return RefusedPage(
         at=context.now(),
         synthetic=register.synthetic,
         sought=sought,
+        looked_from=None if sought.since else asked.since,
         sources=tuple((name, one.name) for name, one in sources.items()),
         refused=tuple(
             Refused(row=row, source=sources[row.source].name if row.source in sources else row.source,

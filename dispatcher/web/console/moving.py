@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from dispatcher.intake.canonical import digest, from_json
 from dispatcher.model import Target
 from dispatcher.registry.register import Register
 from dispatcher.states import LIVE, SENDING, WarningState
@@ -67,6 +68,11 @@ class Moving:
     def rows(self) -> Sequence[Unit]:
         """Of the table: counties, or the townships of the one chosen."""
         return self.county.townships if self.county else [county.unit for county in self.counties]
+
+    @property
+    def digest(self) -> str:
+        """Of its words and its area, as they are kept: whoever acts names those he has read."""
+        return digest(from_json(self.row.message))
 
     @property
     def missing(self) -> int:
@@ -136,7 +142,7 @@ def _moved(
         retrying=part.retrying,
         flagged=part.flagged,
         chain=chain,
-        events=seen_events(reading, () if whole else own),
+        events=seen_events(reading, () if whole else own, chain),
     )
 
 

@@ -66,8 +66,8 @@ async def read(tx: Tx, frozen: Frozen, row: WarningRow, now: datetime) -> Readin
 
 
 async def _named(tx: Tx, found: Sequence[Recorded]) -> list[Recorded]:
-    """An id says nothing to whoever reads: the name of whose it is stands instead. A source has words."""
-    ids = {by for one in found if _ID.fullmatch(by := _by(one))}
+    """An id says nothing to whoever reads: the name of who acted stands instead. A source has words."""
+    ids = {by for one in found if "act" in one.detail and _ID.fullmatch(by := _by(one))}
     names = await accounts.names(tx, sorted(ids)) if ids else {}
     return [
         replace(one, detail={**one.detail, "by": "", "name": names.get(_by(one), SYSTEM)}) if _by(one) in ids else one
@@ -165,5 +165,10 @@ def _retrying(reading: Reading, mine: Callable[[str], bool]) -> tuple[Retrying, 
     return tuple(sorted(found, key=lambda one: (-one.rows, one.channel, one.code)))
 
 
-def seen_events(reading: Reading, own: tuple[str, ...]) -> tuple[Recorded, ...]:
-    return tuple(reach.events_of(reading.events, partly=bool(own)))
+def seen_events(reading: Reading, own: tuple[str, ...], chain: Sequence[WarningRow]) -> tuple[Recorded, ...]:
+    """`chain`: what whoever looks may see of it. A warning that ended another is named by its words, or not at all."""
+    words = {row.id: f"“{row.headline or row.event}”" for row in chain}
+    return tuple(
+        replace(one, detail={**one.detail, "by": words.get(_by(one), "")}) if _ID.fullmatch(_by(one)) else one
+        for one in reach.events_of(reading.events, partly=bool(own))
+    )

@@ -109,6 +109,13 @@ class Sheet:
         return self.row.kind == Kind.CANCEL
 
     @property
+    def changes(self) -> datetime:
+        """When it says something else though nobody did anything: quiet hours begin and end on the hour."""
+        hour = self.at.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+        times = (hour, self.row.expires or hour, *(step.at for step in self.steps))
+        return min(at for at in times if at > self.at)
+
+    @property
     def next(self) -> Step | None:
         return next((step for step in self.steps if not step.past), None)
 

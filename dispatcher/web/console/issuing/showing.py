@@ -94,8 +94,8 @@ class Unit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Strip:
-    """Who gets it and who will not. `again`: some may have heard an earlier version. `hits`: what the map colours, `code:1`
-    where all its villages are in it, else `code:0`."""
+    """Who gets it and who will not. `again`: some may have heard an earlier version; `beside`: or these, of other sources.
+    `hits`: what the map colours, `code:1` where all its villages are in it, else `code:0`."""
 
     placed: bool
     heads: Headcount | None
@@ -107,6 +107,7 @@ class Strip:
     unattended: tuple[str, ...]
     findings: tuple[Finding, ...]
     again: bool
+    beside: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,6 +187,7 @@ def strip(register: Register, typed: Fields, counted: Counted) -> Strip:
         unattended=tuple(called(register, code) for code in heads.unattended) if heads and placed else (),
         findings=counted.findings if typed.placed else (),
         again=counted.again,
+        beside=counted.beside if placed else (),
     )
 
 

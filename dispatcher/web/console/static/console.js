@@ -166,6 +166,8 @@
   const tick = () => {
     const shown = byId("clock");
     if (shown) shown.textContent = clock(new Date(Date.now() + ahead));
+    const live = byId("live");
+    if (live && Date.parse(live.dataset.changes) <= Date.now() + ahead) soon(); // its time has come, though nothing happened
     for (const [name, one] of asked) if (Date.now() - one.since >= one.late) outdated(name, one.since);
   };
   setInterval(tick, 1000);
@@ -292,7 +294,7 @@
       return;
     }
   };
-  let lost = false;
+  let lost = true; // also before it is joined: what happened since the page was drawn, nobody told it
   // What keeps the page from being up to date, each until it is over: the line is silent, the database away, a part not drawn.
   const reasons = new Set();
   const outdated = (why, since) => {

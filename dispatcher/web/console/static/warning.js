@@ -29,9 +29,11 @@
   const first = document.getElementById("live");
   const state = first ? first.dataset.state : "";
   const shown = first ? first.dataset.hash : ""; // of the words, the map and the list that stand on this page
+  const digest = first ? first.dataset.digest : ""; // of what it says and where, also before there is a plan
 
-  // Whoever presses answers for what he read: of what was put forward since, he has read nothing.
-  const anew = (live) => Boolean(shown && live.dataset.hash) && live.dataset.hash !== shown;
+  // Whoever presses answers for what he read: of what was written or put forward since, he has read nothing.
+  const replaced = (live) => Boolean(shown && live.dataset.hash) && live.dataset.hash !== shown;
+  const anew = (live) => live.dataset.digest !== digest || replaced(live);
   // Of a draft he has read no plan that could be replaced: its first one is laid out on a page loaded whole.
   const planned = (live) => !shown && Boolean(live.dataset.hash);
   const hold = () => {
@@ -60,10 +62,11 @@
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       const fresh = page.getElementById("acts");
       if (!fresh) return;
-      if (anew(page.getElementById("live"))) hold();
-      else if (busy()) return;
-      else if (planned(page.getElementById("live"))) location.replace(here);
-      else {
+      const live = page.getElementById("live");
+      if (planned(live)) {
+        if (!busy()) location.replace(here);
+      } else if (anew(live)) hold();
+      else if (!busy()) {
         carry(acts, fresh);
         acts.replaceWith(document.importNode(fresh, true));
       }
@@ -73,21 +76,25 @@
   };
 
   const looked = () => {
-    setClock();
-    tick();
     const live = document.getElementById("live");
     if (!live || !changed) return;
     if (signs && (live.dataset.state !== state || live.classList.contains("moving"))) location.replace(here);
-    else if (anew(live)) hold();
     else if (planned(live)) {
       if (!busy()) location.replace(here);
-    } else if (!signs && live.dataset.state && document.getElementById("acts").dataset.state !== live.dataset.state) renewActs();
+    } else if (anew(live)) hold();
+    else if (!signs && live.dataset.state && document.getElementById("acts").dataset.state !== live.dataset.state) renewActs();
   };
 
-  setClock();
-  tick();
+  const drawn = () => {
+    setClock(); // only of what was drawn just now: what has stood for a while is behind
+    tick();
+  };
+  drawn();
   setInterval(tick, 1000);
-  document.addEventListener("mingluo:swapped", looked);
+  document.addEventListener("mingluo:swapped", () => {
+    drawn();
+    looked();
+  });
   document.addEventListener("focusout", ({ target, relatedTarget }) => {
     if (target.closest("#acts") && !relatedTarget?.closest("#acts")) setTimeout(looked); // he is no longer at it
   });
