@@ -22,7 +22,7 @@ async def approve(
     FINDINGS (209)."""
     async with context.persons, context.store.begin() as tx:
         case = await held(tx, warning_id)
-        whose = await person(tx, principal, Action.APPROVE, await spoken_for(tx, case))
+        whose = await person(tx, principal, Action.APPROVE, await spoken_for(tx, case.row))
         may_sign(context, case, whose, reason)
         signed = (whose, whose.by(Act.APPROVED, context.now(), reason=reason.strip()))
         released, loosed = await let_go(context, tx, case, signed, plan_hash)

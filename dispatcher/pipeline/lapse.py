@@ -24,7 +24,7 @@ async def release(context: Context, principal: Principal, warning_id: str, *, pl
     """NotDone: as `approve`, and TOO_EARLY while a signer still has time, or where the city's rule has no such release."""
     async with context.persons, context.store.begin() as tx:
         case = await held(tx, warning_id)
-        whose = await person(tx, principal, Action.RELEASE, await spoken_for(tx, case))
+        whose = await person(tx, principal, Action.RELEASE, await spoken_for(tx, case.row))
         another_person(case, whose)
         if not reason.strip():
             raise NotDone(Hindrance.REASON, "请写明为什么不等签发就放行")

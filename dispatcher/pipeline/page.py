@@ -22,6 +22,7 @@ from dispatcher.accounts.authority import AccountRole, Action, denial, in_person
 from dispatcher.approval import alternate, due, lapsed, signers
 from dispatcher.model import Level
 from dispatcher.pipeline.context import Context
+from dispatcher.pipeline.persons import spoken_for
 from dispatcher.signing import Act, in_words
 from dispatcher.states import WarningState
 from dispatcher.store import accounts, drafts, events, pages, signatures, warnings
@@ -105,7 +106,7 @@ def called(row: WarningRow) -> str:
 
 
 async def able_to_sign(context: Context, tx: Tx, row: WarningRow, done: Sequence[Signature]) -> list[Account]:
-    about = (list(row.area["villages"]), done)
+    about = (await spoken_for(tx, row), done)
     return signers(context.settings.policy.approval, row.level, about, await accounts.every(tx))
 
 

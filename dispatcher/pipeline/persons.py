@@ -149,12 +149,12 @@ async def held(tx: Tx, warning_id: str) -> Case:
     return Case(row=row, signatures=await signatures.of(tx, warning_id))
 
 
-async def spoken_for(tx: Tx, case: Case) -> list[str]:
+async def spoken_for(tx: Tx, row: WarningRow) -> list[str]:
     """The villages it speaks to: a Cancel to all that any version told, also where it joins their chain only as it leaves."""
-    if case.row.kind != Kind.CANCEL:
-        return case.villages
-    company = await chaining.company(tx, from_json(case.row.message))
-    return sorted({village for one in (*company.told, case.row) for village in one.area["villages"]})
+    if row.kind != Kind.CANCEL:
+        return list(row.area["villages"])
+    company = await chaining.company(tx, from_json(row.message))
+    return sorted({village for one in (*company.told, row) for village in one.area["villages"]})
 
 
 def in_state(case: Case, states: Collection[WarningState], sentence: str) -> None:

@@ -40,7 +40,7 @@ async def record_call(
     down whole, or was before it was put forward."""
     async with context.persons, context.store.begin() as tx:
         case, now = await held(tx, warning_id), context.now()
-        whose = await person(tx, principal, Action.RECORD_CALL, await spoken_for(tx, case))
+        whose = await person(tx, principal, Action.RECORD_CALL, await spoken_for(tx, case.row))
         another_person(case, whose)
         if whose.account is None or not whose.account.on_duty:
             raise NotDone(Hindrance.ROLE, "电话请示须由在岗的值班员登记：请先登记在岗")

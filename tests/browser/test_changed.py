@@ -142,3 +142,30 @@ async def test_a_reason_that_was_typed_goes_along_to_what_may_be_done_now(
         await expect(tab.page.get_by_role("button", name="送签")).to_be_visible()
         await expect(form.locator("[name=reason]")).to_have_value("与市里的重复")
         await calm(tab)
+
+
+LAID = """([seconds, digest]) => {
+  const live = document.getElementById("live");
+  live.dataset.now = new Date(Date.parse(live.dataset.now) + seconds * 1000).toISOString();
+  live.dataset.digest = digest;
+  document.dispatchEvent(new CustomEvent("mingluo:swapped"));
+}"""
+
+
+async def test_a_part_drawn_before_the_page_holds_nothing_and_one_drawn_after_it_does(
+    house: House, persons: People, browsing: Browsing
+) -> None:
+    """What is drawn once for all who look on may be a moment older than a page that was loaded just now."""
+    author, now = persons.duty_officer.principal, house.context.now()
+    red = (await draft(house.context, author, written(now, 1, level="red"))).warning_id
+    async with browsing(house, persons.duty_officer) as tab:
+        await tab.to(f"/warnings/{red}")
+        told = tab.page.get_by_text("您看的时候内容变了")
+        await expect(tab.page.locator("#pulse")).to_have_attribute("data-state", "live")
+        await tab.page.evaluate(LAID, [-60, "of before"])
+        await expect(told).to_be_hidden()
+        await expect(tab.page.get_by_role("button", name="送签")).to_be_enabled()
+        await tab.page.evaluate(LAID, [120, "of another"])
+        await expect(told).to_be_visible()
+        await expect(tab.page.get_by_role("button", name="送签")).to_be_disabled()
+        await calm(tab)

@@ -16,6 +16,7 @@ from dispatcher.pipeline.edit import join
 from dispatcher.pipeline.page import Purpose
 from dispatcher.pipeline.persons import Hindrance, NotDone
 from dispatcher.pipeline.submit import submit
+from dispatcher.pipeline.telephone import Call, record_call
 from dispatcher.signing import Act
 from dispatcher.states import DeliveryState, WarningState
 from dispatcher.store import accounts, warnings
@@ -139,7 +140,7 @@ async def test_it_is_ended_once_whoever_puts_it_forward_twice(jian: Context, clo
 async def test_a_joined_end_is_signed_by_whoever_may_speak_to_all_that_heard_and_by_nobody_of_a_part(
     jian: Context, clock: Clock
 ) -> None:
-    one, other = await officer(jian), await leader(jian)
+    one, two, other = await officer(jian), await officer(jian, 2), await leader(jian)
     of_a_part = await leader(jian, 12, scope=("360827",))
     await sent_in(jian, cap("V1", area="360800"))
     again = NOW + timedelta(seconds=1)
@@ -151,6 +152,10 @@ async def test_a_joined_end_is_signed_by_whoever_may_speak_to_all_that_heard_and
     with pytest.raises(NotDone) as stopped:
         await approve(jian, of_a_part, end.warning_id, plan_hash=put_forward.plan_hash, reason="雨停了")
     assert stopped.value.hindrance is Hindrance.AREA
+    call = Call(leader="login12", number="+8615400000012", at=jian.now(), words="同意解除")
+    with pytest.raises(NotDone) as stopped:
+        await record_call(jian, two, end.warning_id, plan_hash=put_forward.plan_hash, call=call)
+    assert (stopped.value.hindrance, "login12" in str(stopped.value)) == (Hindrance.ROLE, True)
     assert (await row_of(jian, second.warning_id)).state == WarningState.APPROVED
     await approve(jian, other, end.warning_id, plan_hash=put_forward.plan_hash, reason="雨停了")
     assert (await row_of(jian, second.warning_id)).state == WarningState.CANCELLED

@@ -106,7 +106,7 @@ async def test_what_another_source_has_told_already_is_said_beside_the_count(hou
     """The count is of the area; whoever just heard the same is not rung again, and the forecast holds fewer."""
     officer = await desk.officer("wang")
     here = {"area": drawn(codes=[BIZHOU]), "until": f"{datetime.now(BEIJING) + timedelta(hours=3):%Y-%m-%dT%H:%M}"}
-    said = "内容相同：已收到的人不再重复通知"
+    said = "级别和要求不低于这一条"
     assert said not in await asked(officer, "/issue/audience", **here)
     await house.post(cap(where=code(BIZHOU)))
     page = await asked(officer, "/issue/audience", **here)

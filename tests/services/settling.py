@@ -89,7 +89,10 @@ def _postgres() -> Outcome:
     theirs = mode() == "auto" and (postgres.lasting() or postgres.programs() is None)
     if theirs and (found := asyncio.run(postgres.answering())) is not None:
         return found, None
-    return _own("PostgreSQL", postgres.programs, postgres.PACKAGES, postgres.start)
+    found, kept = _own("PostgreSQL", postgres.programs, postgres.PACKAGES, postgres.start)
+    if found is None and mode() == "auto":
+        return asyncio.run(postgres.answering()), None
+    return found, kept
 
 
 def _rabbitmq() -> Outcome:

@@ -20,6 +20,7 @@ from dispatcher.model import Channel, Kind, TargetKind
 from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.lint import of_kept
 from dispatcher.pipeline.page import Purpose, able_to_sign
+from dispatcher.pipeline.persons import spoken_for
 from dispatcher.pipeline.preview import quiet_until
 from dispatcher.signing import WRITES, Act, hands
 from dispatcher.states import WarningState
@@ -120,10 +121,9 @@ class Sheet:
         return next((step for step in self.steps if not step.past), None)
 
 
-def may_sign(who: Principal, row: WarningRow) -> bool:
-    """By role and area; whether he had a hand in it is said on the sheet."""
-    areas = list(row.area["villages"]) or None
-    return row.state == WarningState.SUBMITTED and may_once_awake(who, Action.APPROVE, areas)
+def may_sign(who: Principal, row: WarningRow, areas: Sequence[str]) -> bool:
+    """By role and area; whether he had a hand in it is said on the sheet. `areas`: whom it speaks to."""
+    return row.state == WarningState.SUBMITTED and may_once_awake(who, Action.APPROVE, areas or None)
 
 
 async def sheet(site: Parts, row: WarningRow, who: Principal, action: Action = Action.APPROVE) -> Sheet:
@@ -135,7 +135,7 @@ async def sheet(site: Parts, row: WarningRow, who: Principal, action: Action = A
         done = await signatures.of(tx, row.id)
         able, written = await able_to_sign(context, tx, row, done), await _hands(tx, done)
         asked = await _paged(tx, row)
-        own = await accounts.by_id(tx, who.id)
+        own, areas = await accounts.by_id(tx, who.id), await spoken_for(tx, row)
         units = await reach.by_unit(tx, site.frozen, row.id)
     counted = await asyncio.to_thread(_counted, frozen)
     submitted = _submitted(row, done)
@@ -159,7 +159,7 @@ async def sheet(site: Parts, row: WarningRow, who: Principal, action: Action = A
         paged=asked,
         remarks=of_kept(context, register, row).remarks,
         reason=context.settings.policy.approval.of(row.level).reason,
-        hindrance=(_no_call if action is Action.RECORD_CALL else _hindrance)(context, row, (who, own), done),
+        hindrance=(_no_call if action is Action.RECORD_CALL else _hindrance)(context, (row, areas), (who, own), done),
         signers=tuple((one.login, one.name) for one in able),
         fresh=denial(who, action) is None,
     )
@@ -253,10 +253,13 @@ async def _paged(tx: Tx, row: WarningRow) -> tuple[str, ...]:
 
 
 def _hindrance(
-    context: Context, row: WarningRow, who: tuple[Principal, Account | None], done: Sequence[Signature]
+    context: Context,
+    of: tuple[WarningRow, Sequence[str]],
+    who: tuple[Principal, Account | None],
+    done: Sequence[Signature],
 ) -> str:
-    principal, account = who
-    if not may_sign(principal, row):
+    (row, areas), (principal, account) = of, who
+    if not may_sign(principal, row, areas):
         return "您可以看，签发由有此权限的领导操作"
     if principal.id in hands(done):
         return "拟制、修改或送签过这条预警的人不能再签发：请由另一人签发"
@@ -266,11 +269,14 @@ def _hindrance(
 
 
 def _no_call(
-    _context: Context, row: WarningRow, who: tuple[Principal, Account | None], done: Sequence[Signature]
+    _context: Context,
+    of: tuple[WarningRow, Sequence[str]],
+    who: tuple[Principal, Account | None],
+    done: Sequence[Signature],
 ) -> str:
     """As `pipeline/telephone.py` will judge: said before anybody rings a leader."""
     principal, account = who
-    if not may_once_awake(principal, Action.RECORD_CALL, list(row.area["villages"]) or None):
+    if not may_once_awake(principal, Action.RECORD_CALL, of[1] or None):
         return "您可以看，电话请示由有此权限的值班员登记"
     if principal.id in hands(done):
         return "拟制、修改或送签过这条预警的人不能登记电话请示：请由另一名在岗的值班员登记"

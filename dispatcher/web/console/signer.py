@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from aiohttp import web
 
 from dispatcher.accounts.authority import Action, may_once_awake
+from dispatcher.pipeline.persons import spoken_for
 from dispatcher.states import WarningState
 from dispatcher.store import warnings
 from dispatcher.store.warnings import WarningRow
@@ -37,7 +38,12 @@ async def _onward(request: web.Request) -> web.Response | None:
 async def is_asked(request: web.Request) -> bool:
     """Whether it is his signature that is waited for, by role and area."""
     who = asker.principal(request)
-    return may_once_awake(who, Action.APPROVE) and may_sign(who, await _row(request))
+    if not may_once_awake(who, Action.APPROVE):
+        return False
+    row = await _row(request)
+    async with parts(request).doors.context.store.read() as tx:
+        areas = await spoken_for(tx, row)
+    return may_sign(who, row, areas)
 
 
 async def sheet_of(request: web.Request, *, why: str = "", status: int = 200) -> web.Response:

@@ -30,6 +30,10 @@
   const state = first ? first.dataset.state : "";
   const shown = first ? first.dataset.hash : ""; // of the words, the map and the list that stand on this page
   const digest = first ? first.dataset.digest : ""; // of what it says and where, also before there is a plan
+  const born = first ? Date.parse(first.dataset.now) : 0;
+
+  // A part that is drawn once for all who look on may be a moment older than a page that was loaded just now.
+  const older = (live) => Date.parse(live.dataset.now) < born;
 
   // Whoever presses answers for what he read: of what was written or put forward since, he has read nothing.
   const replaced = (live) => Boolean(shown && live.dataset.hash) && live.dataset.hash !== shown;
@@ -39,6 +43,13 @@
   const hold = () => {
     changed.hidden = false;
     for (const button of document.querySelectorAll(".decide button, #acts form[method=post] button")) button.disabled = true;
+  };
+
+  // What stands on this page is not what it is about any more, or no plan of it has been read yet.
+  const overtaken = (live) => {
+    if (planned(live) && !busy()) location.replace(here);
+    else if (planned(live) ? live.dataset.digest !== digest : anew(live)) hold();
+    return planned(live) || anew(live);
   };
 
   // Of this page, also where a refused press has left the address of its button.
@@ -62,11 +73,7 @@
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       const fresh = page.getElementById("acts");
       if (!fresh) return;
-      const live = page.getElementById("live");
-      if (planned(live)) {
-        if (!busy()) location.replace(here);
-      } else if (anew(live)) hold();
-      else if (!busy()) {
+      if (!overtaken(page.getElementById("live")) && !busy()) {
         carry(acts, fresh);
         acts.replaceWith(document.importNode(fresh, true));
       }
@@ -77,12 +84,9 @@
 
   const looked = () => {
     const live = document.getElementById("live");
-    if (!live || !changed) return;
+    if (!live || !changed || older(live)) return;
     if (signs && (live.dataset.state !== state || live.classList.contains("moving"))) location.replace(here);
-    else if (planned(live)) {
-      if (!busy()) location.replace(here);
-    } else if (anew(live)) hold();
-    else if (!signs && live.dataset.state && document.getElementById("acts").dataset.state !== live.dataset.state) renewActs();
+    else if (!overtaken(live) && !signs && live.dataset.state && document.getElementById("acts").dataset.state !== live.dataset.state) renewActs();
   };
 
   const drawn = () => {
