@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import math
 import ssl
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -23,6 +24,8 @@ from yarl import URL
 from channels.http1 import Answer, Http1
 
 KEEP_ALIVE_S: Final = 15.0
+LOOK_S: Final = 0.05
+"""How much later than its limit a request may end."""
 MOST_TARGETS: Final = 4096
 LEAVE_S: Final = 3.0
 """Not older than this is the caller's leave to send when the first byte is written: a process that was frozen while it
@@ -60,10 +63,13 @@ class Exchange:
         self._may_leave = may_leave
         self._tls = tls
         self._timeout_s = timeout_s
-        self._places = asyncio.Semaphore(in_flight)
+        self._places = _Places(in_flight)
         self._aims: dict[str, _Aim] = {}
         self._idle: dict[str, list[Http1]] = {}
         self._loop = asyncio.get_running_loop()
+        self._asking: dict[Http1, float] = {}
+        """Until when each request waits for its answer."""
+        self._watching: asyncio.TimerHandle | None = None
         self._sweeping: asyncio.TimerHandle | None = None
 
     async def request(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
@@ -74,21 +80,20 @@ class Exchange:
             raise StoodStill
         now = self._loop.time()
         ends, begins_by = now + self._timeout_s, now + self._timeout_s / 2
-        await self._place(begins_by)
+        if self._places.free:
+            self._places.free -= 1
+        else:
+            await self._place(begins_by)
         try:
             connection = self._idle_one(aim.origin) or await self._connect(aim.target, begins_by)
             if self._loop.time() - now > LEAVE_S:
                 self._keep(aim.origin, connection)
                 raise StoodStill
-            try:
-                answer = await connection.ask(head + (body or b""), ends)
-            except BaseException:
-                connection.close()
-                raise
+            answer = await self._asked(connection, head + (body or b""), ends)
             self._keep(aim.origin, connection)
             return answer
         finally:
-            self._places.release()
+            self._places.leave()
 
     async def close(self) -> None:
         if self._sweeping is not None:
@@ -99,13 +104,29 @@ class Exchange:
         self._idle.clear()
         await self._connector.close()
 
+    async def _asked(self, connection: Http1, request: bytes, ends: float) -> Answer:
+        self._asking[connection] = ends
+        if self._watching is None:
+            self._watching = self._loop.call_later(LOOK_S, self._watch)
+        try:
+            return await connection.ask(request)
+        except BaseException:
+            connection.close()
+            raise
+        finally:
+            del self._asking[connection]
+
+    def _watch(self) -> None:
+        """One look a moment over all requests: a timer for each costs as much as its way through the parser."""
+        now = self._loop.time()
+        for connection in [one for one, ends in self._asking.items() if ends <= now]:
+            connection.give_up()
+        self._watching = self._loop.call_later(LOOK_S, self._watch) if self._asking else None
+
     async def _place(self, begins_by: float) -> None:
-        if not self._places.locked():
-            await self._places.acquire()
-            return
         try:
             async with asyncio.timeout_at(begins_by):
-                await self._places.acquire()
+                await self._places.wait()
         except TimeoutError as error:
             raise ConnectionTimeoutError from error
 
@@ -161,6 +182,33 @@ class Exchange:
         if "?" not in url and len(self._aims) < MOST_TARGETS:  # a query is another one each time
             self._aims[url] = aim
         return aim
+
+
+class _Places:
+    """A semaphore whose free places are taken without a word: a coroutine for each costs a hundredth of the sending."""
+
+    def __init__(self, number: int) -> None:
+        self.free = number
+        self._waiting: deque[asyncio.Future[None]] = deque()
+
+    async def wait(self) -> None:
+        """For the place of somebody who leaves: it is handed over, so whoever gives up just then hands it on."""
+        mine: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(mine)
+        try:
+            await mine
+        except BaseException:
+            if mine.done() and not mine.cancelled():
+                self.leave()
+            raise
+
+    def leave(self) -> None:
+        while self._waiting:
+            next_one = self._waiting.popleft()
+            if not next_one.done():
+                next_one.set_result(None)
+                return
+        self.free += 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,20 +60,22 @@ class Http1(asyncio.Protocol):
         """Whether another request may go out."""
         return self._usable and not self._transport.is_closing()
 
-    async def ask(self, request: bytes, ends: float) -> Answer:
-        """The answer whatever its state. Raises ClientError or OSError, TimeoutError (`ends` is past) among them, where there
-        is none. Whoever gives up waiting closes it."""
+    async def ask(self, request: bytes) -> Answer:
+        """The answer whatever its state. Raises ClientError or OSError, TimeoutError (`give_up`) among them, where there is
+        none. Whoever gives up waiting closes it."""
         self._status, self._heard = 0, 0
         waiter: asyncio.Future[Answer] = self._loop.create_future()
         self._waiter = waiter
-        timer = self._loop.call_at(ends, self._end, TimeoutError())
         try:
             self._transport.write(request)
             return await waiter
         finally:
             self._waiter = None
-            timer.cancel()
             self.used_at = self._loop.time()
+
+    def give_up(self) -> None:
+        """Nobody waits any longer for what the peer has not said by now."""
+        self._end(TimeoutError())
 
     def close(self) -> None:
         self._usable = False

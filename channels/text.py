@@ -75,6 +75,12 @@ def is_signed(text: str) -> bool:
     )
 
 
+def percent_encoded(text: str) -> str:
+    """Every byte as %xx, as a form's value may always be written. A city's warning has a thousand texts, and finding out
+    which characters may stand as they are takes fifteen times as long."""
+    return f"%{text.encode().hex('%')}" if text else ""
+
+
 def mark_drill(text: str) -> str:
     """【演练】 first and last, in every text and speech of a drill; once, however often it is called."""
     return _framed(text, DRILL)

@@ -135,3 +135,27 @@ async def test_whoever_lost_it_while_making_it_ready_does_not_send() -> None:
             await exchange.request("POST", url, b"", {})
         assert heard == []
         assert (await exchange.request("POST", url, b"", {})).body == b"ok"
+
+
+async def test_whoever_gives_up_just_as_a_place_is_handed_over_hands_it_on() -> None:
+    gates = [asyncio.Event() for _ in range(4)]
+    waiting = iter(gates)
+
+    async def hold(_request: bytes, writer: asyncio.StreamWriter) -> None:
+        if (gate := next(waiting, None)) is not None:
+            await gate.wait()
+        writer.write(OK)
+
+    async with exchanging(hold, timeout_s=30) as (exchange, url, heard), asyncio.TaskGroup() as tasks:
+        first = [tasks.create_task(exchange.request("POST", url, b"", {})) for _ in range(4)]
+        while sum(heard) < 4:
+            await asyncio.sleep(0)
+        second, third = [tasks.create_task(exchange.request("POST", url, b"", {})) for _ in range(2)]
+        await asyncio.sleep(0)
+        first[0].add_done_callback(lambda _: second.cancel())  # its place is the second's by now
+        for gate in gates[:1]:
+            gate.set()
+        assert (await third).body == b"ok"
+        assert second.cancelled()
+        for gate in gates:
+            gate.set()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import parse_qs
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,6 +16,11 @@ ANY = st.text(st.characters(exclude_categories=["Cs"]), max_size=400)
 @given(ANY)
 def test_units_are_what_utf_16_counts(value: str) -> None:
     assert text.units(value) == len(value.encode("utf-16-le")) // 2
+
+
+@given(ANY)
+def test_what_is_percent_encoded_is_read_by_every_form(value: str) -> None:
+    assert parse_qs(f"Body={text.percent_encoded(value)}", keep_blank_values=True) == {"Body": [value]}
 
 
 @given(ANY)
