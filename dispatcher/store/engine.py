@@ -100,7 +100,6 @@ class Store:
         """A reading connection with a consistent view; writes through it are a bug and are rolled back."""
         async with self._engine.connect() as tx:
             yield tx
-            await tx.rollback()
 
     async def tidy(self) -> bool:
         """On SQLite: what was written over or deleted stands no more in the log beside the file either. False where somebody

@@ -1,17 +1,17 @@
-"""One statement over many rows: arrays unnested on PostgreSQL, one JSON text on SQLite.
+"""One statement over many rows: arrays unnested on PostgreSQL, a list of VALUES on SQLite.
 
 SQLAlchemy's executemany makes a dict of parameters a row and asyncpg a message a row: at ten thousand rows a second that
 costs more than the sending. SQLite's own gives the interpreter away and asks for it back at every row, and beside a busy
-event loop each time is half a millisecond: 200 rows took 40 ms, as one text 5. A `Many` is built once, from one description,
-and is given rows as tuples.
+event loop each time is half a millisecond: 200 rows took 40 ms, in one statement 3. (As one JSON text they cost twice: it is
+written beside the sending, and read again.) A `Many` is built once, from one description, and is given rows as tuples.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from json import JSONEncoder
-from typing import Any
+from itertools import chain
+from typing import Any, Final
 
 from sqlalchemy import (
     ClauseElement,
@@ -26,6 +26,7 @@ from sqlalchemy import (
     insert,
     select,
     true,
+    values,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import ARRAY, asyncpg
@@ -44,12 +45,21 @@ Build = Callable[[Source], Executable]
 
 Columns = Mapping[str, Sequence[Any]]
 
+Statement = tuple[str, tuple[object, ...]]
+"""SQL for the driver, and its values in their order."""
+
+MOST_ROWS: Final = 1000
+"""In one statement of SQLite's, which takes some thirty thousand values."""
+STEP: Final = 32
+
 
 class Many:
     """`columns`: name → type, in the order of the tuples; `build` makes the statement out of the values' source.
 
     `always`: columns given row by row even where all rows are alike. Told a constant part of a key first, a database walks
     through all it finds by that, once for each row: SQLite always, PostgreSQL before it has counted a new warning.
+    `again`: a row written twice does no harm; then SQLite's lists are filled up with their last, so that they are of few
+    lengths and their statements are found ready.
     """
 
     def __init__(
@@ -59,13 +69,15 @@ class Many:
         *,
         always: Sequence[str] = (),
         always_on_sqlite: Sequence[str] = (),
+        again: bool = False,
     ) -> None:
         self._columns = dict(columns)
         self._build = build
+        self._again = again
         self._always = frozenset(always)
         self._always_on_sqlite = frozenset(always) | frozenset(always_on_sqlite)
-        self._made: dict[tuple[str, ...], _Statement] = {}
-        self._made_on_sqlite: dict[tuple[str, ...], _Statement] = {}
+        self._made: dict[tuple[str, ...], _Made] = {}
+        self._made_on_sqlite: dict[tuple[str, ...], _Made] = {}
 
     async def run(self, tx: Tx, rows: Sequence[tuple[object, ...]]) -> None:
         if rows:
@@ -76,37 +88,44 @@ class Many:
 
         `alike`: what is the same in every row. What of `columns` is, is found out.
         """
-        if all(columns.values()):
-            postgres = tx.dialect.name == "postgresql"
-            sql, values = self._unnested(alike, columns) if postgres else self._in_json(alike, columns)
-            await tx.exec_driver_sql(sql, values)
+        for sql, given in self.filled(tx.dialect.name, alike, columns):
+            await tx.exec_driver_sql(sql, given)
 
-    def unnested(self, rows: Sequence[tuple[object, ...]]) -> tuple[str, tuple[object, ...]]:
-        """PostgreSQL's SQL for these rows, and its values."""
+    def filled(self, dialect: str, alike: Mapping[str, object], columns: Columns) -> list[Statement]:
+        """As `fill`, made ready before the transaction begins."""
+        if not all(columns.values()):
+            return []
+        return [self._unnested(alike, columns)] if dialect == "postgresql" else self._listed(alike, columns)
+
+    def unnested(self, rows: Sequence[tuple[object, ...]]) -> Statement:
+        """For these rows on PostgreSQL."""
         return self._unnested({}, self._transposed(rows))
 
-    def in_json(self, rows: Sequence[tuple[object, ...]]) -> tuple[str, tuple[object, ...]]:
-        """SQLite's SQL for these rows, and its values."""
-        return self._in_json({}, self._transposed(rows))
+    def listed(self, rows: Sequence[tuple[object, ...]]) -> list[Statement]:
+        """For these rows on SQLite."""
+        return self._listed({}, self._transposed(rows))
 
     def _transposed(self, rows: Sequence[tuple[object, ...]]) -> Columns:
         return dict(zip(self._columns, zip(*rows, strict=True), strict=True))
 
-    def _unnested(self, alike: Mapping[str, object], columns: Columns) -> tuple[str, tuple[object, ...]]:
+    def _unnested(self, alike: Mapping[str, object], columns: Columns) -> Statement:
         varied = self._varied(columns, self._always)
         if varied not in self._made:
             self._made[varied] = _compiled(self._make_unnested(sources(self._columns, varied)), asyncpg.dialect())  # type: ignore[no-untyped-call]
         arrays = {name: column if name in varied else column[0] for name, column in columns.items()}
         return self._made[varied].filled({**alike, **arrays})
 
-    def _in_json(self, alike: Mapping[str, object], columns: Columns) -> tuple[str, tuple[object, ...]]:
-        varied = self._varied(columns, self._always_on_sqlite)
+    def _listed(self, alike: Mapping[str, object], columns: Columns) -> list[Statement]:
+        varied = self._varied(columns, self._always_on_sqlite) or tuple(columns)[:1]
         if varied not in self._made_on_sqlite:
-            self._made_on_sqlite[varied] = _compiled(self._make_in_json(_read(self._columns, varied)), _SQLITE)
+            self._made_on_sqlite[varied] = _compiled(self._make_listed(_listed(self._columns, varied)), _SQLITE)
         same = {**alike, **{name: column[0] for name, column in columns.items() if name not in varied}}
         given = {name: self._written(name, (value,))[0] for name, value in same.items()}
-        given[_ROWS] = _JSON.encode(list(zip(*[self._written(name, columns[name]) for name in varied], strict=True)))
-        return self._made_on_sqlite[varied].filled(given)
+        rows = list(zip(*[self._written(name, columns[name]) for name in varied], strict=True))
+        if self._again:
+            rows += [rows[-1]] * (-len(rows) % STEP)
+        made = self._made_on_sqlite[varied]
+        return [made.repeated(given, rows[at : at + MOST_ROWS]) for at in range(0, len(rows), MOST_ROWS)]
 
     def _varied(self, columns: Columns, always: Collection[str]) -> tuple[str, ...]:
         """In one order, whatever theirs."""
@@ -123,7 +142,7 @@ class Many:
     def _make_unnested(self, sources: Mapping[str, ColumnElement[Any]]) -> Executable:
         return self._build(sources.__getitem__)
 
-    def _make_in_json(self, sources: Mapping[str, ColumnElement[Any]]) -> Executable:
+    def _make_listed(self, sources: Mapping[str, ColumnElement[Any]]) -> Executable:
         return self._build(sources.__getitem__)
 
 
@@ -131,7 +150,7 @@ class Inserted(Many):
     """Rows of a table; `ignoring`: those whose key is there already are passed over."""
 
     def __init__(self, table: Table, names: Sequence[str], *, ignoring: bool = False) -> None:
-        super().__init__({name: table.c[name].type for name in names}, lambda _: insert(table))
+        super().__init__({name: table.c[name].type for name in names}, lambda _: insert(table), again=ignoring)
         self._table = table
         self._ignoring = ignoring
 
@@ -139,45 +158,54 @@ class Inserted(Many):
         statement = postgresql.insert(self._table).from_select(list(sources), select(*sources.values()))
         return statement.on_conflict_do_nothing() if self._ignoring else statement
 
-    def _make_in_json(self, sources: Mapping[str, ColumnElement[Any]]) -> Executable:
+    def _make_listed(self, sources: Mapping[str, ColumnElement[Any]]) -> Executable:
         # without a WHERE, SQLite takes the ON of ON CONFLICT for a join's
         statement = sqlite.insert(self._table).from_select(list(sources), select(*sources.values()).where(true()))
         return statement.on_conflict_do_nothing() if self._ignoring else statement
 
 
 @dataclass(frozen=True, slots=True)
-class _Statement:
+class _Made:
     """SQL, the names of its values in their order, and those values that stand in the statement."""
 
     sql: str
     names: Sequence[str]
     constants: Mapping[str, object]
 
-    def filled(self, given: Mapping[str, object]) -> tuple[str, tuple[object, ...]]:
-        return self.sql, tuple([given[one] if one in given else self.constants[one] for one in self.names])
+    def filled(self, given: Mapping[str, object]) -> Statement:
+        return self.sql, tuple(self._values(self.names, given))
+
+    def repeated(self, given: Mapping[str, object], rows: Sequence[tuple[object, ...]]) -> Statement:
+        """The one row that stands in it (`_listed`), as often as there are rows."""
+        row = f"({', '.join('?' * len(rows[0]))})"
+        before, after = self.sql.split(f"VALUES {row}")
+        place = before.count("?")
+        values = [
+            *self._values(self.names[:place], given),
+            *chain.from_iterable(rows),
+            *self._values(self.names[place + len(rows[0]) :], given),
+        ]
+        return f"{before}VALUES {', '.join([row] * len(rows))}{after}", tuple(values)
+
+    def _values(self, names: Sequence[str], given: Mapping[str, object]) -> list[object]:
+        return [given[one] if one in given else self.constants[one] for one in names]
 
 
-def _compiled(statement: Executable, dialect: Dialect) -> _Statement:
+def _compiled(statement: Executable, dialect: Dialect) -> _Made:
     assert isinstance(statement, ClauseElement)
     compiled = statement.compile(dialect=dialect)
     assert isinstance(compiled, SQLCompiler)
-    return _Statement(str(compiled), list(compiled.positiontup or ()), compiled.params)
+    return _Made(str(compiled), list(compiled.positiontup or ()), compiled.params)
 
 
 _SQLITE: Dialect = sqlite.dialect(paramstyle="qmark")
-_ROWS = "rows_as_json"
-_JSON = JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":"))
 
 
-def _read(columns: Mapping[str, TypeEngine[Any]], varied: tuple[str, ...]) -> dict[str, ColumnElement[Any]]:
-    """The value of each column in a row: out of its place in the JSON, or the one that all rows share."""
-    row = func.json_each(bindparam(_ROWS, type_=String())).table_valued("value", name="given").c.value
-    return {
-        name: func.json_extract(row, f"$[{varied.index(name)}]", type_=kind)
-        if name in varied
-        else bindparam(name, type_=kind)
-        for name, kind in columns.items()
-    }
+def _listed(columns: Mapping[str, TypeEngine[Any]], varied: tuple[str, ...]) -> dict[str, ColumnElement[Any]]:
+    """The value of each column in a row: out of the list, or the one that all rows share."""
+    one_row = values(*[column(name, columns[name]) for name in varied], name="given")
+    rows = one_row.data([tuple([bindparam(name, type_=columns[name]) for name in varied])]).cte("given").c
+    return {name: rows[name] if name in varied else bindparam(name, type_=kind) for name, kind in columns.items()}
 
 
 def varied_in(columns: Columns, always: Collection[str] = frozenset()) -> tuple[str, ...]:

@@ -11,13 +11,14 @@ import asyncio
 import sqlite3
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager, closing
 from functools import partial
 from pathlib import Path
 from threading import Thread
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 import aiosqlite
 from sqlalchemy import URL, Connection, Engine, StaticPool, create_engine, event
@@ -25,6 +26,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import ConnectionPoolEntry
 
 T = TypeVar("T")
+Execute = Callable[..., sqlite3.Cursor]
+
+IMMEDIATELY: Final = "BEGIN IMMEDIATE"
 
 BUSY_MS: Final = 5_000
 TIDY_S: Final = 0.3
@@ -32,6 +36,8 @@ TIDY_S: Final = 0.3
 WRITERS_PAGES_KIB: Final = 32 * 1024
 """What the writing connection keeps of the file: the hot ends of all tables and indexes of a city's warning."""
 SWITCH_INTERVAL_S: Final = 0.0005
+AT_ONCE: Final = 1000
+"""Rows that a statement brings with it."""
 LEFT_S: Final = 5.0
 """How long a closing waits for the threads of connections that were given up in the middle of a statement."""
 
@@ -53,7 +59,7 @@ class OneWriter:
     def __init__(self, url: URL, threads: set[Thread]) -> None:
         self._threads = threads
         shared = {"check_same_thread": False}  # by its thread and by ours, one after the other
-        self._engine = _engine(url, "BEGIN IMMEDIATE", shared, threads, pool_size=1, max_overflow=0)
+        self._engine = _engine(url, IMMEDIATELY, shared, threads, pool_size=1, max_overflow=0)
         self._turn = asyncio.Lock()
         self._thread: ThreadPoolExecutor | None = None
         self._raw: sqlite3.Connection | None = None
@@ -90,18 +96,30 @@ class OneWriter:
         return await self._in_thread(lambda: _begun(self._plain, work))
 
     async def _in_thread(self, run: Callable[[], T]) -> T:
+        """What comes of it is heard of in one turn of the loop: by way of the executor's own future it would be three."""
         await self._turn.acquire()
+        loop = asyncio.get_running_loop()
+        heard: asyncio.Future[T] = loop.create_future()
+
+        def over(done: Future[T]) -> None:
+            self._turn.release()
+            error = done.exception()
+            if not heard.done():
+                heard.set_result(done.result()) if error is None else heard.set_exception(error)
+            elif error is not None:  # whoever waited has given up
+                loop.call_exception_handler({"message": "SQLite: nobody waits for it any more", "exception": error})
+
         try:
             if self._raw is None:
                 async with self._engine.connect():
                     pass
             self._thread = self._thread or ThreadPoolExecutor(1, "sqlite-writer")
-            done = asyncio.get_running_loop().run_in_executor(self._thread, run)
+            done = self._thread.submit(run)
         except BaseException:
             self._turn.release()
             raise
-        done.add_done_callback(lambda _: self._turn.release())
-        return await asyncio.shield(done)
+        done.add_done_callback(lambda done: loop.call_soon_threadsafe(over, done))
+        return await heard
 
     async def tidy(self) -> bool:
         """Empties the write-ahead log into the file; False where a reader kept it."""
@@ -147,14 +165,117 @@ def _engine(url: URL, how: str, given: Mapping[str, Any], threads: set[Thread], 
 
     @event.listens_for(engine.sync_engine, "begin")
     def begin(connection: Any) -> None:
-        connection.exec_driver_sql(how)
+        if how == IMMEDIATELY:  # before whoever writes looks at anything, in memory or here
+            connection.exec_driver_sql(how)
+            return
+        ours = connection.connection.driver_connection
+        assert isinstance(ours, _Connection)
+        ours.begins = how
 
     return engine
 
 
+class _Cursor:
+    """What SQLAlchemy asks of aiosqlite's cursor, in one trip to the thread: making it, executing, fetching and closing took
+    four, and each comes back through a loop that is busy sending. Of more rows than AT_ONCE the others are fetched as they
+    are asked for."""
+
+    def __init__(self, connection: _Connection) -> None:
+        self._connection = connection
+        self._open: sqlite3.Cursor | None = None
+        self._rows: deque[Any] = deque()
+        self.description: Any = None
+        self.rowcount = -1
+        self.lastrowid: int | None = None
+        self.arraysize = 1
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def execute(self, sql: str, parameters: Iterable[Any] = ()) -> Self:
+        return await self._run(sqlite3.Cursor.execute, sql, parameters)
+
+    async def executemany(self, sql: str, parameters: Iterable[Iterable[Any]]) -> Self:
+        return await self._run(sqlite3.Cursor.executemany, sql, parameters)
+
+    async def _run(self, how: Execute, *given: Any) -> Self:
+        await self.close()
+        cursor, rows, more = await self._connection.executed(how, given)
+        self.description, self.rowcount, self.lastrowid = cursor.description, cursor.rowcount, cursor.lastrowid
+        self._open = cursor if more else None
+        self._rows.extend(rows)
+        return self
+
+    async def fetchmany(self, size: int | None = None) -> list[Any]:
+        size = size or self.arraysize
+        if self._open is not None and len(self._rows) < size:
+            self._rows.extend(await self._connection.in_thread(self._open.fetchmany, size))
+        return [self._rows.popleft() for _ in range(min(size, len(self._rows)))]
+
+    async def fetchall(self) -> list[Any]:
+        more = [] if self._open is None else await self._connection.in_thread(self._open.fetchall)
+        rows = [*self._rows, *more]
+        self._rows.clear()
+        return rows
+
+    async def close(self) -> None:
+        still, self._open = self._open, None
+        self._rows.clear()
+        if still is not None:
+            await self._connection.in_thread(still.close)
+
+
+class _Connection(aiosqlite.Connection):
+    """Who reads begins in the trip of the first statement, and a transaction that is over is not rolled back once more."""
+
+    begins = ""
+    """How the transaction is to begin that SQLAlchemy has begun; '' where it has, or there is none."""
+    _left = False
+    """Whether anything was sent to the thread since the last transaction ended: whoever gave up does not know what ran."""
+
+    def cursor(self) -> _Cursor:  # type: ignore[override]
+        return _Cursor(self)
+
+    async def executed(self, how: Execute, given: Iterable[Any]) -> tuple[sqlite3.Cursor, list[Any], bool]:
+        self._left = True
+        done = await self.in_thread(_executed, self._conn, self.begins, how, given)
+        self.begins = ""
+        return done
+
+    async def in_thread(self, run: Callable[..., T], *given: Any) -> T:
+        result: T = await self._execute(run, *given)  # type: ignore[no-untyped-call]
+        return result
+
+    async def commit(self) -> None:
+        self.begins = ""
+        if self._left:
+            await super().commit()
+            self._left = False
+
+    async def rollback(self) -> None:
+        self.begins = ""
+        if self._left:
+            await super().rollback()
+            self._left = False
+
+
+def _executed(
+    connection: sqlite3.Connection, begins: str, how: Execute, given: Iterable[Any]
+) -> tuple[sqlite3.Cursor, list[Any], bool]:
+    """The cursor, the first rows, and whether there may be more."""
+    if begins and not connection.in_transaction:
+        connection.execute(begins)
+    cursor = how(connection.cursor(), *given)
+    rows = cursor.fetchmany(AT_ONCE) if cursor.description else []
+    more = len(rows) == AT_ONCE
+    if not more:
+        cursor.close()
+    return cursor, rows, more
+
+
 def _connection(threads: set[Thread], *given: Any, **more: Any) -> aiosqlite.Connection:
     """A connection yet to be opened; its thread is kept, also if whoever wanted it gives up before it is."""
-    connection = aiosqlite.connect(*given, **more)
+    connection = _Connection(partial(sqlite3.connect, *given, **more), AT_ONCE)
     thread = connection._thread  # named nowhere else
     thread.daemon = True  # as SQLAlchemy has it: a statement under way keeps no process from ending
     threads.difference_update([one for one in threads if one.ident is not None and not one.is_alive()])
@@ -174,7 +295,7 @@ def _without_loop(connection: sqlite3.Connection) -> Engine:
 
     @event.listens_for(engine, "begin")
     def begin(begun: Connection) -> None:
-        begun.exec_driver_sql("BEGIN IMMEDIATE")
+        begun.exec_driver_sql(IMMEDIATELY)
 
     return engine
 
@@ -187,7 +308,7 @@ def _begun(engine: Engine | None, work: Callable[[Connection], T]) -> T:
 
 def _transaction(connection: sqlite3.Connection | None, work: Callable[[sqlite3.Connection], T]) -> T:
     assert connection is not None
-    connection.execute("BEGIN IMMEDIATE")
+    connection.execute(IMMEDIATELY)
     try:
         result = work(connection)
         connection.execute("COMMIT")

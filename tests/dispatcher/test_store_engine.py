@@ -7,7 +7,9 @@ import sqlite3
 import threading
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
+import aiosqlite
 import pytest
 from sqlalchemy import Connection, insert, select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
@@ -15,7 +17,10 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from dispatcher.store.chunks import LEASE_S
 from dispatcher.store.engine import AlreadyThere, Store, Tx, database_is_away, open_store, unique, upsert
+from dispatcher.store.many import Inserted
 from dispatcher.store.tables import facts, nodes, sequences
+
+PUT = Inserted(sequences, ("name", "value"))
 
 
 async def value(tx: Tx, name: str = "n") -> int | None:
@@ -433,3 +438,46 @@ async def test_a_transaction_that_cannot_be_committed_leaves_the_next_one_free(s
     with pytest.raises(sqlite3.IntegrityError):
         await sqlite_store.whole(refused_at_commit)
     assert await sqlite_store.whole(lambda connection: connection.execute("SELECT 1").fetchone()) == (1,)
+
+
+async def test_on_sqlite_a_statement_is_one_trip_to_its_thread_and_nothing_is_rolled_back_twice(
+    sqlite_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await started(sqlite_store)
+    async with sqlite_store.read() as tx:  # the connection is there
+        await value(tx)
+    trips: list[str] = []
+    execute = aiosqlite.Connection._execute
+
+    async def counted(self: aiosqlite.Connection, work: Any, *given: Any, **more: Any) -> Any:
+        trips.append(getattr(work, "__name__", ""))
+        return await execute(self, work, *given, **more)
+
+    monkeypatch.setattr(aiosqlite.Connection, "_execute", counted)
+    async with sqlite_store.begin() as tx:
+        await tx.execute(update(sequences).values(value=3))
+        assert await value(tx) == 3
+    assert trips == ["_executed"] * 3 + ["commit"]
+    trips.clear()
+    async with sqlite_store.read() as tx:
+        assert await value(tx) == 3
+    assert trips == ["_executed", "rollback"]
+    trips.clear()
+    async with sqlite_store.read():
+        pass
+    assert trips == []
+
+
+@pytest.mark.parametrize("number", [0, 1, 999, 1_000, 1_001, 2_500])
+async def test_all_rows_come_also_where_they_are_fetched_bit_by_bit(sqlite_store: Store, number: int) -> None:
+    async with sqlite_store.begin() as tx:
+        await PUT.run(tx, [(f"n{one:05}", one) for one in range(number)])
+    wanted = select(sequences.c.value).order_by(sequences.c.name)
+    async with sqlite_store.read() as tx:
+        assert list((await tx.execute(wanted)).scalars()) == list(range(number))
+        async with tx.stream(wanted) as stream:
+            assert [row.value async for row in stream] == list(range(number))
+        async with tx.stream(wanted) as left:  # given up in the middle
+            assert await left.fetchmany(7) == [(one,) for one in range(min(number, 7))]
+    async with sqlite_store.begin() as tx:
+        await tx.execute(update(sequences).values(value=0))

@@ -39,7 +39,7 @@ async def group_commit(
         return {}
     if store.dialect == "sqlite":
         # written out here and not in the thread: beside a busy loop it would have to ask for the interpreter again and again
-        written = [many.in_json(rows) for many, rows in settling.grouped(results)]
+        written = [one for many, rows in settling.grouped(results) for one in many.listed(rows)]
         return await store.whole(partial(_in_thread, holder, marks, (results, closed, written)))
     sql, values = _filled(holder, marks, results)
     if closed:  # what ends a chunk looks at what the statement has written: that takes a transaction
@@ -74,7 +74,7 @@ def _in_thread(
             ours[chunk_id] = row[0] == ChunkState.OPEN and row[1] >= position
     if len(ours) < len(marks):
         still = [result for result in results if result.chunk_id in ours]
-        written = [many.in_json(rows) for many, rows in settling.grouped(still)]
+        written = [one for many, rows in settling.grouped(still) for one in many.listed(rows)]
     for sql, values in written:
         connection.execute(sql, values)
     for chunk_id in closed:

@@ -34,8 +34,9 @@ async def enter_receipts(store: Store, reports: Sequence[Report], now: datetime)
     rows = [_values(report, now) for report in reports]
     parts = _once_each(rows)
     if store.dialect == "sqlite":
-        noted = _RECORDED.in_json([row[: len(_NOTED)] for row in rows])
-        await store.whole(partial(_in_thread, [noted, *[_ENTERED.in_json(part) for part in parts]]))
+        noted = _RECORDED.listed([row[: len(_NOTED)] for row in rows])
+        moved = [one for part in parts for one in _ENTERED.listed(part)]
+        await store.whole(partial(_in_thread, [*noted, *moved]))
         return
     if len(parts) == 1:
         async with store.at_once() as tx:

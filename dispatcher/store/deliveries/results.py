@@ -86,7 +86,7 @@ def _settle_to(state: DeliveryState) -> Many:
             .values(settled(given, int(state), may_be(state)))
         )
 
-    return Many(SETTLED, build, always_on_sqlite=("k_chunk", "k_pos", "k_target"))
+    return Many(SETTLED, build, always_on_sqlite=("k_chunk", "k_pos", "k_target"), again=True)
 
 
 _STATEMENTS = {state: _settle_to(state) for state in DeliveryState}
