@@ -1,6 +1,7 @@
 """From frozen chunks to the wire and back into the ledger.
 
-    dispatch.py   takes chunks, plans their rows, gathers what is due again, takes back what a crash left
+    dispatch.py   feeds the outlets, gathers what is due again, takes back what a crash left
+    laying.py     a frozen chunk becomes rows: made ready beside the sending, written in one go
     outlet.py     one channel of one side: the heap of open chunks, the window, the long-lived sender loops
     opened.py     what is opened and waits for its call; nobody is called twice at once
     calling.py    one call: which provider, what it already has, what it answers

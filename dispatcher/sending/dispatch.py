@@ -1,4 +1,4 @@
-"""Takes chunks, plans their rows, gathers what is due again, takes back what a crash left: all through the writer.
+"""Feeds the outlets with chunks, gathers what is due again, takes back what a crash left: all through the writer.
 
 One Dispatcher a process. It sleeps until it is woken (a release, a result that is due again) and looks by itself once a
 second, so that work another process left behind is found within two.
@@ -17,9 +17,9 @@ from functools import partial
 import structlog
 
 from dispatcher.model import Channel, Lane
-from dispatcher.sending.approved import PLAN_CHANGED
 from dispatcher.sending.barring import Bar, Side
 from dispatcher.sending.calling import Wire
+from dispatcher.sending.laying import Layout
 from dispatcher.sending.lease import Lease
 from dispatcher.sending.live import Desk, Live
 from dispatcher.sending.opened import Lookup, OpenChunk
@@ -27,13 +27,12 @@ from dispatcher.sending.outcome import Jitter
 from dispatcher.sending.outlet import BACKLOG, Outlet
 from dispatcher.sending.way import CLEAR_S, Way
 from dispatcher.sending.writer import Writer, patiently
-from dispatcher.states import DeliveryState, WarningState
-from dispatcher.store import chunks, deliveries, events, nodes, warnings
+from dispatcher.states import DeliveryState
+from dispatcher.store import chunks, deliveries, events, warnings
 from dispatcher.store.chunks import Chunk, ChunkState, Holder, NewChunk
 from dispatcher.store.deliveries import Due, Row
 from dispatcher.store.engine import Store, Tx
 from dispatcher.store.events import Event
-from dispatcher.store.packing import readable
 
 RENEW_S = 2.0
 LOOK_S = 1.0
@@ -72,6 +71,7 @@ class Dispatcher:
         self._writer = Writer(store, self._holder, now)
         self._outlets: dict[Side, Outlet] = {}
         self._bar = Bar(self._outlets.keys(), now)
+        self._layout = Layout(store, self._writer, desk, self._bar, self._holder)
         alone = store.dialect == "sqlite"  # there one process holds the lock file, so nothing can be taken over
         self.lease = Lease(math.inf if alone else chunks.LEASE_S, time.monotonic)
         self._way = Way()
@@ -179,9 +179,10 @@ class Dispatcher:
     async def _feed(self, side: Side) -> float | None:
         """Where the way is kept for something more urgent, it looks again soon."""
         while not self._draining:
-            opened = await self._writer.beside(partial(self._plan, side, self._above(side)))
+            opened = await self._layout.next(side, self._above(side))
             if opened is None:
                 return None if self._way.lane is None else WAY_LOOK_S
+            await self._outlets[side].look_ahead(opened)
             self._hand_out(side[0], opened)
             await self._outlets[side].begun()
         return None
@@ -203,39 +204,11 @@ class Dispatcher:
             bounds.append(Lane.DRILL)
         return min((lane for lane in bounds if lane is not None), default=None)
 
-    async def _plan(self, side: Side, above: int | None, tx: Tx) -> OpenChunk | None:
-        """Takes the most urgent chunk and inserts its rows, in one transaction."""
-        channel, drill = side
-        chunk = await chunks.take(tx, channel, self._holder(), above, drill=drill)
-        return await self._lay_out(tx, chunk) if chunk else None
-
     async def _lay_to_rest(self) -> None:
         """Chunks of a channel that nobody here sends wait for whoever can, until their warning has ended. A drill's wait for
         nobody: where it has no provider it is suppressed and says so."""
-        while not self._draining and await self._writer.within(self._plan_unsent):
+        while not self._draining and await self._layout.rest(list(self._outlets)):
             pass
-
-    async def _plan_unsent(self, tx: Tx) -> bool:
-        chunk = await chunks.take_unsent(tx, list(self._outlets), self._holder())
-        if chunk is None:
-            return False
-        await self._lay_out(tx, chunk)
-        await chunks.close(tx, [chunk.id])
-        return True
-
-    async def _lay_out(self, tx: Tx, chunk: Chunk) -> OpenChunk:
-        """Inserts a chunk's rows: to be sent, or in the state its warning has ended in."""
-        live, frozen = await self._desk.load(tx, chunk.warning_id), readable(chunk.packed)
-        born = live.ended or self._bar.of(live, chunk.channel)
-        if frozen is None or not live.approved.has(chunk):
-            # nobody can tell whose these rows were; and one that names somebody twice must not stop whoever plans
-            born, frozen = born or (DeliveryState.FAILED, PLAN_CHANGED), None
-        if born is not None:
-            await self._bar.tell(tx, chunk, live.approved.changed, (chunk.size, born))
-        serial = await nodes.reserve(tx, "ebd", chunk.size) if chunk.channel == Channel.BROADCAST else 0
-        rows = await deliveries.plan(tx, chunk, frozen, serial, born) if frozen else []
-        await warnings.move(tx, chunk.warning_id, WarningState.DISPATCHING)
-        return OpenChunk(id=chunk.id, live=live, lane=chunk.lane, rows=rows)
 
     # ── retries ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -288,11 +261,17 @@ class Dispatcher:
 
     async def _take_back(self) -> None:
         while not self._draining:
-            found = await self._writer.within(self._reclaim)
+            waits = await patiently(self._orphaned)
+            found = await self._writer.within(self._reclaim) if waits else None
             if found is None:
                 return
             for channel, opened in found:
                 self._hand_out(channel, opened)
+
+    async def _orphaned(self) -> bool:
+        """Looked for without the write lock."""
+        async with self._store.read() as tx:
+            return await chunks.waits_orphaned(tx, self._holder(), self._live_channels)
 
     async def _reclaim(self, tx: Tx) -> list[tuple[str, OpenChunk]] | None:
         """One orphaned chunk becomes ours; None where there is none. Its doubtful rows are flagged, and go into a chunk of

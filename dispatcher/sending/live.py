@@ -29,7 +29,7 @@ NEVER = timedelta(hours=24)
 
 @dataclass(slots=True, kw_only=True, weakref_slot=True)
 class Live:
-    """One warning version. Mutable in two things: `ended`, set when it is called off, raised or runs out; and what is wrong."""
+    """One warning version. Mutable: `ended`, set when it is called off, raised or runs out; its state; and what is wrong."""
 
     bulletin: Bulletin
     texts: Mapping[int, TextRow]
@@ -37,6 +37,8 @@ class Live:
     hours: Policy
     sounds_at_night: bool
     approved: Approved
+    state: WarningState
+    """When it was last loaded."""
     ended: tuple[DeliveryState, str] | None
 
     @property
@@ -73,9 +75,13 @@ class Desk:
             raise LookupError(f"warning {warning_id} has chunks but does not exist")
         live = self._live.get(warning_id)
         if live is None:
-            live = self._live[warning_id] = await self._build(tx, row)
+            built = await self._build(tx, row)
+            live = self._live.setdefault(
+                warning_id, built
+            )  # whoever looked at the same time has it too: one is ended for all
         elif not live.wrong and (row.drill is not live.bulletin.drill or contradicts(row, ())):
             live.approved.wrong = MIXED
+        live.state = WarningState(row.state)
         live.ended = live.ended or ended_state(row) or ((DeliveryState.FAILED, live.wrong) if live.wrong else None)
         return live
 
@@ -100,6 +106,7 @@ class Desk:
             hours=self._policy,
             sounds_at_night=at_night,
             approved=await approved(tx, row, list(texts.values())),
+            state=WarningState(row.state),
             ended=ended_state(row),
         )
 

@@ -16,6 +16,7 @@ import heapq
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 
 from dispatcher.model import Lane
 from dispatcher.sending.calling import Caller, Envelope, Standing, Taken, Wire
@@ -74,9 +75,6 @@ class Outlet:
         self._opened = Opened()
         self._marking: deque[OpenChunk] = deque()
         """Of the slices whose marks are on their way, in order."""
-        self._asked: asyncio.Queue[tuple[OpenChunk, list[Row], dict[str, Address], asyncio.Future[bool]]] = (
-            asyncio.Queue()
-        )
         self._turns = asyncio.Lock()
         self.low = asyncio.Event()
         """Set when a chunk has been opened to its end and few rows wait in memory: the next is to be planned."""
@@ -168,7 +166,6 @@ class Outlet:
         name = self._wires[0].name
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._open_slices(), name=f"{name}: opens slices")
-            tasks.create_task(self._hand_over_slices(), name=f"{name}: hands slices over")
             tasks.create_task(self._watchdog.run(), name=f"{name}: watchdog")
             for number in range(self._wires[0].in_flight):
                 tasks.create_task(self._send_batches(), name=f"{name}: sender {number}")
@@ -224,37 +221,44 @@ class Outlet:
             self._leave_alone(chunk, chunk.rows[chunk.next :], quiet)
             return
         addresses = await self._addresses(chunk, len(rows))
-        opened = self._writer.open(chunk.id, rows[-1].pos + 1)  # before `begun` lets the next be planned
+        # before `begun` lets the next be planned; and the next mark is asked for while this one is on its way, so that the
+        # window does not run empty
+        self._writer.open(chunk.id, rows[-1].pos + 1, partial(self._marked, chunk, rows, addresses))
         self._under_way += len(rows)
         self._moving.set()
         chunk.next += len(rows)
         if chunk.next >= len(chunk.rows):
             self._drop(chunk)
         self._marking.append(chunk)
-        self._asked.put_nowait((chunk, rows, addresses, opened))
 
-    async def _hand_over_slices(self) -> None:
-        """As their marks become durable, in the order they were asked for; the next is asked for meanwhile, so that the
-        window does not run empty while a commit is on its way."""
-        while True:
-            chunk, rows, addresses, opened = await self._asked.get()
-            is_ours = await opened
-            self._marking.popleft()
-            if is_ours:
-                self._hand_over(chunk, rows, addresses)
-                continue
-            self._under_way -= len(rows)
-            self._room.set()
-            self._lost(chunk, len(rows))
+    def _marked(self, chunk: OpenChunk, rows: list[Row], addresses: dict[str, Address], is_ours: bool) -> None:
+        """The mark is durable: the slice may go; or it could not be moved."""
+        self._marking.popleft()
+        if is_ours:
+            self._hand_over(chunk, rows, addresses)
+            return
+        self._under_way -= len(rows)
+        self._room.set()
+        self._lost(chunk, len(rows))
+
+    async def look_ahead(self, chunk: OpenChunk) -> None:
+        """Looks the addresses of a chunk up beside the sending, where more of its warning is still to be called: between two
+        chunks the window would run empty meanwhile."""
+        if any(other.live is chunk.live for other in self.chunks.values()):
+            await self._look_up(chunk, chunk.rows[:LOOK_AHEAD])
 
     async def _addresses(self, chunk: OpenChunk, count: int) -> dict[str, Address]:
         """Of the next rows; looked up many at a time, and anew where it was long ago: phones change."""
-        clock = asyncio.get_running_loop().time
-        if chunk.looked_up_to < chunk.next + count or clock() - chunk.looked_up_at > FRESH_S:
-            some = chunk.rows[chunk.next : chunk.next + max(count, LOOK_AHEAD if chunk.next else self._ahead)]
-            chunk.addresses = await patiently(lambda: self._lookup(some))
-            chunk.looked_up_to, chunk.looked_up_at = chunk.next + len(some), clock()
+        stale = asyncio.get_running_loop().time() - chunk.looked_up_at > FRESH_S
+        if stale or chunk.looked_up_to < chunk.next + count:
+            most = max(count, LOOK_AHEAD if chunk.next else self._ahead)
+            await self._look_up(chunk, chunk.rows[chunk.next : chunk.next + most])
         return chunk.addresses
+
+    async def _look_up(self, chunk: OpenChunk, rows: list[Row]) -> None:
+        """`rows`: of those not opened, the first."""
+        chunk.addresses = await patiently(lambda: self._lookup(rows))
+        chunk.looked_up_to, chunk.looked_up_at = chunk.next + len(rows), asyncio.get_running_loop().time()
 
     def _hand_over(self, chunk: OpenChunk, rows: list[Row], addresses: dict[str, Address]) -> None:
         homeless = [row for row in rows if row.target not in addresses]

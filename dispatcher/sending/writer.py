@@ -11,13 +11,14 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from typing import Any, TypeVar
 
 import structlog
 
 from dispatcher.store import deliveries
 from dispatcher.store.chunks import Holder
-from dispatcher.store.deliveries import Settled
+from dispatcher.store.deliveries import Planned, Settled
 from dispatcher.store.engine import Store, Tx, database_is_away
 
 GROUP_S = 0.025
@@ -32,7 +33,7 @@ log = structlog.get_logger()
 class _Mark:
     chunk_id: int
     position: int
-    done: asyncio.Future[bool]
+    then: Callable[[bool], None]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -70,12 +71,12 @@ class Writer:
         self._waiting.closed += closed
         self._wake.set()
 
-    def open(self, chunk_id: int, position: int) -> asyncio.Future[bool]:
-        """Durably moves a chunk's mark; False where it is no longer ours or its warning was called off."""
-        done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._waiting.marks.append(_Mark(chunk_id=chunk_id, position=position, done=done))
+    def open(self, chunk_id: int, position: int, then: Callable[[bool], None]) -> None:
+        """Durably moves a chunk's mark, then says so, in the order in which marks were asked for: False where it is no longer
+        ours or its warning was called off. At once, and not by a future: beside fifty senders each turn of the loop takes
+        milliseconds, and the window runs empty meanwhile."""
+        self._waiting.marks.append(_Mark(chunk_id=chunk_id, position=position, then=then))
         self._wake.set()
-        return done
 
     async def within(self, work: Callable[[Tx], Awaitable[T]]) -> T:
         """Runs `work` in a transaction of its own, after the results that came before it. It may run more than once."""
@@ -88,6 +89,10 @@ class Writer:
         """Runs `work` in a transaction of its own, beside the results and not between them: planning a thousand rows takes
         as long as sending two hundred, and the window must not run empty meanwhile. SQLite has one writer anyway."""
         return await self._persist(work)
+
+    async def lay_down(self, planned: Planned) -> bool:
+        """Writes a chunk's rows beside the results; False where another was quicker, or its warning was called off."""
+        return await patiently(lambda: self._store.in_one_go(partial(planned.write, self._holder())))
 
     @property
     def unwritten(self) -> int:
@@ -119,8 +124,7 @@ class Writer:
         if self._writing:
             opened = await self._persist_batch(self._writing)
             for mark in self._writing.marks:
-                if not mark.done.done():
-                    mark.done.set_result(opened.get(mark.chunk_id, False))
+                mark.then(opened.get(mark.chunk_id, False))
         self._writing = _Batch()
         work, self._work = self._work, []
         for item in work:

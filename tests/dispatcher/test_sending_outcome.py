@@ -14,7 +14,7 @@ from dispatcher.model import Level
 from dispatcher.sending.approved import Approved
 from dispatcher.sending.live import Live
 from dispatcher.sending.outcome import Call, not_sent, settle
-from dispatcher.states import DELIVERY, DeliveryState
+from dispatcher.states import DELIVERY, DeliveryState, WarningState
 from dispatcher.store.deliveries import Row, Settled
 from tests.city import NOW, settings
 
@@ -79,6 +79,7 @@ def live(level: Level = Level.RED, *, expires: datetime = EXPIRES, ended: Delive
         hours=POLICY,
         sounds_at_night=True,
         approved=Approved(wrong=""),
+        state=WarningState.DISPATCHING,
         ended=(ended, "") if ended else None,
     )
 

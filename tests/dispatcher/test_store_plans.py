@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -88,6 +89,12 @@ def outcomes(chunk_id: int, rows: list[Row], state: DeliveryState) -> list[Settl
 @pytest.mark.timeout(180)
 async def test_claiming_settling_retrying_reporting_and_withdrawing_go_by_their_indexes(full: Store) -> None:
     with Plans(full) as plans:
+        async with full.read() as tx:
+            ready = await chunks.look(tx, "sms")
+            assert ready is not None
+            await chunks.waits_unsent(tx, [("sms", False)])
+            await chunks.waits_orphaned(tx, ME, ["sms"])
+        assert not await full.in_one_go(partial(deliveries.laid_out("postgresql", ready, []).write, ME))
         async with full.begin() as tx:
             chunk = await chunks.take(tx, "sms", ME)
             assert chunk is not None

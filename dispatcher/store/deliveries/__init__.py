@@ -7,12 +7,14 @@ doubt, and those above were never touched.
 
 from dispatcher.store.deliveries.commit import group_commit
 from dispatcher.store.deliveries.queue import (
+    Planned,
     awaiting_receipt,
     due,
     due_warnings,
     give_up_waiting,
     heard,
     in_chunk,
+    laid_out,
     next_due,
     overdue,
     plan,
@@ -31,6 +33,7 @@ __all__ = [
     "Attempt",
     "Due",
     "Heard",
+    "Planned",
     "Report",
     "Row",
     "Settled",
@@ -42,6 +45,7 @@ __all__ = [
     "group_commit",
     "heard",
     "in_chunk",
+    "laid_out",
     "mark_doubt",
     "next_due",
     "overdue",

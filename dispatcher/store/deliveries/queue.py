@@ -3,21 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, bindparam, case, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, func, or_, select, update
 
 from dispatcher.model import Channel, Why
 from dispatcher.states import SENDING, DeliveryState
-from dispatcher.store.chunks import Chunk
+from dispatcher.store.chunks import Chunk, Holder, open_for
 from dispatcher.store.deliveries.rows import Due, Heard, Row, row_of
 from dispatcher.store.engine import Tx
-from dispatcher.store.many import Inserted
+from dispatcher.store.many import Inserted, Statement
 from dispatcher.store.packing import FrozenRow
 from dispatcher.store.sides import not_plainly_live
 from dispatcher.store.tables import attempts, chunks, deliveries, warnings
 
 _UNTOUCHED = (DeliveryState.PLANNED, "")
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A chunk's rows that are to be sent, and the statements that write all of them down."""
+
+    chunk_id: int
+    rows: list[Row]
+    statements: Sequence[Statement]
+
+    def write(self, holder: Holder, connection: Connection) -> bool:
+        """The chunk becomes the holder's, its rows are written; False where another was quicker, or it was called off. Once
+        more by the same holder it does no harm."""
+        opened = open_for(connection, self.chunk_id, holder)
+        for sql, values in self.statements if opened else ():
+            connection.exec_driver_sql(sql, values)
+        return opened is not False
 
 
 async def plan(
@@ -27,6 +45,20 @@ async def plan(
 
     Returns the rows to be sent; suppressed ones stand in the ledger with their reason and are not among them.
     """
+    planned = laid_out(tx.dialect.name, chunk, frozen, first_serial, ended)
+    for sql, values in planned.statements:
+        await tx.exec_driver_sql(sql, values)
+    return planned.rows
+
+
+def laid_out(
+    dialect: str,
+    chunk: Chunk,
+    frozen: Sequence[FrozenRow],
+    first_serial: int = 0,
+    ended: tuple[DeliveryState, str] | None = None,
+) -> Planned:
+    """As `plan`, yet to be written."""
     born = ended or _UNTOUCHED
     ends = [(DeliveryState.SUPPRESSED, one.suppressed) if one.suppressed else born for one in frozen]
     serials = range(first_serial, first_serial + len(frozen)) if first_serial else [0] * len(frozen)
@@ -35,23 +67,20 @@ async def plan(
         for pos, (one, serial, (state, _)) in enumerate(zip(frozen, serials, ends, strict=True))
         if state is DeliveryState.PLANNED
     ]
-    await _PLAN.fill(
-        tx,
-        {"warning_id": chunk.warning_id, "channel": chunk.channel, **_NEW},
-        {
-            "target": [one.target for one in frozen],
-            "why": [one.why for one in frozen],
-            "text_no": [one.text_no for one in frozen],
-            "township": [one.township for one in frozen],
-            "areas": [one.areas for one in frozen],
-            "state": [int(state) for state, _ in ends],
-            "state_code": [code for _, code in ends],
-            "chunk_id": [chunk.id if state is DeliveryState.PLANNED else None for state, _ in ends],
-            "pos": range(len(frozen)),
-            "serial": serials,
-        },
-    )
-    return to_send
+    columns: dict[str, Sequence[object]] = {
+        "target": [one.target for one in frozen],
+        "why": [one.why for one in frozen],
+        "text_no": [one.text_no for one in frozen],
+        "township": [one.township for one in frozen],
+        "areas": [one.areas for one in frozen],
+        "state": [int(state) for state, _ in ends],
+        "state_code": [code for _, code in ends],
+        "chunk_id": [chunk.id if state is DeliveryState.PLANNED else None for state, _ in ends],
+        "pos": range(len(frozen)),
+        "serial": serials,
+    }
+    alike = {"warning_id": chunk.warning_id, "channel": chunk.channel, **_NEW}
+    return Planned(chunk.id, to_send, _PLAN.filled(dialect, alike, columns))
 
 
 def _new(chunk: Chunk, frozen: FrozenRow, pos: int, serial: int) -> Row:
