@@ -102,6 +102,21 @@ async def test_a_group_of_results_is_found_by_its_chunk_and_not_by_walking_the_w
     assert "Seq Scan" not in plan, plan
 
 
+async def test_on_sqlite_too_a_result_is_found_by_its_chunk(sqlite_store: Store) -> None:
+    """Its rows leave that index with their result: whoever no longer fits it walks through the ledger."""
+    await released(sqlite_store, red(), people(300))
+    async with sqlite_store.begin() as tx:
+        chunk = await chunks.take(tx, "sms", Holder(node="n", epoch=1))
+        assert chunk is not None
+        rows = await deliveries.plan(tx, chunk, unpack(chunk.packed), 0, None)
+        results = [Settled(chunk_id=chunk.id, row=row, state=DeliveryState.SENT, at=NOW) for row in rows[:64]]
+        ((sql, values),) = _STATEMENTS[DeliveryState.SENT].listed(
+            [deliveries.results.settled_values(one) for one in results]
+        )
+        plan = [row[3] for row in await tx.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", values)]
+    assert "SEARCH deliveries USING INDEX ix_deliveries_chunk (chunk_id=? AND pos=?)" in plan, plan
+
+
 async def _explained(tx: Any, results: list[Settled]) -> str:
     sql, values = _STATEMENTS[DeliveryState.SENT].unnested([deliveries.results.settled_values(one) for one in results])
     found = await tx.exec_driver_sql(f"EXPLAIN {sql}", values)

@@ -18,7 +18,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import JSON
 
-from dispatcher.store.tables.schema import DUE, PUSHED, Big, Count, Instant, metadata
+from dispatcher.store.tables.schema import DUE, HELD, PUSHED, Big, Count, Instant, metadata
 
 chunks = Table(
     "chunks",
@@ -63,7 +63,7 @@ deliveries = Table(
     Column("possible_duplicate", Boolean, nullable=False),
     Column("sent_at", Instant),
     Column("ended_at", Instant),
-    Index("ix_deliveries_chunk", "chunk_id", "pos"),
+    Index("ix_deliveries_chunk", "chunk_id", "pos", sqlite_where=HELD, postgresql_where=HELD),
     Index("ix_deliveries_due", "due_at", sqlite_where=DUE, postgresql_where=DUE),
 )
 

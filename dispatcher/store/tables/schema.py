@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from sqlalchemy import (
     BigInteger,
@@ -30,6 +31,7 @@ Count = Integer().with_variant(SmallInteger, "sqlite")
 """Tries. In SQLite a column's name of type bounds nothing, so there it kept its first."""
 
 DUE = text("due_at IS NOT NULL")
+HELD = text("chunk_id IS NOT NULL")
 KEPT = text("state <> 'rejected'")
 PUSHED = text("channel = 'broadcast'")
 WAITING = text("relayed_at IS NULL")
@@ -53,6 +55,7 @@ class Instant(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
 
     @staticmethod
+    @lru_cache(maxsize=1024)  # a result and its try bear the same two
     def in_sqlite(value: datetime | None) -> str | None:
         """The text that SQLite keeps of it, in a fifth of the time it takes by way of the two types above: four in a row."""
         if value is None:
