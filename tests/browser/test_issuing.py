@@ -7,7 +7,7 @@ import json
 import re
 
 import pytest
-from playwright.async_api import Page, Route, expect
+from playwright.async_api import Page, Response, Route, expect
 
 from dispatcher.accounts.authority import AccountRole
 from tests.browser.browsing import Browsing, calm
@@ -115,6 +115,35 @@ async def test_whoever_signs_in_again_in_another_tab_saves_what_he_wrote(
             await page.get_by_role("button", name="存草稿").click()
             await page.wait_for_url(SAVED)
         await expect(page.locator("[name=headline]")).to_have_value("睡前写的标题")
+
+
+async def test_a_count_that_asks_for_the_new_key_first_does_not_keep_it_from_the_save(
+    house: House, persons: People, browsing: Browsing
+) -> None:
+    async with browsing(house, persons.duty_officer) as tab:
+        page, refused, counted = tab.page, asyncio.Event(), asyncio.Event()
+        await tab.to("/issue?hazard=暴雨&level=red")
+        again = await persons.duty_officer.session()
+        await page.context.add_cookies([{"name": "mingluo", "value": again, "url": house.url}])
+
+        async def behind_the_count(route: Route) -> None:
+            await counted.wait()
+            await route.continue_()
+
+        def note(response: Response) -> None:
+            if response.url.endswith("/issue/audience"):
+                if response.status == 403:
+                    refused.set()
+                elif refused.is_set():
+                    counted.set()
+
+        await page.route("**/issue/names", behind_the_count, times=1)
+        page.on("response", note)
+        with tab.expecting("403"):
+            await page.locator("[name=headline]").fill("醒来写的标题")
+            await page.get_by_role("button", name="存草稿").click()
+            await page.wait_for_url(SAVED)
+        await expect(page.locator("[name=headline]")).to_have_value("醒来写的标题")
 
 
 async def test_what_one_wrote_is_not_saved_as_whoever_signed_in_after_him(

@@ -37,7 +37,7 @@ const read = (text) => {
   }
 };
 // whoever signed in again, in another tab, has another key: this page asks for it, and keeps what was typed
-const renew = async () => {
+const renew = async (used) => {
   const { answer, text } = await asked(form.getAttribute("action"), { headers: { Accept: "text/html" } });
   const shown = new DOMParser().parseFromString(text, "text/html");
   const here = document.querySelector("form.out");
@@ -46,16 +46,16 @@ const renew = async () => {
     throw new Told(form.dataset.another + there.querySelector("span").textContent); // nobody saves in another's name
   const key = shown.querySelector("#issue [name=key]")?.value;
   if (answer.redirected || !key) throw new Told(form.dataset.asleep);
-  const other = key !== form.elements.key.value;
   form.elements.key.value = key;
-  return other;
+  return key !== used; // a count asked at the same time may have renewed it before
 };
 const post = async (path) => {
+  const used = form.elements.key.value;
   const body = new URLSearchParams([...new FormData(form)].filter(([, value]) => typeof value === "string"));
   const { answer, text } = await asked(path, { method: "POST", body, headers: { Accept: "application/json" } });
   if (answer.status === 401 || answer.redirected) throw new Told(form.dataset.asleep);
   const said = read(text);
-  if (said.code === FORGED && (await renew())) return post(path);
+  if (said.code === FORGED && (await renew(used))) return post(path);
   if (!answer.ok) throw new Told(said.detail || form.dataset.away);
   return said;
 };
@@ -326,8 +326,10 @@ async function hindrance() {
   unread.closest("details").open = true;
   return said.unread.length ? unread.textContent : form.dataset.recounted;
 }
+let countedWith = ""; // the key with which a refused count was asked for anew: once for each
 const refused = async (said) => {
-  if (said.code !== FORGED || !(await renew())) return alertIn(said.detail);
+  if (said.code !== FORGED || !(await renew(countedWith))) return alertIn(said.detail);
+  countedWith = form.elements.key.value;
   tell("redrawn");
   tell("typed");
 };
