@@ -152,9 +152,9 @@ async def test_whoever_gives_up_just_as_a_place_is_handed_over_hands_it_on() -> 
             await asyncio.sleep(0)
         second, third = [tasks.create_task(exchange.request("POST", url, b"", {})) for _ in range(2)]
         await asyncio.sleep(0)
-        first[0].add_done_callback(lambda _: second.cancel())  # its place is the second's by now
-        for gate in gates[:1]:
-            gate.set()
+        for one in first:  # whoever is answered: its place is the second's by now
+            one.add_done_callback(lambda _: second.cancel())
+        gates[0].set()
         assert (await third).body == b"ok"
         assert second.cancelled()
         for gate in gates:
