@@ -244,7 +244,7 @@ class Outlet:
     async def look_ahead(self, chunk: OpenChunk) -> None:
         """Looks the addresses of a chunk up beside the sending, where more of its warning is still to be called: between two
         chunks the window would run empty meanwhile."""
-        if any(other.live is chunk.live for other in self.chunks.values()):
+        if chunk.rows and any(other.live is chunk.live for other in self.chunks.values()):
             await self._look_up(chunk, chunk.rows[:LOOK_AHEAD])
 
     async def _addresses(self, chunk: OpenChunk, count: int) -> dict[str, Address]:

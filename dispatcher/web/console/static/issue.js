@@ -47,7 +47,7 @@ const renew = async (used) => {
   const key = shown.querySelector("#issue [name=key]")?.value;
   if (answer.redirected || !key) throw new Told(form.dataset.asleep);
   form.elements.key.value = key;
-  return key !== used; // a count asked at the same time may have renewed it before
+  return key !== used; // another who was refused at the same time may have it already
 };
 const post = async (path) => {
   const used = form.elements.key.value;
@@ -326,10 +326,8 @@ async function hindrance() {
   unread.closest("details").open = true;
   return said.unread.length ? unread.textContent : form.dataset.recounted;
 }
-let countedWith = ""; // the key with which a refused count was asked for anew: once for each
-const refused = async (said) => {
-  if (said.code !== FORGED || !(await renew(countedWith))) return alertIn(said.detail);
-  countedWith = form.elements.key.value;
+const refused = async (said, used) => {
+  if (said.code !== FORGED || !(await renew(used))) return alertIn(said.detail);
   tell("redrawn");
   tell("typed");
 };
@@ -343,12 +341,13 @@ const outdate = (part) => {
 };
 document.addEventListener("htmx:error", (event) => outdate(event.detail.ctx?.sourceElement));
 document.addEventListener("htmx:before:response", (event) => {
-  const { raw, status } = event.detail.ctx.response;
+  const { request, response, sourceElement } = event.detail.ctx;
+  const { raw, status } = response;
   if (status < 400 && !raw.redirected) return;
   event.preventDefault();
-  outdate(event.detail.ctx.sourceElement);
+  outdate(sourceElement);
   if (raw.redirected || status === 401) alertIn(form.dataset.asleep);
-  else raw.json().then(refused).catch((error) => alertIn(error instanceof Told ? error.message : form.dataset.away));
+  else raw.json().then((said) => refused(said, request.body?.get("key"))).catch((error) => alertIn(error instanceof Told ? error.message : form.dataset.away));
 });
 addEventListener("pageshow", () => hold(false));
 addEventListener("beforeunload", (event) => {
