@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from contextlib import AsyncExitStack
 from datetime import datetime
 from itertools import pairwise
-from typing import Any
 
 import aiohttp
 import pytest
@@ -17,42 +14,13 @@ import pytest
 from dispatcher.states import DeliveryState
 from dispatcher.web.live import Feed
 from tests.browser.standing import House, cap, code, standing, take_in_hand
+from tests.dispatcher.viewing import Viewer, watching
 
 
 @pytest.fixture
 async def house(jian_sqlite_url: str) -> AsyncIterator[House]:
     async with standing(jian_sqlite_url) as opened:
         yield opened
-
-
-@dataclass
-class Viewer:
-    answer: aiohttp.ClientResponse
-
-    async def next(self, name: str) -> tuple[str, Any]:
-        """The id and data of the next event of that name; others are passed by."""
-        fields: dict[str, str] = {}
-        async with asyncio.timeout(15):
-            while line := await self.answer.content.readline():
-                text = line.decode().rstrip("\r\n")
-                if text:
-                    field, _, value = text.partition(": ")
-                    fields[field] = value
-                elif fields.get("event") == name:
-                    data = fields.get("data", "")
-                    return fields.get("id", ""), json.loads(data) if data.startswith("{") else data
-                else:
-                    fields = {}
-        raise AssertionError("the stream ended")
-
-
-@asynccontextmanager
-async def watching(house: House, **headers: str) -> AsyncIterator[Viewer]:
-    async with house.http.get(f"{house.url}/api/v1/live", headers=headers) as answer:
-        assert (answer.status, answer.content_type) == (200, "text/event-stream")
-        viewer = Viewer(answer)
-        await viewer.next("hello")
-        yield viewer
 
 
 async def test_a_viewer_sees_a_warning_come_in_and_its_counts_move(house: House) -> None:

@@ -16,6 +16,7 @@ from dispatcher.states import DeliveryState
 from dispatcher.store.deliveries import Row
 from tests.browser.standing import SENT, House, cap, code, standing, take_in_hand
 from tests.dispatcher.persons import Browser, Hands, Office, office
+from tests.dispatcher.viewing import watching
 
 TOWN = "360827102"
 EVIL = """<script>alert(1)</script>"><img src=x onerror='alert(2)'>{{7*7}}"""
@@ -57,10 +58,10 @@ async def test_a_channel_says_how_fast_it_leaves_and_when_the_last_will_have_lef
     await take_in_hand(house, "sms", arrived)
     shown = (await house.text(f"/warnings/{red}?part=live"))[1]
     assert re.search(r"[1-9]\d*\.\d 条/秒<small>约 \d\d:\d\d:\d\d 发完", shown)
-    await take_in_hand(house, "broadcast", arrived)
-    async with asyncio.timeout(10):
-        while "已发完<small>" not in shown:
-            shown = (await house.text(f"/warnings/{red}?part=live"))[1]
+    async with watching(house) as viewer:
+        await take_in_hand(house, "broadcast", arrived)
+        await viewer.told_delivered("broadcast")
+    assert "已发完<small>" in (await house.text(f"/warnings/{red}?part=live"))[1]
 
 
 async def test_a_township_is_a_tile_that_fills(house: House) -> None:
@@ -99,15 +100,16 @@ async def test_what_just_happened_is_in_the_very_next_answer(house: House) -> No
     """After the last word of the stream nobody asks again: an old answer would stay for ever."""
     red = await warned(house)
     sent = re.compile(r"<dt>已送达</dt><dd>(\d+)")
-    for channel in ("sms", "broadcast", "party"):
-        before = int(sent.search((await house.text(f"/warnings/{red}?part=live"))[1]).group(1))  # type: ignore[union-attr]
-        rows = await take_in_hand(house, channel, arrived)
-        shown, tries = before, 0
-        async with asyncio.timeout(10):
-            while shown != before + rows:
-                shown = int(sent.search((await house.text(f"/warnings/{red}?part=live"))[1]).group(1))  # type: ignore[union-attr]
-                tries += 1
-        assert tries > 0
+
+    async def shown() -> int:
+        return int(sent.search((await house.text(f"/warnings/{red}?part=live"))[1]).group(1))  # type: ignore[union-attr]
+
+    async with watching(house) as viewer:
+        for channel in ("sms", "broadcast", "party"):
+            before = await shown()
+            rows = await take_in_hand(house, channel, arrived)
+            await viewer.told_delivered(channel)
+            assert await shown() == before + rows
 
 
 async def test_what_a_later_warning_ended_names_that_warning_and_no_hand_of_ours(house: House, there: Office) -> None:
