@@ -21,22 +21,14 @@ from typing import Final
 from aiohttp import ClientError, ClientRequest, ClientTimeout, ConnectionTimeoutError, InvalidURL, TCPConnector
 from yarl import URL
 
-from channels.http1 import Answer, Http1
+from channels.http1 import Answer, Http1, Outbox, StoodStill
 
 KEEP_ALIVE_S: Final = 15.0
 LOOK_S: Final = 0.05
 """How much later than its limit a request may end."""
 MOST_TARGETS: Final = 4096
-LEAVE_S: Final = 3.0
-"""Not older than this is the caller's leave to send when the first byte is written: a process that was frozen while it
-connected may have lost to another what it was about to send. The connection stays, for the next try."""
 STOOD_STILL_S: Final = 0.5
 """A timer that is so late means that this process stood still."""
-
-
-class StoodStill(ConnectionTimeoutError):
-    """It was we who stood still past the limit: a paused machine, not the peer. Nothing is begun anew here, because whoever
-    stood still may have lost what it was about to send to another."""
 
 
 class NotBegun(ClientError):
@@ -67,6 +59,7 @@ class Exchange:
         self._aims: dict[str, _Aim] = {}
         self._idle: dict[str, list[Http1]] = {}
         self._loop = asyncio.get_running_loop()
+        self._outbox = Outbox()
         self._asking: dict[Http1, float] = {}
         """Until when each request waits for its answer."""
         self._watching: asyncio.TimerHandle | None = None
@@ -79,19 +72,14 @@ class Exchange:
         if not self._may_leave():
             raise StoodStill
         now = self._loop.time()
-        ends, begins_by = now + self._timeout_s, now + self._timeout_s / 2
+        begins_by = now + self._timeout_s / 2
         if self._places.free:
             self._places.free -= 1
         else:
             await self._place(begins_by)
         try:
             connection = self._idle_one(aim.origin) or await self._connect(aim.target, begins_by)
-            if self._loop.time() - now > LEAVE_S:
-                self._keep(aim.origin, connection)
-                raise StoodStill
-            answer = await self._asked(connection, head + (body or b""), ends)
-            self._keep(aim.origin, connection)
-            return answer
+            return await self._asked(aim.origin, connection, head + (body or b""), now)
         finally:
             self._places.leave()
 
@@ -104,17 +92,22 @@ class Exchange:
         self._idle.clear()
         await self._connector.close()
 
-    async def _asked(self, connection: Http1, request: bytes, ends: float) -> Answer:
-        self._asking[connection] = ends
+    async def _asked(self, origin: str, connection: Http1, request: bytes, since: float) -> Answer:
+        self._asking[connection] = since + self._timeout_s
         if self._watching is None:
             self._watching = self._loop.call_later(LOOK_S, self._watch)
         try:
-            return await connection.ask(request)
+            answer = await connection.ask(request, since)
+        except StoodStill:
+            self._keep(origin, connection)
+            raise
         except BaseException:
             connection.close()
             raise
         finally:
             del self._asking[connection]
+        self._keep(origin, connection)
+        return answer
 
     def _watch(self) -> None:
         """One look a moment over all requests: a timer for each costs as much as its way through the parser."""
@@ -140,7 +133,7 @@ class Exchange:
         if connection.transport is None or connection.transport.is_closing():
             connection.close()
             raise NotBegun
-        return Http1(connection)
+        return Http1(connection, self._outbox)
 
     def _idle_one(self, origin: str) -> Http1 | None:
         """The one used last: the others may go."""

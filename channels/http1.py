@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from aiohttp import ClientOSError, ClientPayloadError, ServerDisconnectedError
+from aiohttp import ClientOSError, ClientPayloadError, ConnectionTimeoutError, ServerDisconnectedError
 from aiohttp.connector import Connection
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 from multidict import CIMultiDict
@@ -20,6 +20,14 @@ HEAD_LIMIT: Final = 64 * 1024
 BODY_LIMIT: Final = 256 * 1024
 ANSWER_LIMIT: Final = HEAD_LIMIT + 8 * BODY_LIMIT
 """Of all that comes in an answer: chunks of one byte bear six of framing, and behind the last there may be trailers."""
+LEAVE_S: Final = 3.0
+"""Not older than this is the caller's leave to send when the first byte is written: a process that was frozen while it
+connected may have lost to another what it was about to send. The connection stays, for the next try."""
+
+
+class StoodStill(ConnectionTimeoutError):
+    """It was we who stood still past the limit: a paused machine, not the peer. Nothing is begun anew here, because whoever
+    stood still may have lost what it was about to send to another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +47,12 @@ class Answer:
 class Http1(asyncio.Protocol):
     """Takes a connection over from aiohttp, which made it: `ask`, as long as it is `usable`; `close` it in the end."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, outbox: Outbox) -> None:
         transport, made_by = connection.transport, connection.protocol
         assert transport is not None
         assert made_by is not None
         self._connection, self._transport, self._made_by = connection, transport, made_by
+        self._outbox = outbox
         self._loop = asyncio.get_running_loop()
         self._parser: HttpResponseParser | None = HttpResponseParser(self)
         self._waiter: asyncio.Future[Answer] | None = None
@@ -60,18 +69,27 @@ class Http1(asyncio.Protocol):
         """Whether another request may go out."""
         return self._usable and not self._transport.is_closing()
 
-    async def ask(self, request: bytes) -> Answer:
-        """The answer whatever its state. Raises ClientError or OSError, TimeoutError (`give_up`) among them, where there is
-        none. Whoever gives up waiting closes it."""
+    async def ask(self, request: bytes, since: float) -> Answer:
+        """The answer whatever its state. `since`: when the caller had leave to send. Raises ClientError or OSError,
+        TimeoutError (`give_up`) among them, where there is none. Whoever gives up waiting closes it."""
         self._status, self._heard = 0, 0
         waiter: asyncio.Future[Answer] = self._loop.create_future()
         self._waiter = waiter
         try:
-            self._transport.write(request)
+            self._outbox.put(self, request, since)
             return await waiter
         finally:
             self._waiter = None
             self.used_at = self._loop.time()
+
+    def send(self, request: bytes, since: float) -> None:
+        """Writes what was asked, unless nobody waits for the answer any more."""
+        if self._waiter is None or self._waiter.done():
+            return
+        if self._loop.time() - since > LEAVE_S:
+            self._waiter.set_exception(StoodStill())
+        else:
+            self._transport.write(request)
 
     def give_up(self) -> None:
         """Nobody waits any longer for what the peer has not said by now."""
@@ -150,3 +168,22 @@ class Http1(asyncio.Protocol):
         elif self._waiter is not None and not self._waiter.done():
             self._waiter.set_exception(error)
         self.close()
+
+
+class Outbox:
+    """What is asked in one turn of the loop leaves together at its end: written one by one, each request wakes its peer
+    anew, and that took a twelfth of the whole sending."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._waiting: list[tuple[Http1, bytes, float]] = []
+
+    def put(self, connection: Http1, request: bytes, since: float) -> None:
+        if not self._waiting:
+            self._loop.call_soon(self._send)
+        self._waiting.append((connection, request, since))
+
+    def _send(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for connection, request, since in waiting:
+            connection.send(request, since)

@@ -27,8 +27,9 @@ from aiohttp import (
 from channels.addresses import Forbidden, Guard, Network, Resolver
 from channels.blotting import blotted
 from channels.contract import STOOD_STILL, Blame, NotKnown, Refused, TryAgain
-from channels.exchange import Exchange, NotBegun, StoodStill
+from channels.exchange import Exchange, NotBegun
 from channels.http1 import Answer as Answer
+from channels.http1 import StoodStill
 
 Failure = TryAgain | NotKnown | Refused
 

@@ -24,7 +24,7 @@ from dispatcher.sending.lease import Lease
 from dispatcher.sending.live import Desk, Live
 from dispatcher.sending.opened import Lookup, OpenChunk
 from dispatcher.sending.outcome import Jitter
-from dispatcher.sending.outlet import BACKLOG, Outlet
+from dispatcher.sending.outlet import Outlet
 from dispatcher.sending.way import CLEAR_S, Way
 from dispatcher.sending.writer import Writer, patiently
 from dispatcher.states import DeliveryState
@@ -197,9 +197,7 @@ class Dispatcher:
     def _above(self, side: Side) -> int | None:
         """Only what is more urgent than this lane is planned now; None: whatever there is. A drill waits for all that is
         real: it has providers of its own, but the database and this machine are everybody's."""
-        outlet = self._outlets[side]
-        bounds = [outlet.lane if outlet.backlog >= BACKLOG else None]
-        bounds.append(None if self._way.lane is None else self._way.lane + 1)
+        bounds = [self._outlets[side].full, None if self._way.lane is None else self._way.lane + 1]
         if side[1] and any(other.backlog for (_, drill), other in self._outlets.items() if not drill):
             bounds.append(Lane.DRILL)
         return min((lane for lane in bounds if lane is not None), default=None)

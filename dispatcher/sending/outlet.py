@@ -31,7 +31,7 @@ from dispatcher.states import DeliveryState
 from dispatcher.store.deliveries import Row, Settled
 
 BACKLOG = 2000
-"""Rows in memory before only more urgent lanes are taken."""
+"""So many rows of a lane, and of what is more urgent, are in memory before only what overtakes them is planned."""
 FRESH_S = 2.0
 """How long an address that was looked up ahead is good for."""
 LOOK_AHEAD = 1000
@@ -77,7 +77,7 @@ class Outlet:
         """Of the slices whose marks are on their way, in order."""
         self._turns = asyncio.Lock()
         self.low = asyncio.Event()
-        """Set when a chunk has been opened to its end and few rows wait in memory: the next is to be planned."""
+        """Set when a chunk has been opened to its end and there is room for more of its lane: the next is to be planned."""
 
     @property
     def backlog(self) -> int:
@@ -85,9 +85,14 @@ class Outlet:
         return sum(len(chunk.rows) - chunk.next for _, _, chunk in self._heap)
 
     @property
-    def lane(self) -> int | None:
-        """The most urgent lane that waits here."""
-        return self._heap[0][0] if self._heap else None
+    def full(self) -> int | None:
+        """The lane of which there is enough in memory, and of what is less urgent; None: there is room for all."""
+        waiting = 0
+        for lane, _, chunk in sorted(self._heap):
+            waiting += len(chunk.rows) - chunk.next
+            if waiting >= BACKLOG:
+                return lane
+        return None
 
     @property
     def standings(self) -> list[Standing]:
@@ -280,7 +285,7 @@ class Outlet:
         self._heap = [entry for entry in self._heap if entry[2] is not chunk]
         heapq.heapify(self._heap)
         self._moving.set()
-        if self.backlog < BACKLOG:
+        if self.full is None or self.full > chunk.lane:
             self.low.set()
 
     def _lost(self, chunk: OpenChunk, asked: int) -> None:

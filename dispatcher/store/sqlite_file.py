@@ -333,6 +333,7 @@ def _set_pragmas(connection: Any) -> None:
         f"busy_timeout={BUSY_MS}",
         "foreign_keys=ON",
         "recursive_triggers=ON",
+        "temp_store=MEMORY",  # else every statement of many rows makes a file for its own undoing
         "secure_delete=ON",  # who was erased must not lie on in free pages
     ):
         cursor.execute(f"PRAGMA {pragma}")

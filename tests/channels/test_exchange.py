@@ -9,7 +9,7 @@ from collections.abc import Awaitable
 import pytest
 from aiohttp import ClientError, InvalidURL
 
-from channels.exchange import LEAVE_S, StoodStill
+from channels.http1 import LEAVE_S, StoodStill
 from tests.channels.exchanging import OK, exchanging, says
 
 
@@ -125,6 +125,29 @@ async def test_whoever_stood_still_between_connecting_and_writing_does_not_write
         assert sum(heard) == 0
         assert (await exchange.request("POST", url, b"", {})).body == b"ok"
     assert heard == [1], "over the connection that was made"
+
+
+async def test_whoever_stood_still_at_the_end_of_a_turn_of_the_loop_does_not_write() -> None:
+    """What was asked in a turn leaves at its end."""
+    async with exchanging(says(OK), timeout_s=30) as (exchange, url, heard):
+        await exchange.request("POST", url, b"", {})
+        async with asyncio.TaskGroup() as tasks:
+            asked = tasks.create_task(_said(exchange.request("POST", url, b"", {})))
+            asyncio.get_running_loop().call_soon(time.sleep, LEAVE_S + 0.2)
+        assert asked.result() == "StoodStill"
+        assert (await exchange.request("POST", url, b"", {})).body == b"ok"
+    assert heard == [2]
+
+
+async def test_whoever_gives_up_before_the_turn_of_the_loop_ends_does_not_write() -> None:
+    async with exchanging(says(OK), timeout_s=30) as (exchange, url, heard):
+        await exchange.request("POST", url, b"", {})
+        async with asyncio.TaskGroup() as tasks:
+            asked = tasks.create_task(exchange.request("POST", url, b"", {}))
+            asyncio.get_running_loop().call_soon(asked.cancel)
+        assert asked.cancelled()
+        assert (await exchange.request("POST", url, b"", {})).body == b"ok"
+    assert heard == [1, 1], "the connection of whoever gave up is not used again"
 
 
 async def test_whoever_lost_it_while_making_it_ready_does_not_send() -> None:

