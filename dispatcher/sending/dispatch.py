@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from weakref import WeakValueDictionary
 
 import structlog
 
@@ -77,6 +78,9 @@ class Dispatcher:
         self._way = Way()
         self._wakes: list[tuple[str, asyncio.Event]] = []
         """By channel; the retries' stands under ''."""
+        self._in_hand: WeakValueDictionary[int, OpenChunk] = WeakValueDictionary()
+        """What somebody here still works at."""
+        self._missed: set[int] = set()
         self._draining = False
 
     def connect(self, wires: Mapping[tuple[Channel, bool], Sequence[Wire]], lookup: Lookup) -> None:
@@ -182,6 +186,7 @@ class Dispatcher:
             opened = await self._layout.next(side, self._above(side))
             if opened is None:
                 return None if self._way.lane is None else WAY_LOOK_S
+            self._in_hand[opened.id] = opened
             await self._outlets[side].look_ahead(opened)
             self._hand_out(side[0], opened)
             await self._outlets[side].begun()
@@ -189,6 +194,7 @@ class Dispatcher:
 
     def _hand_out(self, channel: str, opened: OpenChunk) -> None:
         """The one place where an outlet is chosen: by what the warning itself is, as it was approved."""
+        self._in_hand[opened.id] = opened
         if opened.rows:
             self._outlets[channel, opened.live.bulletin.drill].add(opened)
         else:
@@ -258,6 +264,10 @@ class Dispatcher:
     # ── after a crash ───────────────────────────────────────────────────────────────────────────────────────────────
 
     async def _take_back(self) -> None:
+        forgotten = set() if self._draining else await patiently(self._forgotten)
+        for chunk_id in forgotten:
+            for channel, opened in await self._writer.within(partial(self._regain, chunk_id)):
+                self._hand_out(channel, opened)
         while not self._draining:
             waits = await patiently(self._orphaned)
             found = await self._writer.within(self._reclaim) if waits else None
@@ -266,19 +276,34 @@ class Dispatcher:
             for channel, opened in found:
                 self._hand_out(channel, opened)
 
+    async def _forgotten(self) -> set[int]:
+        """Chunks that are ours and in nobody's hands, at two looks in a row: they became ours in a commit answered by
+        silence, and whoever took them took the next ones."""
+        async with self._store.read() as tx:
+            held = await chunks.held_by(tx, self._holder())
+        missed = held.difference(self._in_hand.keys(), self._writer.closing)
+        twice, self._missed = missed & self._missed, missed
+        return twice
+
     async def _orphaned(self) -> bool:
         """Looked for without the write lock."""
         async with self._store.read() as tx:
             return await chunks.waits_orphaned(tx, self._holder(), self._live_channels)
 
+    async def _regain(self, chunk_id: int, tx: Tx) -> list[tuple[str, OpenChunk]]:
+        chunk = await chunks.regain(tx, self._holder(), chunk_id)
+        return [] if chunk is None else await self._take_up(tx, chunk)
+
     async def _reclaim(self, tx: Tx) -> list[tuple[str, OpenChunk]] | None:
-        """One orphaned chunk becomes ours; None where there is none. Its doubtful rows are flagged, and go into a chunk of
-        their own: below this one's mark they would be in doubt once more at the next crash, without having been called.
-        Whoever was surely never told comes before whoever may have been."""
-        now = self._now()
+        """One orphaned chunk becomes ours; None where there is none."""
         chunk = await chunks.reclaim(tx, self._holder(), self._live_channels)
-        if chunk is None:
-            return None
+        return None if chunk is None else await self._take_up(tx, chunk)
+
+    async def _take_up(self, tx: Tx, chunk: Chunk) -> list[tuple[str, OpenChunk]]:
+        """A chunk's doubtful rows are flagged, and go into a chunk of their own: below this one's mark they would be in doubt
+        once more at the next crash, without having been called. Whoever was surely never told comes before whoever may
+        have been."""
+        now = self._now()
         rows = await deliveries.in_chunk(tx, chunk.id, chunk.opened_to)
         doubtful = [row for row in rows if row.in_doubt]
         await deliveries.mark_doubt(tx, chunk, doubtful, now)

@@ -100,6 +100,11 @@ class Writer:
         return len(self._waiting.results) + len(self._writing.results)
 
     @property
+    def closing(self) -> set[int]:
+        """Chunks that end with what is not durable yet."""
+        return {*self._waiting.closed, *self._writing.closed}
+
+    @property
     def idle(self) -> bool:
         return not (self._waiting or self._writing or self._work)
 

@@ -14,14 +14,15 @@ from dispatcher.sending.live import Desk
 from dispatcher.sending.opened import Address
 from dispatcher.service.assembly import event_code_of
 from dispatcher.states import DeliveryState, WarningState
-from dispatcher.store import chunks, deliveries, warnings
+from dispatcher.store import chunks, deliveries, ledger, warnings
 from dispatcher.store.chunks import Holder
 from dispatcher.store.deliveries import Planned, Row
 from dispatcher.store.engine import Store
 from dispatcher.store.packing import unpack
 from dispatcher.store.tables import deliveries as table
-from tests.city import Clock, Provider, people, red, released, settings
-from tests.dispatcher.test_sending_dispatch import all_in, dispatching, find, until
+from dispatcher.store.warnings import WarningRow
+from tests.city import Clock, Provider, kept, people, red, released, settings
+from tests.dispatcher.test_sending_dispatch import _true, all_in, dispatching, find, until
 
 ME, YOU = Holder(node="me", epoch=1), Holder(node="you", epoch=1)
 
@@ -111,6 +112,54 @@ async def test_while_it_is_being_called_off_nobody_waits_for_it_and_nothing_is_w
         assert await end(context, tx, planned.rows[0].warning_id, WarningState.CANCELLED)
         assert not await postgres_store.in_one_go(partial(planned.write, ME))
     assert await rows_of(postgres_store, planned) == 0
+
+
+async def taken_in_silence(store: Store, number: int = 1) -> WarningRow:
+    """A chunk of twenty that the sender under test took, in a commit whose answer never came: nobody there knows of it."""
+    async with store.begin() as tx:
+        warning = await kept(tx, red(), people(20), number)
+        chunk = await chunks.take(tx, "sms", Holder(node="node-1", epoch=1))
+        assert chunk is not None
+        await deliveries.plan(tx, chunk, unpack(chunk.packed), 0, None)
+        await warnings.move(tx, warning.id, WarningState.DISPATCHING)
+    return warning
+
+
+async def test_what_became_ours_in_a_commit_answered_by_silence_is_sent(store: Store) -> None:
+    """A restart would find it; but it is 02:39."""
+    sms = Provider()
+    async with dispatching(store, Clock(), sms=sms):
+        warning = await taken_in_silence(store)
+        await until(all_in(store, warning.id, {DeliveryState.SENT: 20}))
+    assert len(sms.got) == len(set(sms.ids)) == 20
+    async with store.read() as tx:
+        assert await ledger.flagged(tx, warning.id) == 0, "none of it was opened"
+
+
+async def test_what_is_called_off_after_such_a_commit_comes_to_its_end(store: Store) -> None:
+    async with dispatching(store, Clock(), sms=Provider()) as (_, context):
+        warning = await taken_in_silence(store)
+        async with store.begin() as tx:
+            assert await end(context, tx, warning.id, WarningState.CANCELLED)
+        await until(lambda: _over(store, warning.id))
+
+
+async def test_what_is_under_way_for_long_is_not_taken_for_forgotten(store: Store) -> None:
+    sms = Provider(hold=asyncio.Event())
+    warning = await released(store, red(), people(8))
+    async with dispatching(store, Clock(), sms=sms) as (dispatcher, _):
+        await until(lambda: _true(sms.under_way == 8))
+        await taken_in_silence(store, number=2)
+        await until(lambda: _true(dispatcher.unsettled == 8 + 20))  # it has looked twice by now
+        assert sms.hold is not None
+        sms.hold.set()
+        await until(all_in(store, warning.id, {DeliveryState.SENT: 8}))
+    assert len(set(sms.ids)) == len(sms.got)
+
+
+async def _over(store: Store, warning_id: str) -> bool:
+    async with store.read() as tx:
+        return (await chunks.unfinished(tx, warning_id)) == (0, 0)
 
 
 async def test_the_addresses_of_the_next_chunk_are_looked_up_whole_while_the_one_before_it_is_sent(

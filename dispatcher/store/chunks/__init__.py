@@ -6,13 +6,26 @@ epoch: whoever was taken for dead cannot write any more.
 """
 
 from dispatcher.store.chunks.frozen import freeze, hashes, lists, release, shapes
-from dispatcher.store.chunks.held import CLOSE, FENCE, IN_FORCE, LEASE_S, close, end, hold, orphaned, renew, unfinished
+from dispatcher.store.chunks.held import (
+    CLOSE,
+    FENCE,
+    IN_FORCE,
+    LEASE_S,
+    close,
+    end,
+    held_by,
+    hold,
+    orphaned,
+    renew,
+    unfinished,
+)
 from dispatcher.store.chunks.rows import Chunk, ChunkState, Holder, NewChunk, Shape
 from dispatcher.store.chunks.taking import (
     gather,
     look,
     open_for,
     reclaim,
+    regain,
     take,
     take_unsent,
     waits_orphaned,
@@ -34,12 +47,14 @@ __all__ = [
     "freeze",
     "gather",
     "hashes",
+    "held_by",
     "hold",
     "lists",
     "look",
     "open_for",
     "orphaned",
     "reclaim",
+    "regain",
     "release",
     "renew",
     "shapes",

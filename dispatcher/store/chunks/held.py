@@ -79,6 +79,18 @@ async def renew(tx: Tx, holder: Holder) -> dict[int, bool]:
     return {row.id: row.state == ChunkState.OPEN for row in held}
 
 
+async def held_by(tx: Tx, holder: Holder) -> set[int]:
+    """What is the holder's and not closed."""
+    found = await tx.execute(
+        select(chunks.c.id).where(
+            chunks.c.state.in_([ChunkState.OPEN, ChunkState.ENDED]),
+            chunks.c.owner == holder.node,
+            chunks.c.epoch == holder.epoch,
+        )
+    )
+    return set(found.scalars())
+
+
 async def orphaned(tx: Tx, for_: timedelta) -> int:
     """Chunks whose lease has been over for so long, and which nobody has taken; never one on SQLite."""
     held = chunks.c.state.in_([ChunkState.OPEN, ChunkState.ENDED])

@@ -55,14 +55,19 @@ async def reclaim(tx: Tx, holder: Holder, channels: Sequence[str]) -> Chunk | No
     Of `channels`, and of any channel what is not plainly live; where its warning was called off there is nothing left to
     send, and any channel's is taken.
     """
-    wanted = (
-        select(chunks.c.id)
-        .where(_orphaned(holder, channels))
-        .order_by(chunks.c.lane, chunks.c.id)
-        .limit(1)
-        .with_for_update(skip_locked=True)
-        .scalar_subquery()
-    )
+    wanted = select(chunks.c.id).where(_orphaned(holder, channels)).order_by(chunks.c.lane, chunks.c.id).limit(1)
+    return await _held_anew(tx, wanted, holder)
+
+
+async def regain(tx: Tx, holder: Holder, chunk_id: int) -> Chunk | None:
+    """A chunk of the holder's own that it knows nothing of: it became his in a commit answered by silence."""
+    mine = and_(chunks.c.owner == holder.node, chunks.c.epoch == holder.epoch)
+    held = chunks.c.state.in_([ChunkState.OPEN, ChunkState.ENDED])
+    return await _held_anew(tx, select(chunks.c.id).where(chunks.c.id == chunk_id, mine, held), holder)
+
+
+async def _held_anew(tx: Tx, which: Select[Any], holder: Holder) -> Chunk | None:
+    wanted = which.with_for_update(skip_locked=True).scalar_subquery()
     row = (await tx.execute(select(chunks).where(chunks.c.id == wanted))).mappings().one_or_none()
     if row is None:
         return None
