@@ -11,7 +11,7 @@ import numpy as np
 
 from dispatcher.audience import machines
 from dispatcher.audience.listing import ground, in_turn, members, officers, residents
-from dispatcher.audience.roll import NO_PHONE, POST_RANK, Mask, Roll, roll_of
+from dispatcher.audience.roll import NO_PHONE, POST_RANK, Indices, Mask, Roll, roll_of
 from dispatcher.geofence import Resolved
 from dispatcher.model import (
     NO_RESIDENTS,
@@ -48,14 +48,18 @@ def gather(register: Register, resolved: Resolved, message: WarningMessage) -> A
             left_out=told.left_out,
             unreachable=machines.unreachable(roll, over, told.posted, public=False),
         )
-    phones = [*roll.phone[told.rows].tolist(), *(register.offices[one.target.id].phone_index for one in offices)]
-    homes = residents(roll, over, message.narrowing, phones)
+    homes = residents(roll, over, message.narrowing, lambda: _rung(roll, told.rows, offices))
     return Audience(
         members=(*machines.gateways(roll, over), *machines.endpoints(roll, over), *first, *others),
         residents=homes.hits,
         left_out=told.left_out + homes.left_out,
         unreachable=machines.unreachable(roll, over, told.posted | homes.posted, public=True),
     )
+
+
+def _rung(roll: Roll, officers: Indices, offices: list[Member]) -> list[int]:
+    """The phones that ring already."""
+    return [*roll.phone[officers].tolist(), *(roll.register.offices[one.target.id].phone_index for one in offices)]
 
 
 def reached_again(register: Register, reached: Iterable[Reached], why: Why = Why.REACHED_BEFORE) -> Audience:

@@ -8,7 +8,7 @@ or roles, and everybody with the same phone, gets one message.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -143,7 +143,7 @@ def members(roll: Roll, told: Told) -> list[Member]:
     return listed
 
 
-def residents(roll: Roll, over: Ground, narrowing: Narrowing, phones_told: Sequence[int]) -> Homes:
+def residents(roll: Roll, over: Ground, narrowing: Narrowing, phones_told: Callable[[], Sequence[int]]) -> Homes:
     """By home; one message a phone."""
     register = roll.register.residents
     kept = over.residents_home
@@ -236,10 +236,10 @@ def _merge_phones(roll: Roll, wanted: Mask, best: Numbers, first: Mask) -> None:
             wanted[told[1:]] = False
 
 
-def _one_a_phone(roll: Roll, hits: Indices, phones_told: Sequence[int]) -> Indices:
+def _one_a_phone(roll: Roll, hits: Indices, phones_told: Callable[[], Sequence[int]]) -> Indices:
     phones, flags = roll.register.residents.phone_index, roll.resident_flags[hits]
     known = hits[flags & KNOWN_PHONE != 0]
-    drop = [known[np.isin(phones[known], np.array(phones_told, np.int64))] if len(known) else known]
+    drop = [known[np.isin(phones[known], np.array(phones_told(), np.int64))] if len(known) else known]
     twins = hits[flags & TWIN != 0]
     twins = twins[~np.isin(twins, drop[0])]
     drop.append(np.delete(twins, np.unique(phones[twins], return_index=True)[1]))

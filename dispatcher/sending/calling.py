@@ -142,8 +142,7 @@ class Caller:
         started = self._now()
         outcomes = await self._outcomes(wire, [item.message for item in to_send], started, leash)
         ended = self._now()
-        self._note(wire, outcomes)
-        self._note_mixed(wire, live, outcomes)
+        self._note(wire, live, outcomes)
         call = Call(
             chunk_id=chunk_id,
             live=live,
@@ -206,29 +205,30 @@ class Caller:
             return [NotKnown(code="outcome_count", reason="发送接口返回的结果数目不符") for _ in messages]
         return outcomes
 
-    def _note(self, wire: Wire, outcomes: list[Outcome]) -> None:
+    def _note(self, wire: Wire, live: Live, outcomes: list[Outcome]) -> None:
         for outcome in outcomes:
             self.tally[wire.name, type(outcome).__name__] += 1
             match outcome:
                 case Accepted():
                     self._faults.pop(wire.name, None)
                 case Refused(blame=Blame.ACCOUNT):
-                    if wire.name not in self._faults:
-                        log.error(
-                            "服务商拒绝了本单位的账户：请立即核对密钥、余额和权限",
-                            provider=wire.name,
-                            code=outcome.code,
-                        )
-                    self._faults[wire.name] = mask(f"{outcome.code} {outcome.reason}")
+                    self._note_fault(wire, outcome)
+                case Refused(code=code) if code == MIXED:
+                    self._note_mixed(wire, live, outcome)
                 case _:
                     pass
 
-    def _note_mixed(self, wire: Wire, live: Live, outcomes: list[Outcome]) -> None:
+    def _note_fault(self, wire: Wire, refused: Refused) -> None:
+        if wire.name not in self._faults:
+            why = "服务商拒绝了本单位的账户：请立即核对密钥、余额和权限"
+            log.error(why, provider=wire.name, code=refused.code)
+        self._faults[wire.name] = mask(f"{refused.code} {refused.reason}")
+
+    def _note_mixed(self, wire: Wire, live: Live, refused: Refused) -> None:
         """Somebody is woken, once a warning: there may be a hundred thousand messages of it."""
-        kept_back = [one for one in outcomes if isinstance(one, Refused) and one.code == MIXED]
-        self.mixed += len(kept_back)
+        self.mixed += 1
         warning_id = live.bulletin.warning_id
-        if kept_back and warning_id not in self._told_mixed:
+        if warning_id not in self._told_mixed:
             self._told_mixed.add(warning_id)
-            reason = kept_back[0].reason
-            log.error("演练与实战混用，已在发送接口前拦下", provider=wire.name, warning_id=warning_id, reason=reason)
+            why = "演练与实战混用，已在发送接口前拦下"
+            log.error(why, provider=wire.name, warning_id=warning_id, reason=refused.reason)

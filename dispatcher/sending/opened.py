@@ -114,9 +114,10 @@ class Opened:
                 batch, rest = batch[:most], batch[most:]
                 self._put((lane, order, rest[0].row.pos, chunk, rest))
                 entry = (lane, order, place, chunk, batch)
-            busy = next((item.row.target for item in batch if item.row.target in self._called), None)
+            targets = [item.row.target for item in batch]
+            busy = next(filter(self._called.__contains__, targets), None)
             if busy is None:
-                self._called.update([item.row.target for item in batch])
+                self._called.update(targets)
                 return chunk, batch
             self._behind.setdefault(busy, []).append(entry)
         return None
