@@ -5,6 +5,7 @@ It must work on any terminal: what cannot be written in its encoding becomes a q
 
 from __future__ import annotations
 
+import gc
 import importlib
 import io
 import os
@@ -48,11 +49,21 @@ class Lazy(TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name not in COMMANDS:
             return None
-        return get_command(importlib.import_module(f"dispatcher.commands.{COMMANDS[cmd_name][0]}").app)
+        return get_command(_loaded(COMMANDS[cmd_name][0]).app)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         with formatter.section("命令"):
             formatter.write_dl([(name, told) for name, (_, told) in COMMANDS.items()])
+
+
+def _loaded(module: str) -> Any:
+    """The collector would walk again and again through what is just being made and stays: a seventh of the start."""
+    gc.disable()
+    try:
+        return importlib.import_module(f"dispatcher.commands.{module}")
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 app = typer.Typer(

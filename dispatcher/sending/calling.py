@@ -220,8 +220,7 @@ class Caller:
 
     def _note_fault(self, wire: Wire, refused: Refused) -> None:
         if wire.name not in self._faults:
-            why = "服务商拒绝了本单位的账户：请立即核对密钥、余额和权限"
-            log.error(why, provider=wire.name, code=refused.code)
+            log.error("服务商拒绝了本单位的账户：请立即核对密钥、余额和权限", provider=wire.name, code=refused.code)
         self._faults[wire.name] = mask(f"{refused.code} {refused.reason}")
 
     def _note_mixed(self, wire: Wire, live: Live, refused: Refused) -> None:
@@ -230,5 +229,5 @@ class Caller:
         warning_id = live.bulletin.warning_id
         if warning_id not in self._told_mixed:
             self._told_mixed.add(warning_id)
-            why = "演练与实战混用，已在发送接口前拦下"
-            log.error(why, provider=wire.name, warning_id=warning_id, reason=refused.reason)
+            reason = refused.reason
+            log.error("演练与实战混用，已在发送接口前拦下", provider=wire.name, warning_id=warning_id, reason=reason)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-import yaml
+from dispatcher.settings.files import File
 
 CHINESE: Final = "zh-CN"
 ENGLISH: Final = "en"
@@ -32,7 +32,7 @@ class Catalogue(gettext.NullTranslations):
 
 
 def _english() -> Mapping[str, str]:
-    words: dict[str, str] = yaml.safe_load(_FILE.read_bytes())
+    words: dict[str, str] = File.read(_FILE).data
     return words
 
 
