@@ -18,21 +18,18 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from aiohttp import ClientError, ClientRequest, ClientTimeout, ConnectionTimeoutError, InvalidURL, TCPConnector
+from aiohttp import ClientRequest, ClientTimeout, ConnectionTimeoutError, InvalidURL, TCPConnector
 from yarl import URL
 
-from channels.http1 import Answer, Http1, Outbox, StoodStill
+from channels.http1 import Answer, Http1, NotBegun, Outbox, StoodStill
 
 KEEP_ALIVE_S: Final = 15.0
+"""Shorter than servers use, so that we seldom write into a connection its owner is just closing."""
 LOOK_S: Final = 0.05
 """How much later than its limit a request may end."""
 MOST_TARGETS: Final = 4096
 STOOD_STILL_S: Final = 0.5
 """A timer that is so late means that this process stood still."""
-
-
-class NotBegun(ClientError):
-    """The connection was gone before a byte was written."""
 
 
 class Exchange:

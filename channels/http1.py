@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from aiohttp import ClientOSError, ClientPayloadError, ConnectionTimeoutError, ServerDisconnectedError
+from aiohttp import ClientError, ClientOSError, ClientPayloadError, ConnectionTimeoutError, ServerDisconnectedError
 from aiohttp.connector import Connection
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 from multidict import CIMultiDict
@@ -44,6 +44,10 @@ class Answer:
         return self.body.decode("utf-8", "replace")
 
 
+class NotBegun(ClientError):
+    """The connection was gone, or not to be trusted, before a byte was written."""
+
+
 class Http1(asyncio.Protocol):
     """Takes a connection over from aiohttp, which made it: `ask`, as long as it is `usable`; `close` it in the end."""
 
@@ -56,6 +60,7 @@ class Http1(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._parser: HttpResponseParser | None = HttpResponseParser(self)
         self._waiter: asyncio.Future[Answer] | None = None
+        self._written = False
         self._status, self._heard = 0, 0
         self._head: list[tuple[str, str]] = []
         self._body: list[bytes] = []
@@ -72,7 +77,7 @@ class Http1(asyncio.Protocol):
     async def ask(self, request: bytes, since: float) -> Answer:
         """The answer whatever its state. `since`: when the caller had leave to send. Raises ClientError or OSError,
         TimeoutError (`give_up`) among them, where there is none. Whoever gives up waiting closes it."""
-        self._status, self._heard = 0, 0
+        self._written, self._status, self._heard = False, 0, 0
         waiter: asyncio.Future[Answer] = self._loop.create_future()
         self._waiter = waiter
         try:
@@ -80,20 +85,30 @@ class Http1(asyncio.Protocol):
             return await waiter
         finally:
             self._waiter = None
-            self.used_at = self._loop.time()
+            if self._written:
+                self.used_at = self._loop.time()
 
     def send(self, request: bytes, since: float) -> None:
-        """Writes what was asked, unless nobody waits for the answer any more."""
+        """Writes what was asked, unless nobody waits for the answer any more. Until here it surely has not left."""
         if self._waiter is None or self._waiter.done():
             return
-        if self._loop.time() - since > LEAVE_S:
+        if self._transport.is_closing():
+            self._end(NotBegun())
+        elif self._loop.time() - since > LEAVE_S:
             self._waiter.set_exception(StoodStill())
         else:
+            self._write(request)
+
+    def _write(self, request: bytes) -> None:
+        self._written = True
+        try:
             self._transport.write(request)
+        except Exception as error:  # noqa: BLE001 - whatever hinders it, the others of this turn leave
+            self._end(ClientOSError(str(error)))
 
     def give_up(self) -> None:
-        """Nobody waits any longer for what the peer has not said by now."""
-        self._end(TimeoutError())
+        """Nobody waits any longer for what the peer has not said by now, or for us to ask: then it was we who stood still."""
+        self._end(TimeoutError() if self._written else StoodStill())
 
     def close(self) -> None:
         self._usable = False
@@ -103,8 +118,8 @@ class Http1(asyncio.Protocol):
     # ── called by the transport ─────────────────────────────────────────────────────────────────────────────────────
 
     def data_received(self, data: bytes) -> None:
-        if self._waiter is None or self._parser is None:
-            self.close()  # nobody asked
+        if self._waiter is None or self._parser is None or not self._written:
+            self._end(NotBegun())  # nobody asked: it must not pass for the answer to what is still to be written
             return
         self._heard += len(data)
         try:
@@ -118,7 +133,8 @@ class Http1(asyncio.Protocol):
         self._made_by.connection_lost(exc)
         if self._status and exc is None and self._until_the_end:
             self._answered(whole=True)
-        self._end(ClientOSError(str(exc)) if exc else ServerDisconnectedError())
+        cut = ClientOSError(str(exc)) if exc else ServerDisconnectedError()
+        self._end(cut if self._written else NotBegun())
         self._parser = None  # it holds us: whole TLS buffers would wait for a collector that seldom comes
 
     # ── called by the parser ────────────────────────────────────────────────────────────────────────────────────────
@@ -171,8 +187,8 @@ class Http1(asyncio.Protocol):
 
 
 class Outbox:
-    """What is asked in one turn of the loop leaves together at its end: written one by one, each request wakes its peer
-    anew, and that took a twelfth of the whole sending."""
+    """What is asked in one turn of the loop leaves together at the beginning of the next: written one by one, each request
+    wakes its peer anew, and that took a twelfth of the whole sending. In between the loop hears what peers say."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()

@@ -27,15 +27,15 @@ from aiohttp import (
 from channels.addresses import Forbidden, Guard, Network, Resolver
 from channels.blotting import blotted
 from channels.contract import STOOD_STILL, Blame, NotKnown, Refused, TryAgain
-from channels.exchange import Exchange, NotBegun
+from channels.exchange import Exchange
 from channels.http1 import Answer as Answer
-from channels.http1 import StoodStill
+from channels.http1 import NotBegun, StoodStill
 
 Failure = TryAgain | NotKnown | Refused
 
 TRACE_LIMIT: Final = 8 * 1024
 LONGEST_WAIT_S: Final = 3600.0
-"""Shorter than servers use, so that we seldom write into a connection its owner is just closing."""
+"""Nobody is left alone for longer, whatever his Retry-After says."""
 
 MOST_CHECKED: Final = 4096
 

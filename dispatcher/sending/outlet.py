@@ -285,7 +285,8 @@ class Outlet:
         self._heap = [entry for entry in self._heap if entry[2] is not chunk]
         heapq.heapify(self._heap)
         self._moving.set()
-        if self.full is None or self.full > chunk.lane:
+        full = self.full
+        if full is None or full > chunk.lane:
             self.low.set()
 
     def _lost(self, chunk: OpenChunk, asked: int) -> None:

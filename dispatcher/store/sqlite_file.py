@@ -50,6 +50,7 @@ class _Made:
     def __call__(self, *given: Any, **more: Any) -> sqlite3.Connection:
         self.connection = sqlite3.Connection(*given, **more)
         self.connection.execute(f"PRAGMA cache_size=-{WRITERS_PAGES_KIB}")
+        self.connection.execute("PRAGMA temp_store=MEMORY")  # else each list of rows makes a file for its own undoing
         return self.connection
 
 
@@ -333,7 +334,6 @@ def _set_pragmas(connection: Any) -> None:
         f"busy_timeout={BUSY_MS}",
         "foreign_keys=ON",
         "recursive_triggers=ON",
-        "temp_store=MEMORY",  # else every statement of many rows makes a file for its own undoing
         "secure_delete=ON",  # who was erased must not lie on in free pages
     ):
         cursor.execute(f"PRAGMA {pragma}")

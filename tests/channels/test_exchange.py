@@ -150,6 +150,17 @@ async def test_whoever_gives_up_before_the_turn_of_the_loop_ends_does_not_write(
     assert heard == [1, 1], "the connection of whoever gave up is not used again"
 
 
+async def test_what_is_closed_before_the_turn_of_the_loop_ends_has_surely_sent_nothing() -> None:
+    """Else it would count as perhaps sent, and whoever is not to hear twice would not hear at all."""
+    async with exchanging(says(OK), timeout_s=30) as (exchange, url, heard):
+        await exchange.request("POST", url, b"", {})
+        async with asyncio.TaskGroup() as tasks:
+            asked = tasks.create_task(_said(exchange.request("POST", url, b"", {})))
+            tasks.create_task(exchange.close())
+        assert asked.result() == "NotBegun"
+    assert heard == [1]
+
+
 async def test_whoever_lost_it_while_making_it_ready_does_not_send() -> None:
     """A packet is made between the last look and the request: a process frozen there wakes with what is another's."""
     still_ours = [False, True]

@@ -8,7 +8,7 @@ import gc
 import pytest
 from aiohttp import ClientError
 
-from channels.http1 import ANSWER_LIMIT, BODY_LIMIT, HEAD_LIMIT, Http1
+from channels.http1 import ANSWER_LIMIT, BODY_LIMIT, HEAD_LIMIT, Http1, NotBegun
 from tests.channels.exchanging import OK, exchanging, says
 
 
@@ -66,21 +66,23 @@ async def test_a_connection_that_says_it_ends_or_says_more_than_was_asked_is_not
     assert heard == [1, 1]
 
 
-async def test_whoever_speaks_without_being_asked_is_hung_up_on() -> None:
-    told = asyncio.Event()
+async def test_whoever_speaks_without_being_asked_is_hung_up_on_and_not_believed() -> None:
+    """What comes before a request is written is no answer to it: somebody would stand as told who was never called."""
 
     async def serve(_request: bytes, writer: asyncio.StreamWriter) -> None:
         writer.write(OK)
-        await writer.drain()
-        await told.wait()
+        await asyncio.sleep(0)
         writer.write(OK)
 
+    answered = 0
     async with exchanging(serve) as (exchange, url, heard):
-        assert (await exchange.request("GET", url, None, {})).body == b"ok"
-        told.set()
-        while len(heard) < 2:  # until what nobody asked for has come in
-            assert (await exchange.request("GET", url, None, {})).body == b"ok"
-    assert heard[1] == 1
+        for _ in range(300):
+            try:
+                answered += (await exchange.request("GET", url, None, {})).body == b"ok"
+            except NotBegun:
+                continue
+        assert answered == sum(heard)
+    assert len(heard) > 1
 
 
 @pytest.mark.parametrize("garbage", [b"SMTP hello\r\n\r\n", b"HTTP/1.1 200 OK\r\nX: " + b"y" * (HEAD_LIMIT + 1)])

@@ -18,6 +18,7 @@ from dispatcher.model import Channel, Kind, Level, Why
 from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.settle import finish
 from dispatcher.pipeline.withdraw import end, told
+from dispatcher.sending import dispatch
 from dispatcher.sending.calling import Wire
 from dispatcher.sending.dispatch import Dispatcher, Identity
 from dispatcher.sending.live import Desk
@@ -357,6 +358,23 @@ async def test_all_of_a_red_is_planned_while_blue_fills_the_memory(store: Store)
         urgent = await released(store, red(), people(600), number=2)
         dispatcher.wake()
         await until(lambda: _laid_out(store, urgent.id, 600))
+
+
+async def test_the_rest_of_a_red_is_planned_as_soon_as_there_is_room_for_it(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And not when the planner looks by itself, once a second."""
+    monkeypatch.setattr(dispatch, "LOOK_S", 60.0)
+    sms = Provider(hold=asyncio.Event())
+    await released(store, red(level=Level.BLUE), people(3_000), number=1)
+    async with dispatching(store, Clock(), sms=sms) as (dispatcher, _):
+        await until(lambda: _true(dispatcher.outlets[Channel.SMS, False].backlog >= 2_000))
+        urgent = await released(store, red(), people(3_300), number=2)
+        dispatcher.wake()
+        await until(lambda: _laid_out(store, urgent.id, 256 + 1_000 + 1_000))
+        assert sms.hold is not None
+        sms.hold.set()
+        await until(all_in(store, urgent.id, {DeliveryState.SENT: 3_300}))
 
 
 async def test_a_plan_changed_after_its_approval_is_not_sent(store: Store) -> None:

@@ -56,7 +56,7 @@ class Instant(TypeDecorator[datetime]):
 
     @staticmethod
     def in_sqlite(value: datetime | None) -> str | None:
-        """The text that SQLite keeps of it, in a tenth of the time it takes by way of the two types above: four in a row."""
+        """The text that SQLite keeps of it, in a fraction of the time it takes by way of the two types above: four in a row."""
         if value is None:
             return None
         if value.tzinfo is None:
