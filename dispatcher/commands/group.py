@@ -62,7 +62,6 @@ def _loaded(module: str) -> Any:
     try:
         return importlib.import_module(f"dispatcher.commands.{module}")
     finally:
-        gc.freeze()
         gc.enable()
 
 

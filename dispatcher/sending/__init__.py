@@ -2,10 +2,12 @@
 
     dispatch.py   feeds the outlets, gathers what is due again, takes back what a crash left
     laying.py     a frozen chunk becomes rows: made ready beside the sending, written in one go
+    in_hand.py    what somebody here works at, and what became ours without anybody knowing
     outlet.py     one channel of one side: the heap of open chunks, the window, the long-lived sender loops
     opened.py     what is opened and waits for its call; nobody is called twice at once
     calling.py    one call: which provider, what it already has, what it answers
     watchdog.py   the last limit of a call
+    way.py        what is less urgent stands still while a red is judged
     lease.py      how long what was taken may be believed our own
     writer.py     its one writer: results and marks in group commits, then whatever else waits
     outcome.py    what a provider's answer means for a delivery (pure)

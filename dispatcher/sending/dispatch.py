@@ -13,13 +13,13 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from weakref import WeakValueDictionary
 
 import structlog
 
 from dispatcher.model import Channel, Lane
 from dispatcher.sending.barring import Bar, Side
 from dispatcher.sending.calling import Wire
+from dispatcher.sending.in_hand import InHand
 from dispatcher.sending.laying import Layout
 from dispatcher.sending.lease import Lease
 from dispatcher.sending.live import Desk, Live
@@ -78,9 +78,7 @@ class Dispatcher:
         self._way = Way()
         self._wakes: list[tuple[str, asyncio.Event]] = []
         """By channel; the retries' stands under ''."""
-        self._in_hand: WeakValueDictionary[int, OpenChunk] = WeakValueDictionary()
-        """What somebody here still works at."""
-        self._missed: set[int] = set()
+        self._in_hand = InHand()
         self._draining = False
 
     def connect(self, wires: Mapping[tuple[Channel, bool], Sequence[Wire]], lookup: Lookup) -> None:
@@ -183,20 +181,20 @@ class Dispatcher:
     async def _feed(self, side: Side) -> float | None:
         """Where the way is kept for something more urgent, it looks again soon."""
         while not self._draining:
-            opened = await self._layout.next(side, self._above(side))
-            if opened is None:
-                return None if self._way.lane is None else WAY_LOOK_S
-            self._in_hand[opened.id] = opened
-            await self._outlets[side].look_ahead(opened)
-            self._hand_out(side[0], opened)
+            with self._in_hand.taking():
+                opened = await self._layout.next(side, self._above(side))
+                if opened is None:
+                    return None if self._way.lane is None else WAY_LOOK_S
+                await self._outlets[side].look_ahead(opened)
+                self._hand_out(side[0], opened)
             await self._outlets[side].begun()
         return None
 
     def _hand_out(self, channel: str, opened: OpenChunk) -> None:
         """The one place where an outlet is chosen: by what the warning itself is, as it was approved."""
-        self._in_hand[opened.id] = opened
         if opened.rows:
             self._outlets[channel, opened.live.bulletin.drill].add(opened)
+            self._in_hand.add(opened)
         else:
             self._writer.settle([], [opened.id])
 
@@ -224,9 +222,10 @@ class Dispatcher:
                 return None
             if first > self._now():
                 return (first - self._now()).total_seconds()
-            gathered = await self._writer.within(self._gather)
-            for channel, opened in gathered:
-                self._hand_out(channel, opened)
+            with self._in_hand.taking():
+                gathered = await self._writer.within(self._gather)
+                for channel, opened in gathered:
+                    self._hand_out(channel, opened)
             if not gathered:
                 return None
         return None
@@ -277,13 +276,9 @@ class Dispatcher:
                 self._hand_out(channel, opened)
 
     async def _forgotten(self) -> set[int]:
-        """Chunks that are ours and in nobody's hands, at two looks in a row: they became ours in a commit answered by
-        silence, and whoever took them took the next ones."""
         async with self._store.read() as tx:
             held = await chunks.held_by(tx, self._holder())
-        missed = held.difference(self._in_hand.keys(), self._writer.closing)
-        twice, self._missed = missed & self._missed, missed
-        return twice
+        return self._in_hand.forgotten(held, self._writer.closing)
 
     async def _orphaned(self) -> bool:
         """Looked for without the write lock."""

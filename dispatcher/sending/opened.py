@@ -32,10 +32,9 @@ Lookup = Callable[[Sequence[Row]], Awaitable[dict[str, Address]]]
 """Rows → address by target; a target without one is missing."""
 
 
-@dataclass(slots=True, kw_only=True, weakref_slot=True)
+@dataclass(slots=True, kw_only=True)
 class OpenChunk:
-    """A chunk in this process's hands, as long as anybody here has this object. `next` is the first row not opened, `left`
-    the rows without a durable result."""
+    """A chunk in this process's hands. `next` is the first row not opened, `left` the rows without a durable result."""
 
     id: int
     live: Live

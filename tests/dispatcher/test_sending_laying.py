@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
+from typing import Any
 
-from sqlalchemy import func, select
+import pytest
+from sqlalchemy import Connection, func, select
 
 from dispatcher.pipeline.withdraw import end
 from dispatcher.sending.live import Desk
@@ -17,12 +19,12 @@ from dispatcher.states import DeliveryState, WarningState
 from dispatcher.store import chunks, deliveries, ledger, warnings
 from dispatcher.store.chunks import Holder
 from dispatcher.store.deliveries import Planned, Row
-from dispatcher.store.engine import Store
+from dispatcher.store.engine import Store, Tx
 from dispatcher.store.packing import unpack
 from dispatcher.store.tables import deliveries as table
 from dispatcher.store.warnings import WarningRow
 from tests.city import Clock, Provider, kept, people, red, released, settings
-from tests.dispatcher.test_sending_dispatch import _true, all_in, dispatching, find, until
+from tests.dispatcher.test_sending_dispatch import _true, all_in, counts, dispatching, find, until
 
 ME, YOU = Holder(node="me", epoch=1), Holder(node="you", epoch=1)
 
@@ -155,6 +157,57 @@ async def test_what_is_under_way_for_long_is_not_taken_for_forgotten(store: Stor
         sms.hold.set()
         await until(all_in(store, warning.id, {DeliveryState.SENT: 8}))
     assert len(set(sms.ids)) == len(sms.got)
+
+
+async def test_a_commit_that_is_answered_late_is_not_taken_for_one_answered_by_silence(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Others read what it wrote seconds before whoever wrote it hears of it, and hands it over."""
+    answered, write = asyncio.Event(), store.in_one_go
+
+    async def late(work: Callable[[Connection], bool]) -> bool:
+        written = await write(work)
+        await answered.wait()
+        return written
+
+    monkeypatch.setattr(store, "in_one_go", late)
+    looks, look = [], chunks.held_by
+
+    async def counted(tx: Tx, holder: Holder) -> set[int]:
+        looks.append(await look(tx, holder))
+        return looks[-1]
+
+    sms = Provider()
+    warning = await released(store, red(), people(600))
+    async with dispatching(store, Clock(), sms=sms):
+        await until(all_in(store, warning.id, {DeliveryState.SENT: 256, DeliveryState.PLANNED: 344}))
+        monkeypatch.setattr(chunks, "held_by", counted)
+        await until(lambda: _true(sum(bool(held) for held in looks) >= 3))
+        answered.set()
+        await until(all_in(store, warning.id, {DeliveryState.SENT: 600}))
+    assert len(sms.got) == len(set(sms.ids)) == 600
+
+
+async def test_what_was_called_off_while_its_mark_was_on_its_way_comes_to_its_end(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The mark was durable, its commit answered by silence, and asked for again it is said to be over."""
+    silent, written = asyncio.Event(), deliveries.group_commit
+
+    async def commit(*given: Any) -> dict[int, bool]:
+        found = await written(*given)
+        if not silent.is_set():
+            silent.set()
+            async with store.begin() as tx:
+                assert await end(context, tx, warning.id, WarningState.CANCELLED)
+            raise TimeoutError
+        return found
+
+    warning = await released(store, red(), people(20))
+    monkeypatch.setattr(deliveries, "group_commit", commit)
+    async with dispatching(store, Clock(), sms=Provider()) as (_, context):
+        await until(lambda: _over(store, warning.id))
+    assert await counts(store, warning.id) == {DeliveryState.UNKNOWN: 20}
 
 
 async def _over(store: Store, warning_id: str) -> bool:
