@@ -12,7 +12,6 @@ from typing import Final, Literal, TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from zxcvbn import zxcvbn
 
 T = TypeVar("T")
 Rule = Literal["asvs", "mlps3"]
@@ -37,6 +36,8 @@ def weakness(password: str, about: Sequence[str], rule: Rule = "asvs") -> str:
         return f"密码应为 {SHORTEST} 到 {LONGEST} 个字符，现在是 {len(password)} 个：几个不相干的词连起来最好记"
     if rule == "mlps3" and _kinds(password) < 3:
         return "按等级保护要求，密码应含大写字母、小写字母、数字、符号中的三种"
+    from zxcvbn import zxcvbn  # noqa: PLC0415 - with the first password that is set: its lists of words hold 11 MiB
+
     found = zxcvbn(password[:_GUESSED], user_inputs=[*about, "mingluo", "鸣锣", "jian", "吉安"])
     if found["score"] < _SAFE:
         return "这个密码太容易猜到（常见的词、名字、日期或键盘上相邻的键）：请换一个"
