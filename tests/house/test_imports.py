@@ -12,10 +12,13 @@ EVERYWHERE = modules() + modules("tests") + modules("migrations")
 AIOHTTP_WEB = ("dispatcher.web", "dispatcher.rehearsal")
 SLOW = {"alembic": ("dispatcher.store.migrating",)}
 """Slow to import: only the module that the commands needing it import."""
-UNSERVED = ("alembic", "mako", "phonenumbers", "requests", "dispatcher.rehearsal", "dispatcher.registry.sample")
+UNSERVED = (
+    "alembic", "mako", "phonenumbers", "requests", "zxcvbn", "dispatcher.rehearsal", "dispatcher.registry.sample",
+)  # fmt: skip
 """Of no use to a process that serves a register which is there: each megabyte of it would be held for months."""
-LATE = ("channels.sms.twilio",)
-"""Loads the SDK with the first account: sixteen megabytes that a city without one need not hold."""
+LATE = ("channels.sms.twilio", "dispatcher.accounts.password")
+"""Load the SDK with the first account, the lists of guessable words with the first password that is set: sixteen and eleven
+megabytes that a city without one, and a service by night, need not hold."""
 VAGUE = {"utils", "util", "helpers", "helper", "common", "manager", "managers", "base", "misc", "core", "shared"}
 
 
