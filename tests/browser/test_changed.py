@@ -3,6 +3,8 @@ pressed."""
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.async_api import expect
 
@@ -115,13 +117,13 @@ async def test_a_sheet_to_sign_is_drawn_anew_when_its_time_has_come_though_nothi
     red = (await draft(house.context, author, written(now, 1, level="red"))).warning_id
     await submit(house.context, author, red)
     async with browsing(house, persons.leader) as tab:
-        await tab.to(f"/warnings/{red}/sign")
         live = tab.page.locator("#live")
-        drawn = await live.get_attribute("data-now")
-        await expect(live).not_to_have_attribute("data-now", drawn or "")  # as it joins the line
-        drawn = await live.get_attribute("data-now")
+        async with tab.page.expect_response(lambda one: f"/{red}/sign?part=live" in one.url) as joined:
+            await tab.to(f"/warnings/{red}/sign")
+        drawn = re.findall(r'data-now="([^"]+)"', await (await joined.value).text())[0]
+        await expect(live).to_have_attribute("data-now", drawn)  # as it joins the line
         await live.evaluate("one => { one.dataset.changes = one.dataset.now; }")
-        await expect(live).not_to_have_attribute("data-now", drawn or "")
+        await expect(live).not_to_have_attribute("data-now", drawn)
         assert await live.get_attribute("data-changes") != drawn
         await calm(tab)
 
