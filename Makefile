@@ -3,7 +3,7 @@
 
 export PYTHONUTF8 := 1
 export PYTHONNOUSERSITE := 1
-unexport PYTHONPATH PYTHONHOME
+unexport PYTHONPATH PYTHONHOME PYTHONDONTWRITEBYTECODE
 PY := .venv/bin/python
 PYTEST := $(PY) -m tests.services pytest -n 2
 

@@ -17,6 +17,8 @@ from tests.browser.people import PASSWORD
 from tests.browser.standing import House
 from tests.browser.tour import TOUR, VISITS, Visit
 
+pytestmark = pytest.mark.long
+
 FIRST_STEPS = ("/first", "/enrol/second", "/enrol/text")
 """Pages that are there once for each account, and so on no tour."""
 

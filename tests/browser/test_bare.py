@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from playwright.async_api import expect
 
 from tests.browser.browsing import Browsing
 from tests.browser.landed import city_wide
 from tests.browser.standing import House, cap, code
+
+pytestmark = pytest.mark.long
 
 EVIL = """<script>window.evil=1</script><img src=x onerror="window.evil=2">'"&{{7*7}}"""
 

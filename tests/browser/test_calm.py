@@ -15,6 +15,8 @@ from tests.browser.landed import city_wide
 from tests.browser.people import People, sign_in
 from tests.browser.standing import DRILL_TOKEN, HELD_TOKEN, House, cap, code
 
+pytestmark = pytest.mark.long
+
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 async def test_every_page_is_calm(house: House, browsing: Browsing, tmp_path: Path, dark: bool) -> None:

@@ -17,6 +17,8 @@ from tests.browser.night import written
 from tests.browser.people import People
 from tests.browser.standing import HELD_TOKEN, House, cap, code
 
+pytestmark = pytest.mark.long
+
 
 async def test_words_put_forward_anew_are_not_released_from_a_page_that_shows_the_old_ones(
     house: House, persons: People, browsing: Browsing

@@ -14,6 +14,8 @@ from tests.browser.browsing import Browsing, calm
 from tests.browser.people import People
 from tests.browser.standing import House
 
+pytestmark = pytest.mark.long
+
 SAVED = re.compile("/warnings/.*/edit")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+import pytest
 from playwright.async_api import Page, expect
 from sqlalchemy import update
 
@@ -16,6 +17,8 @@ from tests.browser.browsing import Browsing, calm
 from tests.browser.night import written
 from tests.browser.people import PHONE, People
 from tests.browser.standing import House
+
+pytestmark = pytest.mark.long
 
 
 async def leave(house: House) -> None:

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import pytest
 from playwright.async_api import Page, expect
 
 from dispatcher.registry.sample import Wish
@@ -16,6 +17,8 @@ from tests.browser.people import People
 from tests.browser.standing import NOWHERE, House, cap, code, settle_in, standing
 from tests.browser.test_kept import leave
 from tests.crashes.proxy import proxy_to
+
+pytestmark = pytest.mark.long
 
 
 async def test_a_new_red_is_heard_in_every_tab_and_nobody_loses_his_place(

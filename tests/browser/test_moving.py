@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import pytest
 from playwright.async_api import Route, expect
 
 from tests.browser.browsing import Browsing, calm
 from tests.browser.landed import Founded, city_wide, nine_in_ten
 from tests.browser.people import People
 from tests.browser.standing import House, cap, code, standing, take_in_hand
+
+pytestmark = pytest.mark.long
 
 
 async def test_numbers_map_and_state_move_without_a_reload(house: House, browsing: Browsing) -> None:

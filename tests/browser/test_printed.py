@@ -8,6 +8,8 @@ from tests.browser.browsing import DESKTOP, Browsing
 from tests.browser.night import Night
 from tests.browser.tour import DUTY
 
+pytestmark = pytest.mark.long
+
 CUT = """() => [...document.querySelectorAll("main *")]
   .filter((one) => getComputedStyle(one).position !== "absolute" && getComputedStyle(one).overflowY !== "visible")
   .filter((one) => one.clientHeight && one.scrollHeight > one.clientHeight + 1)

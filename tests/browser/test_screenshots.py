@@ -12,6 +12,8 @@ from tests.browser.night import Night
 from tests.browser.screenshots import index, taken, wished
 from tests.browser.tour import VISITS
 
+pytestmark = pytest.mark.long
+
 
 async def test_a_page_is_stored_in_its_size_in_light_and_dark(
     the_night: Night, browsing: Browsing, tmp_path: Path

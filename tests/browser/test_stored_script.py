@@ -13,6 +13,8 @@ from tests.browser.landed import Founded
 from tests.browser.night import Night, night
 from tests.browser.tour import TOUR, Stop, Visit
 
+pytestmark = pytest.mark.long
+
 EVIL: Final = """<script>window.evil=1</script><img src=x onerror="window.evil=2">'"&{{7*7}}"""
 PASSED_OVER: Final = ("/sign-in", "/account/password", "/preferences")
 """A code or a password that is wrong ends the session, and is shown by nobody."""

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from playwright.async_api import expect
 
 from tests.browser.browsing import PHONE, Browsing, calm
 from tests.browser.standing import DRILL_TOKEN, cap, code
 from tests.journeys.test_training import training
+
+pytestmark = pytest.mark.long
 
 
 async def test_one_click_begins_anew_and_the_page_is_hatched_before_and_after(

@@ -314,6 +314,7 @@ async def test_the_signature_holds_for_every_character(tmp_path: Path) -> None:
     assert (wrong.code, wrong.blame) == ("SignatureDoesNotMatch", Blame.ACCOUNT)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("fault", ["hang", "cut", "lie"])
 async def test_what_is_in_doubt_is_found_by_number_and_warning_in_any_other_batch(tmp_path: Path, fault: str) -> None:
     batch = [message(n, f"{TEXT}{n}") for n in range(3)]

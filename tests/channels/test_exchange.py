@@ -107,6 +107,7 @@ async def _said(answer: Awaitable[object]) -> str:
         return type(error).__name__
 
 
+@pytest.mark.long
 async def test_whoever_stood_still_while_connecting_neither_blames_the_peer_nor_sends() -> None:
     """What it was about to send may be another's by now."""
     async with exchanging(says(OK), timeout_s=0.4) as (exchange, url, heard):
@@ -116,6 +117,7 @@ async def test_whoever_stood_still_while_connecting_neither_blames_the_peer_nor_
         assert sum(heard) == 0
 
 
+@pytest.mark.long
 async def test_whoever_stood_still_between_connecting_and_writing_does_not_write() -> None:
     """Within the time for connecting, yet too long ago to be sure that it is still ours to send."""
     async with exchanging(says(OK), timeout_s=30) as (exchange, url, heard):
@@ -127,6 +129,7 @@ async def test_whoever_stood_still_between_connecting_and_writing_does_not_write
     assert heard == [1], "over the connection that was made"
 
 
+@pytest.mark.long
 async def test_whoever_stood_still_at_the_end_of_a_turn_of_the_loop_does_not_write() -> None:
     """What was asked in a turn leaves at its end."""
     async with exchanging(says(OK), timeout_s=30) as (exchange, url, heard):

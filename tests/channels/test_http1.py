@@ -129,6 +129,7 @@ async def test_a_body_in_chunks_of_one_byte_is_put_together() -> None:
     assert (answer.body, answer.whole) == (b"x" * 20_000, True)
 
 
+@pytest.mark.long
 async def test_a_connection_that_is_over_waits_for_no_collector() -> None:
     """The collector seldom comes in a process that serves; a TLS connection holds a quarter of a megabyte."""
     gc.collect()

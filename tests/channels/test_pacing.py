@@ -99,6 +99,7 @@ class Slow(Scripted):
         return outcomes
 
 
+@pytest.mark.long
 async def test_what_one_person_waits_for_goes_before_ten_thousand_others() -> None:
     """Whoever comes back from a call takes the place that it left; whoever presses gets it all the same."""
     provider = Slow()

@@ -202,6 +202,7 @@ def test_without_an_account_it_stays_off_and_says_what_to_set(settings: dict[str
         build("sms", "twilio", settings, Transport(), PUBLIC)
 
 
+@pytest.mark.long
 async def test_a_message_in_doubt_is_looked_up_before_it_is_sent_again(tmp_path: Path) -> None:
     options = Options(folder=tmp_path, account="AC1", token=TOKEN, faults={"sms": Faults(hang=1)})
     async with playing(options, clock=NOW.timestamp) as city:

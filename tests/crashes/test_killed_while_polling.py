@@ -21,7 +21,7 @@ from tests.browser.standing import cap
 from tests.crashes.harness import Ground, free_port
 from tests.dispatcher.upstream import Upstream, atom, entry, upstream
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(120)]
 SEAL = Seal(bytes(32))
 NOBODY = "http://127.0.0.1:9"
 

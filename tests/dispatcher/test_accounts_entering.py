@@ -18,6 +18,8 @@ from dispatcher.store.engine import Store
 from tests.browser.standing import SEAL
 from tests.dispatcher.persons import CITY, PASSWORD, Hands, Office, office
 
+pytestmark = pytest.mark.long
+
 NIGHT = datetime(2026, 6, 11, 18, 39, tzinfo=UTC)
 
 

@@ -20,6 +20,8 @@ from tests.browser.standing import SEAL
 from tests.dispatcher.persons import CITY, PASSWORD, Hands, Office, office
 from tests.dispatcher.phones import DESK, NUMBER, Phone, added, entered, texted
 
+pytestmark = pytest.mark.long
+
 NIGHT = datetime(2026, 6, 11, 18, 39, tzinfo=UTC)
 
 

@@ -174,6 +174,7 @@ def _rewrite(line: sqlite3.Connection, no: int, _: random.Random) -> None:
         previous = digest
 
 
+@pytest.mark.long
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize(
     ("tamper", "needs_anchor"),

@@ -35,7 +35,7 @@ from dispatcher.store.engine import Store, open_store
 from dispatcher.store.packing import FrozenRow
 from dispatcher.store.sealed import Seal
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(180)]
 FEW = People(officers=700)
 
 

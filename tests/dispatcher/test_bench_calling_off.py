@@ -23,7 +23,7 @@ from dispatcher.rehearsal.bench.servers import Servers
 from dispatcher.rehearsal.bench.yard import EMBEDDED, Yard, opened
 from dispatcher.settings import load
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(180)]
 ACCEPTED = 1_000.0
 AIM = Aim(kind="K", share=0.5, at=0.5)
 ROUGHLY = replace(AIM, off=0.1)

@@ -129,6 +129,7 @@ def test_a_percentile_is_a_value_that_was_measured() -> None:
     assert paired.percentile([7.0], 0.95) == 7.0
 
 
+@pytest.mark.long
 def test_the_peak_of_a_process_is_its_own_and_not_that_of_whoever_started_it() -> None:
     fat = bytearray(b"\x01") * (400 * 2**20)
     say = "from dispatcher.rehearsal.bench.orders import peak_mib; print(peak_mib())"

@@ -276,6 +276,7 @@ async def test_what_was_acknowledged_never_comes_again(world: World) -> None:
     assert b"acknowledged" not in [inbound.body for inbound in again.got]
 
 
+@pytest.mark.long
 async def test_the_canary_proves_the_way_in_and_no_handler_sees_it(world: World) -> None:
     handler, broker = Inbox(), world.make()
     assert "探测" in (await broker.ready(NOW)).problem or "RabbitMQ" in (await broker.ready(NOW)).problem

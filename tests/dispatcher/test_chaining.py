@@ -15,6 +15,8 @@ from dispatcher.store.warnings import WarningRow
 from tests.city import NOW, amp, cap, named
 from tests.dispatcher.test_accept import sent_in
 
+pytestmark = pytest.mark.long
+
 AT = {"A": NOW, "U1": NOW + timedelta(minutes=1), "U2": NOW + timedelta(minutes=2), "C": NOW + timedelta(minutes=3)}
 KINDS = {"A": "Alert", "U1": "Update", "U2": "Update", "C": "Cancel"}
 

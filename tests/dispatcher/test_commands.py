@@ -20,7 +20,7 @@ import pytest
 from dispatcher.settings import PROJECT
 from tests.city import cap
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(180)]
 LIMIT_S = 90
 
 

@@ -30,6 +30,8 @@ from tests.dispatcher.test_retaining import attempt
 from tests.journeys import canaries
 from tests.journeys.canaries import dumped, found
 
+pytestmark = pytest.mark.long
+
 SEAL = Seal(bytes(32))
 PHONE, SHARED = "+8615473920618", "+8615476051937"
 NAME = "欧阳忘忧"

@@ -316,6 +316,7 @@ def test_an_empty_register_resolves_everything_to_nobody() -> None:
         assert found.villages == found.touched == found.counties == ()
 
 
+@pytest.mark.long
 def test_ten_thousand_little_polygons_do_not_hold_the_residents_up() -> None:
     lat, lon = np.random.default_rng(1).uniform((26.2, 114.4), (26.4, 114.6), (200_000, 2)).T
     rings = tuple(box(r, c, r + 0.02, c + 0.02) for r in np.arange(0, 2, 0.02) for c in np.arange(0, 4, 0.04))

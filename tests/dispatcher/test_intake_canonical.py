@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
+import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -60,6 +61,7 @@ messages = st.builds(
 )
 
 
+@pytest.mark.long
 @settings(max_examples=150, deadline=None)
 @given(messages)
 def test_what_is_stored_comes_back_equal_and_with_the_same_digest(message: WarningMessage) -> None:
@@ -69,6 +71,7 @@ def test_what_is_stored_comes_back_equal_and_with_the_same_digest(message: Warni
     assert digest(again) == digest(message)
 
 
+@pytest.mark.long
 @settings(max_examples=100, deadline=None)
 @given(messages, messages)
 def test_two_that_say_different_things_have_different_digests(one: WarningMessage, other: WarningMessage) -> None:

@@ -55,6 +55,7 @@ def test_no_mutation_of_a_good_file_raises(body: bytes, cuts: list[tuple[int, in
 FIELDS = ("identifier", "sender", "event", "headline", "description", "areaDesc", "value")
 
 
+@pytest.mark.long
 @settings(max_examples=200, deadline=None)
 @given(st.sampled_from(FIELDS), st.text(max_size=200))
 def test_no_text_in_any_field_raises(name: str, said: str) -> None:

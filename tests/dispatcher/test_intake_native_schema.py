@@ -214,6 +214,7 @@ def mutated(draw: st.DrawFn) -> dict[str, Any]:
     return said
 
 
+@pytest.mark.long
 @settings(max_examples=1500)
 @given(mutated())
 def test_what_the_schema_lets_pass_no_reader_refuses_for_its_form_and_what_it_refuses_no_reader_lets_pass(

@@ -368,6 +368,7 @@ messages = st.builds(
 )
 
 
+@pytest.mark.long
 @given(messages)
 def test_whatever_a_message_says_the_lint_says_something_that_can_be_read(message: WarningMessage) -> None:
     remarks = lint(said(message))

@@ -38,6 +38,7 @@ HEADER = Header(
 )
 
 
+@pytest.mark.long
 @given(st.lists(rows, min_size=1, max_size=50))
 def test_rows_come_back_as_they_went_in_and_in_order(frozen: list[FrozenRow]) -> None:
     assert unpack(pack(frozen)) == frozen

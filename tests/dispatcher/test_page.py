@@ -150,6 +150,7 @@ async def test_a_page_that_did_not_leave_is_tried_again_and_at_last_given_up_alo
     assert said[-1] == "approval.page_failed"
 
 
+@pytest.mark.long
 async def test_a_provider_that_breaks_and_then_mends_loses_no_page(jian: Context, clock: Clock) -> None:
     await due_page(jian, clock)
 
@@ -185,6 +186,7 @@ async def test_a_drills_page_is_marked_and_leaves_by_a_drills_provider_alone(jia
     assert message.bulletin.drill
 
 
+@pytest.mark.long
 async def test_whoever_has_no_number_stops_nobody_else(jian: Context, clock: Clock) -> None:
     one = await officer(jian)
     for number in (11, 12):
@@ -199,6 +201,7 @@ async def test_whoever_has_no_number_stops_nobody_else(jian: Context, clock: Clo
     assert [message.to for message in provider.got] == [PHONE.format(12)]
 
 
+@pytest.mark.long
 async def test_officers_on_duty_are_paged_with_what_differs_when_the_sender_refuses(jian: Context) -> None:
     one, other = await officer(jian), await leader(jian)
     home = await officer(jian, 2, on_duty=False)

@@ -29,6 +29,8 @@ from tests.city import NOW, Clock, cap, named, settings
 from tests.dispatcher.conftest import SEAL
 from tests.dispatcher.upstream import Upstream, atom, entry, item, rss, upstream
 
+pytestmark = pytest.mark.long
+
 SOURCE = "province"
 EVERY_S = 60
 

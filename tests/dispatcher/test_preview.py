@@ -45,6 +45,7 @@ async def test_a_preview_writes_nothing(jian: Context) -> None:
         assert await warnings.latest(tx) == []
 
 
+@pytest.mark.long
 async def test_a_preview_counts_what_an_acceptance_plans(jian: Context) -> None:
     wish = sample.Wish(gateways_at="http://127.0.0.1:9/g", endpoints_at="http://127.0.0.1:9/p", residents=9_000)
     await put(jian.store, jian.seal, sample.make(CONFIG / "jian", wish))

@@ -117,6 +117,7 @@ alerts = st.builds(
 )
 
 
+@pytest.mark.long
 @given(alerts)
 def test_any_message_is_written_and_read_again_as_it_is(drawn: WarningMessage) -> None:
     """Once through the reader, it is what a reader makes of it: plain text, a hazard and a level that are known."""

@@ -58,6 +58,7 @@ def _through(url: str, port: int) -> str:
     return urlunsplit(parts._replace(netloc=f"guest:guest@127.0.0.1:{port}"))
 
 
+@pytest.mark.long
 async def test_every_call_to_a_hanging_broker_ends_within_its_limit_and_recovers(rabbit_url: str, node: Node) -> None:
     async with proxy_to("127.0.0.1", urlsplit(rabbit_url).port or 5672) as proxy:
         broker = RabbitBroker(_through(rabbit_url, proxy.port), node, limit_s=0.5)
@@ -117,6 +118,7 @@ async def test_a_broker_that_is_away_does_not_stop_the_start_and_is_found_when_i
             assert (await handler.until(1))[0].body == b"b"
 
 
+@pytest.mark.long
 async def test_a_queue_deleted_under_our_feet_is_declared_again(rabbit_url: str, node: Node) -> None:
     broker, handler = RabbitBroker(rabbit_url, node, QUICK), Inbox()
     async with consuming(broker, handler):

@@ -97,6 +97,7 @@ async def test_an_empty_database_is_an_empty_register(store: Store) -> None:
     assert len(register.residents.id) == 0
 
 
+@pytest.mark.long
 async def test_what_was_put_in_stands_in_memory(store: Store) -> None:
     register = await filled(store, SHEETS)
     assert (register.version, register.city, register.synthetic) == (1, "360800", True)
@@ -166,6 +167,7 @@ async def test_a_resident_of_a_village_nobody_knows_stops_the_load_in_words(sqli
         await load(sqlite_store, SEAL)
 
 
+@pytest.mark.long
 async def test_phones_are_found_for_those_who_are_to_be_told(store: Store) -> None:
     await filled(store, SHEETS)
     officers = {row.id: row.phone for row in SHEETS.tables[OfficerRow] if isinstance(row, OfficerRow)}
@@ -272,6 +274,7 @@ async def test_progress_is_told_table_by_table_to_the_end(sqlite_store: Store) -
     assert all(done == total for done, total in (steps[-1] for steps in told.values()))
 
 
+@pytest.mark.long
 async def test_a_ring_of_gateways_does_not_hang_the_start(sqlite_store: Store) -> None:
     ring = [
         row._replace(parent="GW360827102") if isinstance(row, GatewayRow) and row.id == "GW360827" else row

@@ -124,6 +124,7 @@ def test_two_people_with_one_phone_are_one_problem(register: Register) -> None:
     assert second.name in sentence
 
 
+@pytest.mark.long
 def test_two_offices_with_one_phone_are_both_named(register: Register) -> None:
     first, second = list(register.offices.values())[:2]
     offices = {**register.offices, second.id: replace(second, phone_index=first.phone_index)}

@@ -174,6 +174,7 @@ def lines(folder: Path, player: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (folder / f"{player}.jsonl").read_text("utf-8").splitlines()]
 
 
+@pytest.mark.long
 async def test_every_player_writes_down_what_it_took_before_it_answers(tmp_path: Path) -> None:
     async with house(tmp_path, **{name: Faults(hang=1) for name in PLAYERS.values()}) as here:
         for channel, message in MESSAGES.items():

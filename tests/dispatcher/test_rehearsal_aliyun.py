@@ -38,6 +38,8 @@ from tests.channels.conformance import bulletin
 from tests.city import Clock, people, red, released, settings
 from tests.dispatcher.test_sending_dispatch import SEAL, counts
 
+pytestmark = pytest.mark.long
+
 NOW = datetime(2026, 6, 18, 14, 30, tzinfo=UTC)
 SECRET = "secret"
 

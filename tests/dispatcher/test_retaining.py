@@ -106,6 +106,7 @@ async def ended(store: Store, number: int, days: float) -> str:
     return row.id
 
 
+@pytest.mark.long
 async def test_each_kind_goes_when_its_days_are_over_and_not_before(store: Store) -> None:
     await heard(store, 181, 179)
     await put(store, t.rejects, reject(1, 181), reject(2, 179))
@@ -127,6 +128,7 @@ async def test_each_kind_goes_when_its_days_are_over_and_not_before(store: Store
     assert await retain(in_house(store)) == {}
 
 
+@pytest.mark.long
 async def test_a_warning_in_force_keeps_everything_however_old(store: Store) -> None:
     row = await released(store, red(), people(2))
     await put(store, t.attempts, {**attempt(row.id, "officer-JA00000"), "started_at": ago(900), "ended_at": ago(900)})
@@ -215,6 +217,7 @@ async def test_the_door_of_the_uplinks_is_shut_behind_whoever_was_stopped_in_it(
     assert await count(store, t.facts, t.facts.c.name == "uplinks_leave") == 0
 
 
+@pytest.mark.long
 async def test_no_batch_walks_through_the_ledger(store: Store) -> None:
     """Thirty thousand tries of sixty warnings: what is looked at is one warning, by an index."""
     async with store.begin() as tx:

@@ -36,6 +36,8 @@ from dispatcher.store.registry import (
     TerminalRow,
 )
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).parents[2]
 JIAN = ROOT / "config" / "jian"
 FIRST_GENERATOR = ROOT.parent / "shared" / "data" / "gen_registry.py"

@@ -88,6 +88,7 @@ async def test_the_service_without_a_way_out_for_drills_is_ready_and_says_which_
         assert not [said for said in await _problems(house) if "演练" in said]
 
 
+@pytest.mark.long
 async def test_what_was_stopped_between_drill_and_live_is_said_by_the_health(jian_sqlite_url: str) -> None:
     async with standing(jian_sqlite_url, **DRILL_SMS) as house:
         assert house.context.drill_channels == {Channel.SMS}

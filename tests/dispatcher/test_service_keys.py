@@ -43,6 +43,7 @@ def test_a_key_of_the_wrong_shape_is_refused(tmp_path: Path, key: str) -> None:
         seal_of(_settings(tmp_path, MINGLUO_SEAL_KEY=key))
 
 
+@pytest.mark.long
 async def test_another_key_than_the_databases_own_stops_the_start(store: Store) -> None:
     await prove(store, Seal(bytes(32)))
     await prove(store, Seal(bytes(32)))
@@ -50,6 +51,7 @@ async def test_another_key_than_the_databases_own_stops_the_start(store: Store) 
         await prove(store, Seal(b"1" * 32))
 
 
+@pytest.mark.long
 def test_a_second_process_on_one_sqlite_file_is_told_so(tmp_path: Path) -> None:
     ours = _settings(tmp_path)
     hold = (

@@ -63,6 +63,7 @@ async def test_with_web_it_is_as_if_it_were_not_said(jian_sqlite_url: str) -> No
         assert await report(house) == 204
 
 
+@pytest.mark.long
 async def test_a_process_without_either_listens_nowhere(jian_sqlite_url: str) -> None:
     async with serving(settings(jian_sqlite_url), roles=frozenset({"timers"}), rehearsal=Rehearsal()) as live:
         assert (live.url, live.outer) == ("", True)

@@ -22,6 +22,8 @@ from dispatcher.telemetry import metrics
 from tests.browser.standing import SENT, House, cap, code, standing
 from tests.dispatcher.upstream import Upstream, atom, entry, upstream
 
+pytestmark = pytest.mark.long
+
 POLLS = frozenset({"web", "timers"})
 IDENTIFIER = "36080041600000_20260403023830"
 

@@ -82,6 +82,7 @@ async def test_nobody_takes_his_own_offer_nor_one_from_outside_his_area_nor_is_a
     assert (await on_duty(jian))[goes.id]
 
 
+@pytest.mark.long
 async def test_a_county_hands_over_what_is_its_own_alone(jian: Context) -> None:
     city = await officer(jian)
     goes, comes = await officer(jian, 2, scope=("360826",)), await officer(jian, 3, scope=("360826",))

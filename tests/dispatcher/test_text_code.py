@@ -167,6 +167,7 @@ async def test_whoever_was_disabled_meanwhile_is_sent_none(there: Office) -> Non
     assert provider.got == []
 
 
+@pytest.mark.long
 async def test_one_that_hangs_keeps_nobody_else_waiting(there: Office) -> None:
     provider, hold = Provider(), asyncio.Event()
     provider.hold = hold

@@ -18,6 +18,8 @@ from tests.browser.standing import HELD_TOKEN, SENT, House, cap, code, standing
 from tests.dispatcher.desk import written
 from tests.dispatcher.persons import Browser, Hands, Office, office
 
+pytestmark = pytest.mark.long
+
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 

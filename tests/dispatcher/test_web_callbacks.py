@@ -82,6 +82,7 @@ async def test_a_signed_receipt_is_in_the_ledger_when_the_provider_reads_its_ans
     assert await state_of(house, second) == ("undelivered", "30003")
 
 
+@pytest.mark.long
 async def test_receipts_twice_late_and_out_of_order_only_move_forward(house: House) -> None:
     key, *_ = await sent(house)
     for word in ("delivered", "sent", "delivered", "failed", "queued"):
@@ -105,6 +106,7 @@ async def test_a_forged_receipt_is_counted_and_changes_nothing(house: House) -> 
     assert await state_of(house, key) == ("sent", "")
 
 
+@pytest.mark.long
 async def test_a_drills_provider_is_found_by_its_name_and_speaks_for_drills_alone(jian_sqlite_url: str) -> None:
     practice = {"name": "twilio_drill", "token": TWILIO_DRILL_TOKEN, "AccountSid": "AC2"}
     listed = ", ".join(f"J{post}{number:05d}" for post in "AB" for number in range(1, 1000))

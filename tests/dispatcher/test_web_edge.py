@@ -15,6 +15,8 @@ from dispatcher.web.limits import BURST_S
 from dispatcher.web.routes import ROUTES
 from tests.browser.standing import TOKEN, TWILIO_TOKEN, House, cap, settings, standing
 
+pytestmark = pytest.mark.long
+
 FAR = {"X-Forwarded-For": "203.0.113.9", "Authorization": f"Bearer {TOKEN}"}
 OPEN = {"callback", "alive", "ready"}
 

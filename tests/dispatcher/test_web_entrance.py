@@ -285,6 +285,7 @@ def test_nobody_is_led_elsewhere_after_signing_in(given: str, to: str) -> None:
     assert place_among([route.place for route in ROUTES if route.is_page], given) == to
 
 
+@pytest.mark.long
 async def test_the_third_guess_waits(house: House, browser: Callable[[], Browser]) -> None:
     made = browser()
     await founder(house, made)
@@ -297,6 +298,7 @@ async def test_the_third_guess_waits(house: House, browser: Callable[[], Browser
     assert seen[-1] == 429
 
 
+@pytest.mark.long
 async def test_the_pages_of_a_role_say_whose_they_are(house: House) -> None:
     """Every role signs in by the same pages and sees its own name."""
     there = office(house.context.store, Hands(now()))

@@ -23,6 +23,8 @@ from tests.dispatcher.test_attach import JPEG, PDF, PNG
 from tests.dispatcher.test_web_acting import browser, drafted
 from tests.dispatcher.test_web_shift import on_duty, person
 
+pytestmark = pytest.mark.long
+
 HOSTILE = "<img src=x onerror=alert(1)>"
 SHOWN = html.escape(HOSTILE)
 

@@ -36,6 +36,7 @@ async def test_an_accepted_warning_is_in_the_database_when_202_is_read(house: Ho
     assert (row.door, row.source, row.raw) == ("http", "city-weather", cap())
 
 
+@pytest.mark.long
 async def test_a_source_not_trusted_waits_for_a_person(house: House) -> None:
     status, said, _ = await house.post(cap(), HELD_TOKEN)
     assert (status, said["verdict"], said["state"], said["code"]) == (202, "hold", "held", 250)
@@ -104,6 +105,7 @@ HOSTILE = {
 }
 
 
+@pytest.mark.long
 async def test_bad_bytes_get_a_code_and_are_kept_and_the_next_message_is_unharmed(house: House) -> None:
     for number, (name, (hostile, expected)) in enumerate(HOSTILE.items()):
         body = hostile.replace(b"_20260403023830", b"_bad_%d" % number)

@@ -18,6 +18,8 @@ from dispatcher.store import events, warnings
 from tests.browser.standing import HELD_TOKEN, House, all_in_hand, cap, code, standing
 from tests.dispatcher.persons import CITY, Browser, Hands, office
 
+pytestmark = pytest.mark.long
+
 HIDDEN = re.compile(r'<input type="hidden" name="([^"]+)"(?: id="area")? value="([^"]*)"')
 SUICHUAN = "360827"
 BIZHOU = "360827102"

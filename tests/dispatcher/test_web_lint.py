@@ -74,6 +74,7 @@ async def test_each_format_is_read_as_at_the_other_doors(house: House) -> None:
     assert {rule: remark["severity"] for rule, remark in said.items()} == {"time": "note", "action": "note"}
 
 
+@pytest.mark.long
 async def test_what_does_not_fit_comes_back_with_the_part_that_is_lost(house: House) -> None:
     long = cap(where=code("360827102")).replace(
         "<senderName>吉安市气象台".encode(), f"<senderName>{'吉安市气象台' * 30}".encode()

@@ -21,6 +21,8 @@ from tests.browser.standing import DRILL_SMS, DRILL_TOKEN, HELD_TOKEN, SENT, TOK
 from tests.dispatcher.callers import come, drafted, submitted
 from tests.dispatcher.persons import Browser, Hands, Office, office
 
+pytestmark = pytest.mark.long
+
 CJK = re.compile(r"[\u3400-\u9fff]+")
 EVIL = """<script>alert(1)</script>"><img src=x onerror=alert(2)>"""
 

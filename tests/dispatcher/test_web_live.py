@@ -16,6 +16,8 @@ from dispatcher.web.live import Feed
 from tests.browser.standing import House, cap, code, standing, take_in_hand
 from tests.dispatcher.viewing import Viewer, watching
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 async def house(jian_sqlite_url: str) -> AsyncIterator[House]:

@@ -25,6 +25,8 @@ from dispatcher.web.routes import ROUTES
 from tests.browser.standing import TOKEN, House, cap, code, standing, take_in_hand
 from tests.dispatcher.persons import Hands, office
 
+pytestmark = pytest.mark.long
+
 CITY, TOWN = "360800", "360827102"
 WHERE: Final = {
     "own": TOWN, "child": "360827102201", "parent": "360827", "sibling": "360827103", "other": "360826104",

@@ -85,6 +85,7 @@ async def test_a_clerk_sees_no_number_of_another_township(house: House) -> None:
     assert [one.subject for one in await looks(house)] == [f"officer-{own}"]
 
 
+@pytest.mark.long
 async def test_the_pages_of_the_log_put_together_are_the_log_and_its_links_can_be_recounted(house: House) -> None:
     headers = await signed_in(house, AccountRole.AUDITOR)
     for number in range(3):
@@ -108,6 +109,7 @@ async def test_the_pages_of_the_log_put_together_are_the_log_and_its_links_can_b
         previous = one["hash"]
 
 
+@pytest.mark.long
 async def test_whoever_was_not_reached_is_rung_from_the_page_of_his_delivery(house: House) -> None:
     there, target = office(house.context.store, Hands(datetime.now(UTC))), await officer(house)
     _, said, _ = await house.post(cap())
@@ -131,6 +133,7 @@ async def test_whoever_was_not_reached_is_rung_from_the_page_of_his_delivery(hou
     assert li.status == 403
 
 
+@pytest.mark.long
 async def test_a_number_asked_for_on_a_page_asks_for_the_code_and_leads_back(house: House) -> None:
     hands = Hands(datetime.now(UTC) - timedelta(minutes=10))
     there, target = office(house.context.store, hands), await officer(house)

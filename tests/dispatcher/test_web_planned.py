@@ -73,6 +73,7 @@ async def test_the_list_goes_on_page_by_page_and_names_everybody_once(house: Hou
     assert total(narrowed) == sum(row[2] in called and row[3] == "短信" for row in seen)
 
 
+@pytest.mark.long
 async def test_a_township_is_shown_its_own_part_of_a_countys_list(house: House, there: Office) -> None:
     _, said, _ = await house.post(cap(where=code("360827")))
     place = f"/warnings/{said['warning_id']}/planned"

@@ -15,6 +15,8 @@ from dispatcher.store.deliveries import Row
 from tests.browser.standing import DRILL_SMS, DRILL_TOKEN, House, cap, code, standing, take_in_hand
 from tests.dispatcher.persons import Browser, Hands, Office, office
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 async def house(jian_sqlite_url: str) -> AsyncIterator[House]:

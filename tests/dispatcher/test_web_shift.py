@@ -16,6 +16,8 @@ from tests.browser.standing import HELD_TOKEN, SENT, House, cap, code, standing
 from tests.dispatcher.persons import CITY, Browser, Hands, Office, office
 from tests.dispatcher.test_web_acting import drafted
 
+pytestmark = pytest.mark.long
+
 HOSTILE = '<script>alert("交班")</script>'
 SHOWN = html.escape(HOSTILE, quote=True).replace("&quot;", "&#34;")
 COUNTY = "360827"

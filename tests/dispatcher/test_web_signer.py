@@ -22,6 +22,8 @@ from tests.browser.standing import DRILL_SMS, House, standing
 from tests.dispatcher.desk import written
 from tests.dispatcher.persons import Browser, Hands, Office, office
 
+pytestmark = pytest.mark.long
+
 SENT = datetime.now(UTC).replace(microsecond=0)
 HASH = re.compile(r'name="plan_hash" value="([0-9a-f]{64})"')
 

@@ -13,6 +13,8 @@ from tests.browser.standing import DRILL_SMS, DRILL_TOKEN, HELD_TOKEN, House, ca
 from tests.dispatcher.callers import come, submitted
 from tests.dispatcher.persons import Browser, Hands, Office, office
 
+pytestmark = pytest.mark.long
+
 COUNTY, OTHER = "360827", "360826"
 
 

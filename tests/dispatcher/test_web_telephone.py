@@ -15,6 +15,8 @@ from tests.dispatcher.persons import Browser, Hands, Office, office
 from tests.dispatcher.test_web_shift import on_duty
 from tests.dispatcher.test_web_signer import HASH, browser, frozen_texts, submitted
 
+pytestmark = pytest.mark.long
+
 RED = {"level": "red", "headline": "遂川县应急管理局发布暴雨红色预警"}
 
 

@@ -22,6 +22,8 @@ from tests.dispatcher.persons import CITY, PASSWORD, Browser
 from tests.dispatcher.phones import DIGITS, NUMBER
 from tests.journeys import canaries
 
+pytestmark = pytest.mark.long
+
 BOTH = frozenset({"web", "timers"})
 ASK, ENROL_ASK = "/sign-in/second/text", "/enrol/second/text"
 

@@ -16,6 +16,8 @@ from tests.dispatcher.persons import Hands, Office, office
 from tests.dispatcher.test_gaps import without
 from tests.dispatcher.test_web_shift import on_duty, person
 
+pytestmark = pytest.mark.long
+
 TOWN = "360827102"
 
 

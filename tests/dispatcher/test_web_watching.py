@@ -18,6 +18,8 @@ from tests.browser.standing import SENT, House, cap, code, standing, take_in_han
 from tests.dispatcher.persons import Browser, Hands, Office, office
 from tests.dispatcher.viewing import watching
 
+pytestmark = pytest.mark.long
+
 TOWN = "360827102"
 EVIL = """<script>alert(1)</script>"><img src=x onerror='alert(2)'>{{7*7}}"""
 

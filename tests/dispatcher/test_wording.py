@@ -248,6 +248,7 @@ def test_what_is_spoken_or_posted_is_not_cut() -> None:
 # ── drills ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("channel", list(Channel))
 @given(text=hostile | words)
 def test_a_drill_says_so_first_and_last_in_every_text(channel: Channel, text: str) -> None:

@@ -93,6 +93,7 @@ ATTACKS: dict[str, tuple[str | bytes, int, str]] = {
 }  # fmt: skip
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("body", "code", "why"), ATTACKS.values(), ids=ATTACKS)
 async def test_hostile_json_is_refused_by_its_code(house: House, body: str | bytes, code: int, why: str) -> None:
     status, said = await handed_in(house, body.encode() if isinstance(body, str) else body)

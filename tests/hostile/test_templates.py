@@ -129,6 +129,7 @@ FORMS = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ATTACKS)
 def test_a_setting_names_our_fields_or_is_printed_as_it_is(tmp_path: Path, name: str) -> None:
     attack = ATTACKS[name]
@@ -154,6 +155,7 @@ def test_a_line_for_a_role_or_a_hazard_names_no_field_at_all(tmp_path: Path, nam
             check(given.wording)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ATTACKS)
 def test_a_signature_is_refused_or_printed_as_it_is(tmp_path: Path, name: str) -> None:
     given = configured(tmp_path, ("signature",), ATTACKS[name])

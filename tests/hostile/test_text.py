@@ -41,6 +41,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("hidden", REFUSED.values(), ids=REFUSED)
 async def test_a_control_or_direction_character_is_refused_in_every_field(house: House, hidden: str) -> None:
     for field in TEXTS:

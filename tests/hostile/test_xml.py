@@ -172,6 +172,7 @@ async def test_hostile_xml_is_refused_by_its_code(
     assert SECRET not in str(said)
 
 
+@pytest.mark.long
 @pytest.mark.asyncio(loop_scope="module")
 async def test_a_body_beyond_4_mib_is_not_even_read(house: House) -> None:
     status, said, _ = await house.post(io.BytesIO(b"<alert>".ljust(MOST_XML + 1)))  # type: ignore[arg-type]

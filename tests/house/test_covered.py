@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.house.tree import PACKAGES, PROJECT, Module, modules
 
 COVERED_BY = {
@@ -121,6 +123,7 @@ def test_the_table_names_modules_and_tests_that_exist() -> None:
     assert [test for test in COVERED_BY.values() if not (PROJECT / test).exists()] == []
 
 
+@pytest.mark.long
 def test_a_test_file_of_a_modules_name_is_about_that_module() -> None:
     """A test that was left behind when its module went would look like cover."""
     ours = [m for m in modules("tests/dispatcher", "tests/channels") if m.name.split(".")[-1].startswith("test_")]

@@ -120,6 +120,7 @@ def test_the_map_is_an_svg_of_every_township_and_village(shown: Shown) -> None:
     assert kinds.count("v") == 2_967
 
 
+@pytest.mark.long
 def test_no_phone_number_reaches_the_log_the_report_or_the_screen(shown: Shown) -> None:
     files = [*shown.folder.glob("*.log"), *shown.folder.glob("report.*"), shown.folder / "map.svg"]
     assert len(files) >= 4
@@ -138,6 +139,7 @@ def _audit(shown: Shown, folder: Path) -> tuple[int, dict[str, Any]]:
     return ran.returncode, json.loads(ran.stdout)
 
 
+@pytest.mark.long
 def test_the_audit_sees_a_line_that_is_missing_one_that_is_doubled_and_one_nobody_planned(
     shown: Shown, tmp_path: Path
 ) -> None:
@@ -155,6 +157,7 @@ def test_the_audit_sees_a_line_that_is_missing_one_that_is_doubled_and_one_nobod
     assert len(found["lost_targets"]) == 3
 
 
+@pytest.mark.long
 def test_a_warning_long_past_gets_its_honest_verdict_and_the_demo_ends_with_one() -> None:
     demo = _demo("--officers", "700", "--residents", "0", "--warning", "tests/cap/cn_16_city.xml")
     assert demo.code == 1
@@ -163,6 +166,7 @@ def test_a_warning_long_past_gets_its_honest_verdict_and_the_demo_ends_with_one(
     assert "已过有效期" in demo.told
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

@@ -23,7 +23,7 @@ from dispatcher.settings import PROJECT
 from tests.dispatcher.persons import Browser
 from tests.journeys.stages import PRODUCTION, environment, of_production
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
 LIMIT_S = 200
 SMALL = ("--officers", "700", "--residents", "0")
 HASH = re.compile(r'name="plan_hash" value="([0-9a-f]+)"')

@@ -116,6 +116,7 @@ def test_every_text_that_arrived_bears_the_marks_and_every_line_says_drill(playe
     assert [line for line in lines if not line["drill"] and line.get("kind") != "cancel"] == []
 
 
+@pytest.mark.long
 def test_the_report_says_drill_at_every_edge_stands_alone_and_names_no_number(played: Ran) -> None:
     page = Path(played.facts["report"]).read_text(encoding="utf-8")
     assert "<title>【演练】" in page
@@ -144,6 +145,7 @@ async def test_without_keep_only_the_report_is_left_and_a_copy_goes_where_it_is_
     shutil.rmtree(folder)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
@@ -164,6 +166,7 @@ async def test_what_a_person_can_mend_is_one_sentence(
     assert "Traceback" not in ran.told
 
 
+@pytest.mark.long
 async def test_the_list_and_a_scenario_are_shown_without_a_database(tmp_path: Path) -> None:
     nowhere = {"MINGLUO_DATABASE_URL": "postgresql+asyncpg://nobody@127.0.0.1:1/nothing"}
     listed, shown = await asyncio.gather(drill("list", **nowhere), drill("show", LEAK, **nowhere))
@@ -233,6 +236,7 @@ async def in_field(folder: Path, participants: int, consents: Mapping[str, int],
             yield Field(house=house, city=city, logs=folder, environment=environment)
 
 
+@pytest.mark.long
 async def test_in_the_field_only_the_listed_hear_it_and_only_who_agreed_sounds(tmp_path: Path) -> None:
     async with in_field(tmp_path, 1, {TOWN: 0}) as field:
         ran = await field.play()
@@ -254,6 +258,7 @@ async def test_in_the_field_only_the_listed_hear_it_and_only_who_agreed_sounds(t
     assert "JA99999 不在登记册" in ran.told
 
 
+@pytest.mark.long
 async def test_a_consent_that_lapsed_yesterday_leaves_the_loudspeaker_silent_also_where_drills_are_signed(
     tmp_path: Path,
 ) -> None:
@@ -266,6 +271,7 @@ async def test_a_consent_that_lapsed_yesterday_leaves_the_loudspeaker_silent_als
     assert len(taken(tmp_path, "sms_drill")) == 3
 
 
+@pytest.mark.long
 async def test_a_dry_run_says_who_would_be_told_and_who_not_and_neither_it_nor_a_wrong_token_sends_anything(
     tmp_path: Path,
 ) -> None:
@@ -288,6 +294,7 @@ async def test_a_dry_run_says_who_would_be_told_and_who_not_and_neither_it_nor_a
     assert taken(tmp_path, "sms_drill") == taken(tmp_path, "gateway_drill") == []
 
 
+@pytest.mark.long
 async def test_a_step_that_is_refused_ends_the_play_and_is_reported(tmp_path: Path) -> None:
     """The service lets drills speak for 吉州区 alone; the leak is in 吉水县."""
     url = await filled(tmp_path / "mingluo.db", 700)

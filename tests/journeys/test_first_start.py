@@ -13,7 +13,7 @@ import pytest
 from dispatcher.settings import PROJECT
 from tests.journeys.stages import environment, of_production
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
 LIMIT_S = 120
 LOADS = "现在装入一座【合成】的吉安市"
 IS_EMPTY = "登记册是空的，谁也通知不到"

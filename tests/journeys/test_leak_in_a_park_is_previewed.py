@@ -37,6 +37,7 @@ async def previewed(house: House, **sector: float) -> dict[str, Any]:
         return found
 
 
+@pytest.mark.long
 async def test_a_leak_is_shown_to_reach_the_park_and_the_villages_downwind_and_to_say_which_way_to_go(
     house: House,
 ) -> None:
@@ -56,6 +57,7 @@ async def test_a_leak_is_shown_to_reach_the_park_and_the_villages_downwind_and_t
         assert await warnings.latest(tx) == []
 
 
+@pytest.mark.long
 async def test_when_the_wind_turns_other_villages_are_shown(house: House) -> None:
     south_east, north_west = await previewed(house), await previewed(house, bearing_deg=315)
     assert {village[:9] for village in north_west["villages"]}.isdisjoint({DOWNWIND})
@@ -63,6 +65,7 @@ async def test_when_the_wind_turns_other_villages_are_shown(house: House) -> Non
     assert {village[:9] for village in both} == {PARK}, "round the source everybody is told whatever the wind"
 
 
+@pytest.mark.long
 async def test_a_plume_that_cannot_be_is_refused_by_its_place_in_the_message(house: House) -> None:
     seen = await previewed(house, radius_km=80)
     assert (seen["verdict"], seen["code"]) == ("reject", 213)

@@ -66,7 +66,7 @@ SECRETS = {
 }
 ACCOUNT = "AC00000000000000000000000000000001"
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(240)]
 
 
 def spellings(e164: str) -> str:

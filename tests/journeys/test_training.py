@@ -21,7 +21,7 @@ from dispatcher.settings import PROJECT
 from tests.browser.standing import DRILL_TOKEN, TOKEN, cap, code, filled, standing
 from tests.journeys.stages import of_production
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(180)]
 LIMIT_S = 60
 HATCH = re.compile(r'<body class="[^"]*\btraining"')
 KEY = re.compile(r'name="key" value="([^"]+)"')

@@ -262,7 +262,7 @@ class House:
             while not self._at_rest():
                 if self._running.done():
                     self._running.result()
-                await asyncio.sleep(0)
+                await asyncio.sleep(0.0003)  # not 0: what it waits for is mostly in SQLite's thread
 
     def _at_rest(self) -> bool:
         """What it holds is called and hangs, or waits for a call that is not allowed; and the ledger says the same."""

@@ -25,6 +25,8 @@ from tests.city import Clock, Provider, kept, people, red, released
 from tests.dispatcher.test_sending_dispatch import counts, dispatching
 from tests.properties.noise import FLIPS
 
+pytestmark = pytest.mark.long
+
 WIRES = [("sms", "drill_sms"), ("sms",), ("drill_sms",)]
 """Which are there: both, or those of one side alone."""
 WHOLE = ""
