@@ -11,7 +11,7 @@ import numpy as np
 
 from dispatcher.audience import machines
 from dispatcher.audience.listing import ground, in_turn, members, officers, residents
-from dispatcher.audience.roll import NO_PHONE, POST_RANK, Indices, Mask, Roll, roll_of
+from dispatcher.audience.roll import NO_PHONE, POST_RANK, Indices, Mask, Roll, among, roll_of
 from dispatcher.geofence import Resolved
 from dispatcher.model import (
     NO_RESIDENTS,
@@ -131,7 +131,7 @@ def _residents_phones(register: Register, ids: set[int]) -> dict[int, int]:
     if not ids:
         return {}
     every = register.residents
-    rows = np.flatnonzero(np.isin(every.id, np.fromiter(ids, np.int64, len(ids))))
+    rows = np.flatnonzero(among(every.id, np.fromiter(ids, np.int64, len(ids))))
     return dict(zip(every.id[rows].tolist(), every.phone_index[rows].tolist(), strict=True))
 
 
@@ -143,7 +143,7 @@ def homes_beside(register: Register, resolved: Resolved, message: WarningMessage
 
 
 def _first_posts(roll: Roll) -> Mask:
-    return np.isin(roll.post_rank, [POST_RANK[Post.A], POST_RANK[Post.DUTY]])
+    return among(roll.post_rank, np.array([POST_RANK[Post.A], POST_RANK[Post.DUTY]]))
 
 
 def _residents(homes: list[tuple[int, str]]) -> ResidentHits:

@@ -99,6 +99,6 @@ def _silent(register: Register, roll: Roll, hit: Mask) -> int:
 def _unattended(roll: Roll, hit: Mask) -> tuple[str, ...]:
     """Units whose duty room is on no list because nobody holds the post."""
     held = set(roll.post_place[roll.post_rank == POST_RANK[Post.DUTY]].tolist())
-    townships = {roll.fence.townships[place] for place in np.unique(roll.fence.township_of_village[hit]).tolist()}
+    townships = {roll.fence.townships[place] for place in set(roll.fence.township_of_village[hit].tolist())}
     units = sorted({*townships, *map(county_of, townships)})
     return tuple(unit for unit in units if roll.units[unit] not in held)

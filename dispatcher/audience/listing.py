@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dispatcher.audience.roll import KNOWN_PHONE, POST_RANK, TWIN, Indices, Mask, Numbers, Roll
+from dispatcher.audience.roll import KNOWN_PHONE, POST_RANK, TWIN, Indices, Mask, Numbers, Roll, among
 from dispatcher.geofence import Resolved
 from dispatcher.model import (
     GROUPS,
@@ -239,9 +239,9 @@ def _merge_phones(roll: Roll, wanted: Mask, best: Numbers, first: Mask) -> None:
 def _one_a_phone(roll: Roll, hits: Indices, phones_told: Callable[[], Sequence[int]]) -> Indices:
     phones, flags = roll.register.residents.phone_index, roll.resident_flags[hits]
     known = hits[flags & KNOWN_PHONE != 0]
-    drop = [known[np.isin(phones[known], np.array(phones_told(), np.int64))] if len(known) else known]
+    drop = [known[among(phones[known], np.array(phones_told(), np.int64))] if len(known) else known]
     twins = hits[flags & TWIN != 0]
-    twins = twins[~np.isin(twins, drop[0])]
+    twins = twins[~among(twins, drop[0])]
     drop.append(np.delete(twins, np.unique(phones[twins], return_index=True)[1]))
     dropped = np.concatenate(drop)
     return np.delete(hits, np.searchsorted(hits, dropped)) if len(dropped) else hits

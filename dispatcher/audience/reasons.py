@@ -12,7 +12,7 @@ import numpy as np
 from dispatcher.audience.gathering import gather
 from dispatcher.audience.listing import Ground, ground, officers
 from dispatcher.audience.machines import mismatch, span_of
-from dispatcher.audience.roll import COUNTY_POSTS, NO_PHONE, Roll, roll_of
+from dispatcher.audience.roll import COUNTY_POSTS, NO_PHONE, Roll, among, roll_of
 from dispatcher.geofence import Resolved
 from dispatcher.model import (
     Area,
@@ -137,7 +137,7 @@ def _left_out(roll: Roll, audience: Audience, narrowing: Narrowing, row: int) ->
     officers = {roll.officers[number].id for number in roll.officers_of_phone.get(phone, ())}
     offices = {office.id for office in roll.register.offices.values() if office.phone_index == phone != NO_PHONE}
     people = officers | offices
-    if np.isin(same, audience.residents.id).any() or any(member.target.id in people for member in audience.members):
+    if among(same, audience.residents.id).any() or any(member.target.id in people for member in audience.members):
         return "未另发：同一号码已在名单上，合并为一条"
     return f"未通知：本次只通知{'、'.join((*narrowing.groups, *narrowing.risk_tags))}，此户不在其列"
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -123,8 +123,8 @@ class Roll:
         self.shared = [same for same in self.officers_of_phone.values() if len(same) > 1]
         phones = self.register.residents.phone_index
         offices = (office.phone_index for office in self.register.offices.values())
-        known = np.array(sorted({*self.officers_of_phone, *offices} - {NO_PHONE}), np.int64)
-        self.resident_flags = np.where(np.isin(phones, known), KNOWN_PHONE, 0).astype(np.uint8)
+        known = np.array([*{*self.officers_of_phone, *offices} - {NO_PHONE}], np.int64)
+        self.resident_flags = np.where(among(phones, known), KNOWN_PHONE, 0).astype(np.uint8)
         order = np.argsort(phones)
         same = phones[order][1:] == phones[order][:-1]
         twins = np.concatenate([order[1:][same], order[:-1][same]])
@@ -154,6 +154,18 @@ class Roll:
             return subscription, None, "", ()
         unit = township_of(short_code(office.area_code))
         return subscription, office, unit, self.officers_of_phone.get(office.phone_index, ())
+
+
+def among(these: NDArray[np.integer[Any]], those: NDArray[np.integer[Any]]) -> Mask:
+    """Which of `these` stand among `those` too.
+
+    NumPy's `isin` sorts both sides, and brings all of `numpy.ma` along to ask whether anything is masked.
+    """
+    if not len(those):
+        return np.zeros(len(these), bool)
+    known = np.sort(those)
+    found: Mask = known[np.minimum(np.searchsorted(known, these), len(known) - 1)] == these
+    return found
 
 
 _ROLLS: dict[str, Roll] = {}

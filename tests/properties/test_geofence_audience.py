@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dispatcher.audience import gather
+from dispatcher.audience.roll import among
 from dispatcher.model import Area, Channel, Gateway, Member, Point, Post, PostHeld, TargetKind, Why
 from dispatcher.registry.register import Register
 from tests.jian import CITY, coded, drawn, gateway, homes, jian, jian_fence, officer, register, warning
@@ -80,9 +81,9 @@ def test_nobody_outside_is_told(drawing: tuple[Area, ...]) -> None:
     hit, posts = set(resolved.villages), city().posts
     on_village = {post.officer_id for post in posts if post.area_code in hit}
     assert {m.target.id for m in found.members if m.why is Why.VILLAGE_POST} <= on_village
-    told = np.isin(city().residents.id, found.residents.id)
+    told = np.isin(city().residents.id, found.residents.id)  # noqa: TID251
     lat, lon = city().residents.lat[told] / 1e7, city().residents.lon[told] / 1e7
-    whole = np.isin(city().residents.village[told], jian_fence().indices(resolved.by_code))
+    whole = np.isin(city().residents.village[told], jian_fence().indices(resolved.by_code))  # noqa: TID251
     assert (jian_fence().inside(drawing, lat, lon) | whole).all()
     if not resolved.touched:
         assert not found.members
@@ -100,6 +101,12 @@ def test_every_post_on_a_village_in_the_area_is_reached(drawing: tuple[Area, ...
             assert city().officers[post.officer_id].phone_index in phones
 
 
+@given(st.lists(st.integers(-9, 9)), st.lists(st.integers(-9, 9)))
+def test_among_says_what_numpys_own_says(these: list[int], those: list[int]) -> None:
+    ours, known = np.array(these, np.int64), np.array(those, np.int64)
+    assert among(ours, known).tolist() == np.isin(ours, known).tolist()  # noqa: TID251
+
+
 @quick
 @given(areas)
 def test_everyone_appears_once_and_every_phone_rings_once(drawing: tuple[Area, ...]) -> None:
@@ -107,7 +114,7 @@ def test_everyone_appears_once_and_every_phone_rings_once(drawing: tuple[Area, .
     targets = [member.target for member in found.members]
     assert len(targets) == len(set(targets))
     phones = [city().officers[m.target.id].phone_index for m in found.members if m.target.kind is TargetKind.OFFICER]
-    phones += city().residents.phone_index[np.isin(city().residents.id, found.residents.id)].tolist()
+    phones += city().residents.phone_index[np.isin(city().residents.id, found.residents.id)].tolist()  # noqa: TID251
     assert len(phones) == len(set(phones))
     assert len(found.residents.id) == len(set(found.residents.id.tolist()))
 
