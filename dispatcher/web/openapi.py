@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
-from functools import cache
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache, partial
 from typing import Any, assert_never
 
 from aiohttp import web
@@ -22,7 +22,7 @@ from dispatcher.web import shapes
 from dispatcher.web.problems import CONTENT_TYPE
 from dispatcher.web.route import Good, Query, Route, Who
 
-DOCUMENTS = web.AppKey("documents", Mapping[str, bytes])
+DOCUMENTS = web.AppKey("documents", Mapping[str, Callable[[], bytes]])
 CAP, NATIVE, AMP = "application/cap+xml", native.CONTENT_TYPE, "application/xml"
 JSON, JSON_SCHEMA = "application/json", "application/schema+json"
 DIALECT = f"{JSON_SCHEMA};version=draft-2020-12"
@@ -55,19 +55,23 @@ _SHARED = (403, 405, 429, 431, 500)
 
 
 async def document(request: web.Request) -> web.Response:
-    """One of the documents, as it was made at the start."""
+    """One of the documents, made when it is first asked for."""
     kind = JSON_SCHEMA if request.path == native.PLACE else JSON
-    return web.Response(body=request.app[DOCUMENTS][request.path], content_type=kind, charset="utf-8")
+    return web.Response(body=request.app[DOCUMENTS][request.path](), content_type=kind, charset="utf-8")
 
 
-def documents(routes: Iterable[Route], public_url: str) -> dict[str, bytes]:
-    """By path."""
-    made = {
-        "/api/openapi.json": openapi(list(routes), public_url),
-        "/api/asyncapi.json": asyncapi(),
-        native.PLACE: native.json_schema(),
+def documents(routes: Iterable[Route], public_url: str) -> dict[str, Callable[[], bytes]]:
+    """By path. What they are made of leaves three megabytes of holes, and most services are never asked for one."""
+    make: dict[str, Callable[[], dict[str, Any]]] = {
+        "/api/openapi.json": partial(openapi, list(routes), public_url),
+        "/api/asyncapi.json": asyncapi,
+        native.PLACE: native.json_schema,
     }
-    return {path: json.dumps(one, ensure_ascii=False).encode() for path, one in made.items()}
+    return {path: cache(partial(_written, one)) for path, one in make.items()}
+
+
+def _written(make: Callable[[], dict[str, Any]]) -> bytes:
+    return json.dumps(make(), ensure_ascii=False).encode()
 
 
 def openapi(routes: list[Route], public_url: str) -> dict[str, Any]:
