@@ -1,4 +1,4 @@
-"""Twilio's SDK on our own line, for look-ups. It brings sixteen megabytes along, so it is loaded with the first account."""
+"""Twilio's SDK on our own line, for look-ups. It brings sixteen megabytes along, so it is loaded with the first of them."""
 
 from __future__ import annotations
 

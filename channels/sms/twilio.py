@@ -75,9 +75,6 @@ class TwilioSms:
             raise NotConfigured(f"短信 Twilio 未启用：请设置环境变量 {missing}")
         self._line = transport.line(in_flight=settings.in_flight, timeout_s=settings.timeout_s)
         self._account = Account(self._line, settings.base_url, settings.account_sid, token)
-        from channels.twilio_sdk import client  # noqa: PLC0415 - with the first account, not before
-
-        self._client = client(self._account)
         self._callback = quote_plus(f"{callback_url}/")
         self._from = (
             f"MessagingServiceSid={quote_plus(settings.messaging_service_sid)}"
@@ -120,9 +117,11 @@ class TwilioSms:
         return [await self._ask(message) for message in batch]
 
     async def _ask(self, message: Message) -> Asked:
+        from channels.twilio_sdk import client  # noqa: PLC0415 - with the first look-up, not before
+
         since = message.bulletin.sent - timedelta(minutes=5)
         try:
-            found = await self._client.messages.list_async(to=message.to, limit=20, page_size=20)
+            found = await client(self._account).messages.list_async(to=message.to, limit=20, page_size=20)
         except (TimeoutError, OSError) as error:
             return Asked(id=message.id, code="no_answer", reason=str(error))
         for item in found:

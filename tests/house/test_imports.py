@@ -16,8 +16,8 @@ UNSERVED = (
 )  # fmt: skip
 """Of no use to a process that serves a register which is there: each megabyte of it would be held for months."""
 LATE = ("channels.sms.twilio", "dispatcher.accounts.password")
-"""Load the SDK with the first account, the lists of guessable words with the first password that is set: sixteen and eleven
-megabytes that a city without one, and a service by night, need not hold."""
+"""Load the SDK with the first look-up, the lists of guessable words with the first password that is set: sixteen and eleven
+megabytes that a service by night need not hold."""
 VAGUE = {"utils", "util", "helpers", "helper", "common", "manager", "managers", "base", "misc", "core", "shared"}
 
 
