@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from cryptography import x509
-
 from dispatcher.settings import BadConfiguration
 
 SOON_DAYS = 30
@@ -52,6 +50,8 @@ def _refuse() -> bytes:
 
 def remark(files: Files, now: datetime | None = None) -> str:
     """What a person should know of the certificate; empty where there is nothing."""
+    from cryptography import x509  # noqa: PLC0415 - with a certificate, not before
+
     now = now or datetime.now(UTC)
     found = x509.load_pem_x509_certificate(files.certificate.read_bytes())
     days = (found.not_valid_after_utc - now).days

@@ -15,9 +15,9 @@ UNSERVED = (
     "alembic", "mako", "phonenumbers", "requests", "zxcvbn", "dispatcher.rehearsal", "dispatcher.registry.sample",
 )  # fmt: skip
 """Of no use to a process that serves a register which is there: each megabyte of it would be held for months."""
-LATE = ("channels.sms.twilio", "dispatcher.accounts.password")
-"""Load the SDK with the first look-up, the lists of guessable words with the first password that is set: sixteen and eleven
-megabytes that a service by night need not hold."""
+LATE = ("channels.sms.twilio", "dispatcher.accounts.password", "dispatcher.service.tls")
+"""Load the SDK with the first look-up, the lists of guessable words with the first password that is set, and what reads
+certificates with the first of them: sixteen, eleven and one megabytes that a quiet service behind a proxy need not hold."""
 VAGUE = {"utils", "util", "helpers", "helper", "common", "manager", "managers", "base", "misc", "core", "shared"}
 
 
