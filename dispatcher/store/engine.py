@@ -16,10 +16,10 @@ from sqlalchemy import URL, Connection, Table, event, make_url
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, DBAPIError, DisconnectionError, IntegrityError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from dispatcher.store import sqlite_file
+from dispatcher.store.awaited import AsyncConnection, AsyncEngine
 from dispatcher.store.sqlite_file import OneWriter
 
 T = TypeVar("T")
@@ -128,7 +128,7 @@ def open_store(url: str, *, limit_s: float | None = COMMAND_TIMEOUT_S) -> Store:
 
 
 def _postgresql(url: URL, limit_s: float | None) -> AsyncEngine:
-    engine = create_async_engine(
+    engine = AsyncEngine(
         url,
         hide_parameters=True,  # an error message must not carry a row's content into a log
         pool_size=12,

@@ -11,9 +11,8 @@ import zlib
 from typing import Final
 
 from sqlalchemy import func, select, text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from dispatcher.store.engine import Store, database_is_away
+from dispatcher.store.engine import Store, Tx, database_is_away
 
 LOOK_S: Final = 2.0
 _SPACE: Final = 3609
@@ -27,15 +26,15 @@ class Hold:
     def __init__(self, store: Store, name: str) -> None:
         self._store = store
         self._key = zlib.crc32(name.encode()) - 2**31
-        self._line: AsyncConnection | None = None
+        self._line: Tx | None = None
 
     async def take(self) -> bool:
         """False where another process holds the name."""
         if self._store.dialect == "sqlite":
             return True
         await self.release()
-        line = await self._store.engine.connect()
-        self._line = await line.execution_options(isolation_level="AUTOCOMMIT")
+        self._line = await self._store.engine.open()
+        await self._line.execution_options(isolation_level="AUTOCOMMIT")
         for setting in _NOTICE:
             await self._line.execute(text(f"SET {setting}"))
         return bool((await self._line.execute(select(func.pg_try_advisory_lock(_SPACE, self._key)))).scalar_one())

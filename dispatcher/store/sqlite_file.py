@@ -22,8 +22,9 @@ from typing import Any, Final, Self, TypeVar
 
 import aiosqlite
 from sqlalchemy import URL, Connection, Engine, StaticPool, create_engine, event
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
+
+from dispatcher.store.awaited import AsyncConnection, AsyncEngine
 
 T = TypeVar("T")
 Execute = Callable[..., sqlite3.Cursor]
@@ -152,7 +153,7 @@ def opened(url: URL) -> tuple[AsyncEngine, OneWriter]:
 
 def _engine(url: URL, how: str, given: Mapping[str, Any], threads: set[Thread], **pool: int) -> AsyncEngine:
     """`how` a transaction begins; `given`: for the driver; `threads`: gains that of every connection."""
-    engine = create_async_engine(
+    engine = AsyncEngine(
         url,
         connect_args={"timeout": BUSY_MS / 1000, "async_creator_fn": partial(_connection, threads), **given},
         hide_parameters=True,  # an error message must not carry a row's content into a log

@@ -575,4 +575,4 @@ async def _waits_for_a_lock(store: Store) -> bool:
         waiting = (
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
         )
-        return bool(await tx.scalar(text(waiting)))
+        return bool((await tx.execute(text(waiting))).scalar())

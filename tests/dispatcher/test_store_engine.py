@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import Connection, insert, select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.util import await_only
 
 from dispatcher.store.chunks import LEASE_S
 from dispatcher.store.engine import AlreadyThere, Store, Tx, database_is_away, open_store, unique, upsert
@@ -24,7 +25,7 @@ PUT = Inserted(sequences, ("name", "value"))
 
 
 async def value(tx: Tx, name: str = "n") -> int | None:
-    found = await tx.scalar(select(sequences.c.value).where(sequences.c.name == name))
+    found = (await tx.execute(select(sequences.c.value).where(sequences.c.name == name))).scalar()
     return None if found is None else int(found)
 
 
@@ -179,6 +180,49 @@ async def test_a_cancelled_transaction_leaves_nothing_and_lets_go(store: Store) 
         task.cancel()
     async with store.begin() as tx:
         assert await value(tx) is None
+
+
+async def test_whoever_is_cancelled_while_a_connection_goes_back_waits_until_it_has(store: Store) -> None:
+    closing, go = asyncio.Event(), asyncio.Event()
+
+    async def reading() -> None:
+        async with store.read() as tx:
+            await value(tx)
+            back = tx._connection.close
+
+            def slowly() -> None:
+                closing.set()
+                await_only(go.wait())
+                back()
+
+            tx._connection.close = slowly  # type: ignore[method-assign]
+
+    task = asyncio.get_running_loop().create_task(reading())
+    await closing.wait()
+    for _ in range(2):
+        task.cancel()
+        await asyncio.sleep(0)
+        assert not task.done()
+    go.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert store.engine.sync_engine.pool.status().endswith("connections: 0")
+
+
+async def test_what_fails_while_a_connection_goes_back_comes_out_as_it_is(store: Store) -> None:
+    async def reading() -> None:
+        async with store.read() as tx:
+            await value(tx)
+            back = tx._connection.close
+
+            def stumbling() -> None:
+                back()
+                raise Stumble
+
+            tx._connection.close = stumbling  # type: ignore[method-assign]
+
+    with pytest.raises(Stumble):
+        await reading()
 
 
 async def test_a_reader_sees_one_moment_and_does_not_wait_for_who_writes(store: Store) -> None:
@@ -427,7 +471,7 @@ async def test_whoever_freezes_in_a_transaction_keeps_its_locks_no_longer_than_a
     """Stranded rows are found within 15 s; locked ones can be taken over by nobody."""
     async with postgres_store.read() as tx:
         setting = "SELECT extract(epoch FROM current_setting('idle_in_transaction_session_timeout')::interval)"
-        assert 0 < await tx.scalar(text(setting)) <= 15 - LEASE_S
+        assert 0 < (await tx.execute(text(setting))).scalar_one() <= 15 - LEASE_S
 
 
 async def test_a_transaction_that_cannot_be_committed_leaves_the_next_one_free(sqlite_store: Store) -> None:
@@ -477,9 +521,12 @@ async def test_all_rows_come_also_where_they_are_fetched_bit_by_bit(sqlite_store
     wanted = select(sequences.c.value).order_by(sequences.c.name)
     async with sqlite_store.read() as tx:
         assert list((await tx.execute(wanted)).scalars()) == list(range(number))
-        async with tx.stream(wanted) as stream:
-            assert [row.value async for row in stream] == list(range(number))
-        async with tx.stream(wanted) as left:  # given up in the middle
-            assert await left.fetchmany(7) == [(one,) for one in range(min(number, 7))]
+        came: list[int] = []
+        async with tx.stream(wanted) as more:
+            while rows := await more(700):
+                came += [row[0] for row in rows]
+        assert came == list(range(number))
+        async with tx.stream(wanted) as more:  # given up in the middle
+            assert await more(7) == [(one,) for one in range(min(number, 7))]
     async with sqlite_store.begin() as tx:
         await tx.execute(update(sequences).values(value=0))

@@ -45,6 +45,7 @@ COVERED_BY = {
     "channels.contract": "tests/channels/conformance.py",
     # SQL: seen through whoever uses it, on both databases
     "dispatcher.store": "tests/dispatcher/test_sending_dispatch.py",
+    "dispatcher.store.awaited": "tests/dispatcher/test_store_engine.py",
     "dispatcher.store.accounts": "tests/dispatcher/test_accounts_entering.py",
     "dispatcher.store.headlines": "tests/dispatcher/test_web_store.py",
     "dispatcher.store.drafts": "tests/dispatcher/test_approve.py",

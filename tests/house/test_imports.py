@@ -12,7 +12,8 @@ AIOHTTP_WEB = ("dispatcher.web", "dispatcher.rehearsal")
 SLOW = {"alembic": ("dispatcher.store.migrating",)}
 """Slow to import: only the module that the commands needing it import."""
 UNSERVED = (
-    "alembic", "mako", "phonenumbers", "requests", "zxcvbn", "dispatcher.rehearsal", "dispatcher.registry.sample",
+    "alembic", "cryptography.x509", "mako", "numpy.ma.", "phonenumbers", "requests", "sqlalchemy.orm", "zxcvbn",
+    "dispatcher.rehearsal", "dispatcher.registry.sample",
 )  # fmt: skip
 """Of no use to a process that serves a register which is there: each megabyte of it would be held for months."""
 LATE = ("channels.sms.twilio", "dispatcher.accounts.password", "dispatcher.service.tls")

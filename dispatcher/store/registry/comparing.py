@@ -21,6 +21,8 @@ from dispatcher.store.tables import residents
 
 _RESIDENT_FIELDS = tuple("phone_index" if name == "phone" else name for name in ResidentRow._fields)
 _LAT = _RESIDENT_FIELDS.index("lat")
+_AT_ONCE = 1000
+"""Residents that are brought together."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,8 +50,11 @@ async def differences(tx: Tx, seal: Seal, sheets: Sheets) -> list[Difference]:
 async def resident_fingerprints(tx: Tx, seal: Seal) -> dict[int, int]:
     """Id → a number that changes with the row; of this process only."""
     columns = [residents.c[name] for name in (*_RESIDENT_FIELDS, "position")]
-    async with tx.stream(select(*columns)) as stream:
-        return {row[0]: hash(_as_in_a_file(seal, tuple(row))) async for row in stream}
+    found: dict[int, int] = {}
+    async with tx.stream(select(*columns)) as more:
+        while rows := await more(_AT_ONCE):
+            found.update((row[0], hash(_as_in_a_file(seal, tuple(row)))) for row in rows)
+    return found
 
 
 def _as_in_a_file(seal: Seal, row: tuple[Any, ...]) -> tuple[Any, ...]:
