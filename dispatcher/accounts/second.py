@@ -16,7 +16,6 @@ from datetime import datetime
 from typing import Final
 
 import pyotp
-import segno
 
 STEP_S: Final = 30
 LEEWAY: Final = 1
@@ -75,6 +74,8 @@ def uri(secret: str, login: str, issuer: str) -> str:
 
 def picture(text: str) -> str:
     """A QR code as a data: URL, so that the secret stands in no address and no file."""
+    import segno  # noqa: PLC0415 - with the first code that is drawn, not before
+
     out = io.BytesIO()
     segno.make(text, error="m").save(out, kind="svg", scale=4, border=2, xmldecl=False)
     return "data:image/svg+xml;base64," + base64.b64encode(out.getvalue()).decode()

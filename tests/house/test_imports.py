@@ -12,13 +12,14 @@ AIOHTTP_WEB = ("dispatcher.web", "dispatcher.rehearsal")
 SLOW = {"alembic": ("dispatcher.store.migrating",)}
 """Slow to import: only the module that the commands needing it import."""
 UNSERVED = (
-    "alembic", "cryptography.x509", "mako", "numpy.ma.", "phonenumbers", "requests", "sqlalchemy.orm", "zxcvbn",
+    "alembic", "cryptography.x509", "mako", "numpy.ma.", "phonenumbers", "requests", "segno", "sqlalchemy.orm", "zxcvbn",
     "dispatcher.rehearsal", "dispatcher.registry.sample",
 )  # fmt: skip
 """Of no use to a process that serves a register which is there: each megabyte of it would be held for months."""
-LATE = ("channels.sms.twilio", "dispatcher.accounts.password", "dispatcher.service.tls")
-"""Load the SDK with the first look-up, the lists of guessable words with the first password that is set, and what reads
-certificates with the first of them: sixteen, eleven and one megabytes that a quiet service behind a proxy need not hold."""
+LATE = ("channels.sms.twilio", "dispatcher.accounts.password", "dispatcher.accounts.second", "dispatcher.service.tls")
+"""Load the SDK with the first look-up, the lists of guessable words with the first password that is set, what draws a QR code
+and what reads certificates with the first of them: sixteen, eleven, one and one megabytes that a quiet service behind a proxy
+need not hold."""
 VAGUE = {"utils", "util", "helpers", "helper", "common", "manager", "managers", "base", "misc", "core", "shared"}
 
 
