@@ -87,7 +87,7 @@ def ground(roll: Roll, resolved: Resolved, areas: tuple[Area, ...]) -> Ground:
     officers = whole[roll.home_village]
     homes = whole[residents.village]
     if shaped:
-        officers |= fence.inside(areas, roll.home_lat, roll.home_lon)
+        officers |= fence.standing(areas, roll.homes)
         if len(homes):
             homes |= fence.inside(areas, residents.lat / _DEGREE, residents.lon / _DEGREE)
     told = np.flatnonzero(homes)

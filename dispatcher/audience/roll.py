@@ -72,6 +72,7 @@ class Roll:
         self.row = {officer.id: number for number, officer in enumerate(every)}
         self.home_lat = np.array([officer.home.lat for officer in every], np.float64)
         self.home_lon = np.array([officer.home.lon for officer in every], np.float64)
+        self.homes = self.fence.placed(self.home_lat, self.home_lon)
         self.roles = np.array([officer.roles for officer in every], np.int64)
         self.phone = np.array([officer.phone_index for officer in every], np.int64)
         stated = [self.fence.indices((officer.home_code,)) for officer in every]

@@ -19,13 +19,14 @@ from shapely.geometry.base import BaseGeometry
 
 from dispatcher.geofence.cells import Cells
 from dispatcher.geofence.names import Named, Names, below, stem
-from dispatcher.geofence.shapes import Floats, Mask, Shape, distance_km, shapes_of, within
+from dispatcher.geofence.shapes import UNITE_ABOVE, Floats, Mask, Shape, distance_km, shapes_of, within
 from dispatcher.model import AdminArea, Area, county_of, short_code, township_of
 
 Indices = NDArray[np.intp]
 
 _BORDER_DEGREES: Final = 1e-4
 """About 10 m: neighbouring cells, rounded one by one, leave slits that are no border."""
+_INSIDE, _UNSURE = 1, 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +52,33 @@ class Resolved:
     """Descriptions of area blocks that came to nothing: no code, no geometry, no name we know."""
     unusable: int = 0
     """Polygons and circles left out: no surface, off the globe, or a radius of a third of a continent."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placed:
+    """`cell`: the village in whose cell a point lies, -1 where none speaks for it."""
+
+    lat: Floats
+    lon: Floats
+    cell: Indices
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Drawn:
+    """A shape laid over the villages. `side`: where all of a village's cell lies, and at the end that of no cell."""
+
+    inside: Indices
+    beside: Indices
+    side: NDArray[np.int8]
+
+
+@dataclass(slots=True)
+class _Asked:
+    areas: tuple[Area, ...]
+    shapes: list[Shape]
+    unusable: int
+    drawn: Sequence[_Drawn] = ()
+    """Once they are resolved."""
 
 
 class Geofence:
@@ -79,7 +107,7 @@ class Geofence:
         self._cells = Cells(villages)
         self._codes_at = np.array(self.village_codes, object)
         self._domains: dict[tuple[str, ...], BaseGeometry] = {}
-        self._last: tuple[tuple[Area, ...], list[Shape], int] = ((), [], 0)
+        self._last = _Asked((), [], 0)
         self._said: tuple[tuple[tuple[str, ...], Indices], ...] = ()
 
     def resolve(self, areas: tuple[Area, ...], *, text: str, prefixes: tuple[str, ...]) -> Resolved:
@@ -90,18 +118,19 @@ class Geofence:
         """
         stems = tuple(dict.fromkeys(map(stem, prefixes)))
         values = tuple(dict.fromkeys(code.value for area in areas for code in area.geocodes))
-        shapes, unusable = self._shapes(areas)
+        asked = self._asked(areas)
+        shapes, unusable = asked.shapes, asked.unusable
         from_text = not (values or shapes or unusable)
         named = self._named(areas, text, stems, from_text)
         known = [value for value in values if self.known(value)]
         coded = self._under([value for value in known if below(value, stems)] if values else named.codes)
-        drawn = [self._drawn(shape) for shape in shapes]
-        villages = self._union(coded, *(inside if len(inside) else beside for inside, beside in drawn))
+        asked.drawn = drawn = [self._drawn(shape) for shape in shapes]
+        villages = self._union(coded, *(one.inside if len(one.inside) else one.beside for one in drawn))
         told, by_code = self._codes(villages), self._codes(coded)
         self._said = ((told, villages), (by_code, coded))
         return Resolved(
             villages=told,
-            touched=self._codes(self._union(villages, *(beside for _, beside in drawn))),
+            touched=self._codes(self._union(villages, *(one.beside for one in drawn))),
             counties=tuple(map(str, _runs(self._county[villages]))),
             unknown_codes=tuple(value for value in values if not self.known(value)),
             outside_codes=tuple(value for value in known if not below(value, stems)),
@@ -118,11 +147,28 @@ class Geofence:
 
     def inside(self, areas: tuple[Area, ...], lat: Floats, lon: Floats) -> Mask:
         """Which of the points lie in the polygons or circles (not the geocodes) of `areas`."""
-        return within(self._shapes(areas)[0], lat, lon)
+        return within(self._asked(areas).shapes, lat, lon)
+
+    def placed(self, lat: Floats, lon: Floats) -> Placed:
+        """Points that stay where they are, for `standing`."""
+        return Placed(lat=lat, lon=lon, cell=self._cells.sure_at(lat, lon))
+
+    def standing(self, areas: tuple[Area, ...], points: Placed) -> Mask:
+        """As `inside`: of what has just been resolved, all in a cell that no edge crosses lies where its village does."""
+        asked = self._asked(areas)
+        if not 0 < len(asked.drawn) <= UNITE_ABOVE:
+            return within(asked.shapes, points.lat, points.lon)
+        inside = np.zeros(len(points.lat), bool)
+        for shape, drawn in zip(asked.shapes, asked.drawn, strict=True):
+            side = drawn.side.take(points.cell)
+            inside |= side == _INSIDE
+            doubt = np.flatnonzero(side == _UNSURE)
+            inside[doubt] |= within([shape], points.lat.take(doubt), points.lon.take(doubt))
+        return inside
 
     def distance_km(self, areas: tuple[Area, ...], resolved: Resolved, lat: Floats, lon: Floats) -> Floats:
         """From each point to the shapes of `areas` and the cells of the villages named by code; 0 inside."""
-        return distance_km(self._cells.of(self.indices(resolved.by_code)), self._shapes(areas)[0], lat, lon)
+        return distance_km(self._cells.of(self.indices(resolved.by_code)), self._asked(areas).shapes, lat, lon)
 
     def known(self, code: str) -> bool:
         """6, 9 or 12 digits of a unit or village we have. Fourteen digits are nobody's."""
@@ -160,34 +206,40 @@ class Geofence:
         return self._union(*(np.arange(found.start, found.stop) for found in map(self.under, codes)))
 
     def _union(self, *sets: Indices) -> Indices:
-        """Sorted, each once."""
+        """Sorted, each once, as in every one of them."""
+        sets = tuple([one for one in sets if len(one)])
+        if len(sets) == 1:
+            return sets[0]
         found = np.zeros(len(self.village_codes), bool)
         for one in sets:
             found[one] = True
         return np.flatnonzero(found)
 
-    def _drawn(self, shape: Shape) -> tuple[Indices, Indices]:
+    def _drawn(self, shape: Shape) -> _Drawn:
         """The villages whose reference point lies in a shape, and those it only touches."""
-        inside = within([shape], self.lat, self.lon)
-        return np.flatnonzero(inside), self._cells.met(shape, inside)
+        near = self._cells.near(shape)
+        inside = self._cells.held(shape, near)
+        side = np.full(len(inside) + 1, _UNSURE, np.int8)
+        if shape.circle is None:
+            np.copyto(side[:-1], inside, where=~near)
+        return _Drawn(inside=np.flatnonzero(inside), beside=self._cells.met(shape, inside, near), side=side)
 
-    def _shapes(self, areas: tuple[Area, ...]) -> tuple[list[Shape], int]:
+    def _asked(self, areas: tuple[Area, ...]) -> _Asked:
         """One message is asked about several times in a row: its shapes are made once."""
-        last, shapes, unusable = self._last
-        if last is not areas:
-            shapes, unusable = shapes_of(areas)
-            self._last = (areas, shapes, unusable)
-        return shapes, unusable
+        last = self._last
+        if last.areas is not areas:
+            self._last = last = _Asked(areas, *shapes_of(areas))
+        return last
 
     def _codes(self, indices: Indices) -> tuple[str, ...]:
         if len(indices) and indices[-1] - indices[0] + 1 == len(indices):
             return self.village_codes[int(indices[0]) : int(indices[-1]) + 1]
         return tuple(self._codes_at[indices].tolist())
 
-    def _crosses(self, stems: tuple[str, ...], shape: Shape, drawn: tuple[Indices, Indices]) -> bool:
+    def _crosses(self, stems: tuple[str, ...], shape: Shape, drawn: _Drawn) -> bool:
         """Not wholly on the issuer's ground. A shape that meets no ground we know is unresolved, not over a border."""
-        met = any(len(found) for found in drawn)
-        return met and not shapely.covers(self._domain(stems), shape.outline)
+        met = len(drawn.inside) or len(drawn.beside)
+        return bool(met) and not shapely.covers(self._domain(stems), shape.outline)
 
     def _domain(self, stems: tuple[str, ...]) -> BaseGeometry:
         """The cells an issuer may speak for, as one surface; made once for each set of prefixes."""
@@ -204,4 +256,4 @@ def _runs(numbers: NDArray[np.int32]) -> list[int]:
     return [] if not len(numbers) else [*numbers[:1].tolist(), *numbers[1:][numbers[1:] != numbers[:-1]].tolist()]
 
 
-__all__ = ["Geofence", "Named", "Resolved", "below", "stem"]
+__all__ = ["Geofence", "Named", "Placed", "Resolved", "below", "stem"]

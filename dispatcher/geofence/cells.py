@@ -1,8 +1,9 @@
 """The ground of each village: whose cell a point lies in, and which cells a shape meets beside those it is known to hold.
 
-It must find the same cells as the exact test of every one of them, and yet ask only those an edge of the shape may cross:
-a cell in one piece that holds its reference point is met by the shape, without being crossed, only where that point is
-inside.
+It must answer as the exact test of every cell and point would, and yet ask only about those an edge of the shape may cross.
+A cell in one piece that holds its reference point is met by the shape, without being crossed, only where that point is
+inside; and of two cells that touch, neither of them crossed, one is inside where the other is. So the villages stand in a
+walk from neighbour to neighbour, and after each crossed one only the next is asked.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import shapely
 from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
-from dispatcher.geofence.shapes import Floats, Mask, Shape
+from dispatcher.geofence.shapes import Floats, Mask, Shape, within
 from dispatcher.model import AdminArea
 
 Indices = NDArray[np.intp]
@@ -30,9 +31,13 @@ class Cells:
     def __init__(self, villages: Sequence[AdminArea]) -> None:
         self._ground = np.array([_ground(area) for area in villages], object)
         self._tree = shapely.STRtree(self._ground)
-        points = [(area.point.lon, area.point.lat) for area in villages]
-        holds_point = shapely.intersects(self._ground, shapely.points(np.array(points, np.float64).reshape(-1, 2)))
-        self._strays = np.flatnonzero(~holds_point | (shapely.get_num_geometries(self._ground) > 1))
+        points = np.array([(area.point.lon, area.point.lat) for area in villages], np.float64).reshape(-1, 2)
+        holds_point = shapely.intersects(self._ground, shapely.points(points))
+        self._walk, self._jumps = _walked(len(points), *self._tree.query(self._ground))
+        self._place = np.argsort(self._walk)
+        self._lon, self._lat = np.ascontiguousarray(points[self._walk].T)
+        # One place more than there are villages: it stands for "in no cell", index -1.
+        self._stray = np.append(~holds_point | (shapely.get_num_geometries(self._ground) > 1), True)
 
     def of(self, places: Indices | list[int]) -> list[BaseGeometry]:
         return list(self._ground[places])
@@ -44,17 +49,53 @@ class Cells:
         found[points[::-1]] = cells[::-1]
         return found
 
-    def met(self, shape: Shape, inside: Mask) -> Indices:
-        """The cells that a shape meets, sorted, without those of `inside`: whose reference point it holds."""
+    def sure_at(self, lat: Floats, lon: Floats) -> Indices:
+        """As `at`, but -1 too where a cell that no edge crosses does not say on which side of a shape all in it lies."""
+        found = self.at(lat, lon)
+        found[self._stray[found]] = -1
+        return found
+
+    def near(self, shape: Shape) -> Mask:
+        """The cells that an edge of the shape may cross, and those that are not one piece about their reference point."""
+        found = self._stray[:-1].copy()
+        found[self._tree.query(_boxes(shape))[1]] = True
+        return found
+
+    def held(self, shape: Shape, near: Mask) -> Mask:
+        """The cells whose reference point the shape holds."""
         if shape.circle is not None:
-            near = self._tree.query(shape.outline)
-            near = near[~inside[near]]
-            return np.sort(near[shapely.intersects(shape.outline, self._ground[near])])
-        found = np.zeros(len(self._ground), bool)
-        found[self._tree.query(_boxes(shape.outline))[1]] = True
-        found[self._strays] = True
-        near = np.flatnonzero(found & ~inside)
-        return near[shapely.intersects(shape.outline, self._ground[near])]
+            return within([shape], self._lat, self._lon).take(self._place)
+        crossed = near.take(self._walk)
+        asked = crossed | self._jumps
+        asked[1:] |= crossed[:-1]
+        some = np.flatnonzero(asked)
+        held = within([shape], self._lat.take(some), self._lon.take(some))
+        return held.take(np.cumsum(asked) - 1).take(self._place)
+
+    def met(self, shape: Shape, inside: Mask, near: Mask) -> Indices:
+        """The cells that a shape meets, sorted, without those of `inside`: whose reference point it holds."""
+        some = np.flatnonzero(near & ~inside)
+        return some[shapely.intersects(shape.outline, self._ground[some])]
+
+
+def _walked(count: int, one: Indices, other: Indices) -> tuple[Indices, Mask]:
+    """All cells in an order in which nearly each one's box meets that of the one before, and where it does not. The next is
+    always the neighbour that has the fewest ways on, or many would be left behind alone."""
+    beside: list[list[int]] = [[] for _ in range(count)]
+    for cell, neighbour in zip(one.tolist(), other.tolist(), strict=True):
+        beside[cell].append(neighbour)
+    ways = [len(neighbours) for neighbours in beside]
+    walk, jumps = list[int](), list[bool]()
+    left, others = set(range(count)), iter(range(count))
+    while left:
+        ahead = [neighbour for neighbour in beside[walk[-1]] if neighbour in left] if walk else []
+        cell = min(ahead, key=ways.__getitem__) if ahead else next(one for one in others if one in left)
+        jumps.append(not ahead)
+        walk.append(cell)
+        left.remove(cell)
+        for neighbour in beside[cell]:
+            ways[neighbour] -= 1
+    return np.array(walk, np.intp), np.array(jumps, bool)
 
 
 def _ground(area: AdminArea) -> BaseGeometry:
@@ -65,13 +106,14 @@ def _ground(area: AdminArea) -> BaseGeometry:
     return ground
 
 
-def _boxes(outline: BaseGeometry) -> NDArray[np.object_]:
-    """Round the rings, some corners each; neighbours share a corner."""
-    corners, ring = shapely.get_coordinates(shapely.get_rings(shapely.get_parts(outline)), return_index=True)
-    low, high = np.minimum(corners[:-1], corners[1:]), np.maximum(corners[:-1], corners[1:])
-    same = np.flatnonzero(ring[1:] == ring[:-1])
-    low, high = low[same], high[same]
-    piece = np.arange(len(same)) // max(1, len(same) // _BOXES) + ring[same] * len(same)
-    first = np.flatnonzero(np.diff(piece, prepend=-1))
-    (west, south), (east, north) = np.minimum.reduceat(low, first).T, np.maximum.reduceat(high, first).T
-    return np.asarray(shapely.box(west, south, east, north), object)
+def _boxes(shape: Shape) -> NDArray[np.object_]:
+    """Round the rings, some edges each; round a circle as a whole."""
+    if shape.circle is not None:
+        return np.array([shape.outline], object)
+    start, end = shape.corners[shape.edges], shape.corners[shape.edges + 1]
+    low, high = np.minimum(start, end), np.maximum(start, end)
+    each = len(low) // _BOXES
+    if each > 1:
+        first = np.flatnonzero((np.arange(len(low)) % each == 0) | (np.diff(shape.edges, prepend=-2) != 1))
+        low, high = np.minimum.reduceat(low, first), np.maximum.reduceat(high, first)
+    return np.asarray(shapely.box(*low.T, *high.T), object)

@@ -24,28 +24,36 @@ KM_PER_DEGREE: Final = EARTH_KM * math.pi / 180
 LARGEST_RADIUS_KM: Final = 1000.0
 """A circle beyond this is no place a city can be warned of, but a slip in the units."""
 
+UNITE_ABOVE: Final = 16
+"""More shapes than that are looked into as one."""
+
 _A_MICROMETRE_KM: Final = 1e-9
 _A_SQUARE_METRE_DEGREES: Final = 1e-10
+_GLOBE: Final = np.array([180.0, 90.0])
 _CIRCLE_CORNERS: Final = 128
-_UNITE_ABOVE: Final = 16
 _RASTER: Final = 128
 _RASTER_ABOVE: Final = 20_000
 _RASTER_EDGE_SAMPLES: Final = 1_000_000
 _RASTER_SMALLEST_DEGREES: Final = 1e-6
 
 Floats = NDArray[np.float64]
+Indices = NDArray[np.intp]
 Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
-    """One usable polygon or circle. `outline` is in (lon, lat); round a circle it is the polygon about it."""
+    """One usable polygon or circle. `outline` is in (lon, lat); round a circle it is the polygon about it.
+
+    `corners` are those of all its rings; an edge leads from each of `edges` to the corner behind it. A circle has none."""
 
     outline: BaseGeometry
     west: float
     south: float
     east: float
     north: float
+    corners: Floats
+    edges: Indices
     circle: Circle | None = None
 
 
@@ -87,10 +95,10 @@ def distance_km(outlines: Sequence[BaseGeometry], shapes: Sequence[Shape], lat: 
 
 def _polygon(ring: Sequence[Point]) -> Shape | None:
     corners = np.array([(point.lon, point.lat) for point in ring], np.float64)
-    if len(corners) < 3 or not np.isfinite(corners).all() or (np.abs(corners) > (180, 90)).any():
+    if len(corners) < 3 or not (np.abs(corners) <= _GLOBE).all():  # nor is what is no number
         return None
     try:
-        outline: BaseGeometry = shapely.Polygon(corners)
+        outline = _ringed(corners)
         if not shapely.is_valid(outline):
             outline = _mended(outline)
     except shapely.errors.GEOSException:
@@ -98,6 +106,12 @@ def _polygon(ring: Sequence[Point]) -> Shape | None:
     if outline.is_empty or not outline.area > _A_SQUARE_METRE_DEGREES:
         return None
     return _prepared(outline)
+
+
+def _ringed(corners: Floats) -> BaseGeometry:
+    made = shapely.polygons(corners)  # as `Polygon()`, in half the time
+    assert isinstance(made, BaseGeometry)
+    return made
 
 
 def _mended(outline: BaseGeometry) -> BaseGeometry:
@@ -109,8 +123,18 @@ def _mended(outline: BaseGeometry) -> BaseGeometry:
 
 def _prepared(outline: BaseGeometry) -> Shape:
     shapely.prepare(outline)
-    west, south, east, north = outline.bounds
-    return Shape(outline=outline, west=west, south=south, east=east, north=north)
+    west, south, east, north = shapely.bounds(outline).tolist()
+    corners, edges = _edges(outline)
+    return Shape(outline=outline, west=west, south=south, east=east, north=north, corners=corners, edges=edges)
+
+
+def _edges(outline: BaseGeometry) -> tuple[Floats, Indices]:
+    """The corners of all rings, and those from which an edge leads to the next."""
+    if outline.geom_type == "Polygon" and not shapely.get_num_interior_rings(outline):  # as good as always
+        corners = shapely.get_coordinates(outline)
+        return corners, np.arange(len(corners) - 1)
+    corners, ring = shapely.get_coordinates(shapely.get_rings(shapely.get_parts(outline)), return_index=True)
+    return corners, np.flatnonzero(ring[1:] == ring[:-1])
 
 
 def _circle(circle: Circle) -> Shape | None:
@@ -124,7 +148,16 @@ def _circle(circle: Circle) -> Shape | None:
     if abs(lat) + high < 89:
         wide = math.degrees(math.asin(math.sin(reach) / math.cos(math.radians(lat))))
     west, east = (lon - wide, lon + wide) if lon - wide >= -180 and lon + wide <= 180 else (-180.0, 180.0)
-    return Shape(outline=outline, west=west, south=lat - high, east=east, north=lat + high, circle=circle)
+    return Shape(
+        outline=outline,
+        west=west,
+        south=lat - high,
+        east=east,
+        north=lat + high,
+        corners=np.empty((0, 2)),
+        edges=np.empty(0, np.intp),
+        circle=circle,
+    )
 
 
 def _about(circle: Circle) -> BaseGeometry:
@@ -142,7 +175,7 @@ def _about(circle: Circle) -> BaseGeometry:
 def _united(shapes: Sequence[Shape]) -> Sequence[Shape]:
     """A message of thousands of little polygons would otherwise walk over the residents thousands of times."""
     flat = [shape.outline for shape in shapes if shape.circle is None]
-    if len(flat) <= _UNITE_ABOVE:
+    if len(flat) <= UNITE_ABOVE:
         return shapes
     return [_prepared(shapely.union_all(flat)), *(shape for shape in shapes if shape.circle is not None)]
 
@@ -171,12 +204,9 @@ def _raster(shape: Shape) -> tuple[Mask, Mask] | None:
     """Per cell: wholly inside; an edge may cross it. None where marking the edges costs more than it saves."""
     if min(shape.east - shape.west, shape.north - shape.south) < _RASTER_SMALLEST_DEGREES:
         return None
-    rings = shapely.get_rings(shapely.get_parts(shape.outline))
-    corners, ring = shapely.get_coordinates(rings, return_index=True)
     scale = np.array([_RASTER / (shape.east - shape.west), _RASTER / (shape.north - shape.south)])
-    corners = (corners - (shape.west, shape.south)) * scale
-    same = ring[1:] == ring[:-1]
-    start, step = corners[:-1][same], (corners[1:] - corners[:-1])[same]
+    corners = (shape.corners - (shape.west, shape.south)) * scale
+    start, step = corners[shape.edges], corners[shape.edges + 1] - corners[shape.edges]
     samples = np.ceil(np.abs(step).max(axis=1) * 2).astype(np.int64) + 1
     if samples.sum() > _RASTER_EDGE_SAMPLES:
         return None

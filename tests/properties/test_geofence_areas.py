@@ -25,6 +25,10 @@ GROUNDS = {
 lats, lons = st.floats(26.0, 27.9), st.floats(113.8, 116.0)
 points = st.builds(Point, lats, lons)
 rings = st.lists(points, min_size=3, max_size=12).map(tuple)
+SPOTS = [area.point for area in jian() if area.level == "village"]
+boxes = st.tuples(st.sampled_from(SPOTS), st.sampled_from(SPOTS)).map(
+    lambda two: (two[0], Point(two[0].lat, two[1].lon), two[1], Point(two[1].lat, two[0].lon))
+)
 discs = st.builds(Circle, points, st.floats(0, 40))
 anything = st.floats(allow_nan=True, allow_infinity=True)
 areas = st.builds(
@@ -61,6 +65,32 @@ def test_a_village_is_touched_exactly_where_its_ground_meets_the_shape(ring: tup
     met = {code for code, ground in GROUNDS.items() if any(shape.outline.intersects(ground) for shape in shapes)}
     assert set(resolve(drawn(ring)).touched) >= met
     assert set(resolve(drawn(ring)).touched) <= met | set(resolve(drawn(ring)).villages)
+
+
+@quick
+@given(st.one_of(rings, st.lists(st.sampled_from(SPOTS), min_size=3, max_size=9).map(tuple), boxes))
+def test_asking_about_few_villages_finds_those_that_asking_about_each_would(ring: tuple[Point, ...]) -> None:
+    fence = jian_fence()
+    shapes, _ = shapes_of(drawn(ring))
+    inside = [shapely.intersects_xy(shape.outline, fence.lon, fence.lat) for shape in shapes]
+    found = (
+        {code for code, held in zip(fence.village_codes, np.any(inside, axis=0), strict=True) if held}
+        if shapes
+        else set()
+    )
+    assert set(resolve(drawn(ring)).villages) == found or not found
+
+
+@quick
+@given(areas, st.sampled_from([1, 20]), st.integers(0, 2**32 - 1))
+def test_whoever_stays_where_he_is_lies_inside_as_his_point_does(some: tuple[Area, ...], times: int, seed: int) -> None:
+    chance, fence = np.random.default_rng(seed), jian_fence()
+    lat, lon = np.concatenate(
+        [chance.uniform((26.0, 113.8), (27.9, 116.0), (3000, 2)), np.column_stack([fence.lat, fence.lon])]
+    ).T
+    asked = some * times
+    resolve(asked)
+    assert (fence.standing(asked, fence.placed(lat, lon)) == fence.inside(asked, lat, lon)).all()
 
 
 @quick
