@@ -39,8 +39,7 @@ def gather(register: Register, resolved: Resolved, message: WarningMessage) -> A
     told = officers(roll, over, message.narrowing)
     offices = machines.offices(roll, over, message, told.rows)
     people = members(roll, told)
-    answering = int(told.first[told.rows].sum())
-    first, others = [*people[:answering], *offices], people[answering:]
+    first, others = [*people[: told.answering], *offices], people[told.answering :]
     if message.scope is not Scope.PUBLIC:
         return Audience(
             members=(*first, *others),

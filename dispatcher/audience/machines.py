@@ -33,16 +33,24 @@ NOBODY = frozenset({_NO_ONE_NO_SPEAKER, _NO_ONE, _NO_ONE_AT_ALL})
 _SPEAKER_LOST = "播发网关及其上级均失联，喇叭不响：只通知到人"
 _NO_SPEAKER = "没有播发网关，喇叭不响：只通知到人"
 
+Whys = tuple[str, str, str]
+"""Where a gateway answers, where one has terminals and none answers, where there are none."""
+_HEARD: Whys = ("", _SPEAKER_LOST, _NO_SPEAKER)
+_ALONE: Whys = (_NO_ONE, _NO_ONE_NO_SPEAKER, _NO_ONE_NO_SPEAKER)
+_ALONE_WITHOUT_SPEAKERS: Whys = (_NO_ONE_AT_ALL, _NO_ONE_AT_ALL, _NO_ONE_AT_ALL)
+
 
 def gateways(roll: Roll, over: Ground) -> list[Member]:
     """One member a gateway: its villages, and those it stands in for."""
     every = list(roll.register.gateways.values())
-    villages = np.flatnonzero(over.hit & (roll.serving >= 0))
+    villages = np.flatnonzero(over.hit & roll.speaks)
+    if not len(villages):
+        return []
     villages = villages[np.argsort(roll.serving[villages], kind="stable")]
     serving = roll.serving[villages]
     starts = np.flatnonzero(np.diff(serving, prepend=-1))
     codes = roll.village_codes[villages].tolist()
-    only_standing_in = np.logical_and.reduceat(roll.stands_in[villages], starts) if len(starts) else starts
+    only_standing_in = np.logical_and.reduceat(roll.stands_in[villages], starts)
     bounds = [*starts.tolist(), len(codes)]
     return [
         Member(
@@ -78,43 +86,23 @@ def endpoints(roll: Roll, over: Ground) -> list[Member]:
 
 def offices(roll: Roll, over: Ground, message: WarningMessage, told: Indices) -> list[Member]:
     """Offices with a subscription that matches, unless their phone is told already (`told`: rows of officers)."""
-    found: dict[str, Member] = {}
-    heard = np.zeros(len(roll.officers), bool)
-    heard[told] = True
-    said: set[int] = set()
-    before = np.concatenate([[0], np.cumsum(over.hit)])
-    met = np.flatnonzero(before[roll.to_village] > before[roll.from_village])
-    own = before[roll.own_to[met]] > before[roll.own_from[met]]
-    matching: dict[tuple[tuple[str, ...], Level, tuple[Channel, ...]], bool] = {}
-    for number, at_home in zip(roll.subscribed[met].tolist(), own.tolist(), strict=True):
-        one, office, unit, same_phone = roll.asking[number]
-        if office is None or office.id in found:
-            continue
-        asked = (one.hazards, one.least_level, one.channels)
-        if asked not in matching:
-            matching[asked] = not mismatch(one, message)
-        phone = office.phone_index
-        if not matching[asked] or phone in said or (same_phone and heard[list(same_phone)].any()):
-            continue
-        if phone:
-            said.add(phone)
-        place = unit if at_home else _first_hit(roll, over, one)
-        found[office.id] = _office_member(roll, office.id, place)
-    return list(found.values())
-
-
-def _office_member(roll: Roll, office_id: str, place: str) -> Member:
-    known = roll.office_members
-    made = known.get((office_id, place))
-    if made is None:
-        made = known[office_id, place] = Member(
-            target=Target(kind=TargetKind.OFFICE, id=office_id),
-            channel=Channel.SMS,
-            why=Why.SUBSCRIPTION,
-            township=place,
-            order=0,
-        )
-    return made
+    before = np.zeros(roll.villages + 1, np.intp)
+    np.cumsum(over.hit, out=before[1:])
+    matching = np.array([not mismatch(one, message) for one in roll.asked], bool)
+    asking = (before.take(roll.to_village) > before.take(roll.from_village)) & matching.take(roll.kind)
+    if len(roll.twin_row):
+        heard = np.zeros(len(roll.officers), bool)
+        heard[told] = True
+        asking[roll.twin_row[heard[roll.twin_officer]]] = False
+    rows = np.flatnonzero(asking)
+    if roll.bells_repeat:
+        rows = rows[np.sort(np.unique(roll.bell[rows], return_index=True)[1])]
+    elsewhere = before.take(roll.own_to.take(rows)) == before.take(roll.own_from.take(rows))
+    found = [roll.at_home[row] for row in rows.tolist()]
+    for place in np.flatnonzero(elsewhere).tolist():
+        one = roll.asking[rows[place]]
+        found[place] = roll.office_member(one.office_id, _first_hit(roll, over, one))
+    return found
 
 
 def mismatch(subscription: Subscription, message: WarningMessage) -> str:
@@ -130,27 +118,28 @@ def mismatch(subscription: Subscription, message: WarningMessage) -> str:
 
 def unreachable(roll: Roll, over: Ground, person: Mask, *, public: bool) -> tuple[Unreachable, ...]:
     """Villages in the area that have nobody on the list (`person`), or no loudspeaker that answers."""
-    speaker = (roll.serving >= 0) | (not public)
-    mute = over.hit & ~speaker
-    every = np.empty(roll.villages, object)
-    for why, where in (
-        (_NO_ONE if public else _NO_ONE_AT_ALL, over.hit & speaker & ~person),
-        (_NO_ONE_NO_SPEAKER, mute & ~person),
-        (_SPEAKER_LOST, mute & person & roll.covered),
-        (_NO_SPEAKER, mute & person & ~roll.covered),
-    ):
-        if where.any():
-            every[where] = _said_of(roll, why)[where]
-    return tuple(every[over.hit & ~(person & speaker)].tolist())
+    speaker = roll.speaks if public else np.ones(roll.villages, bool)
+    rows = np.flatnonzero(over.hit & ~(person & speaker))
+    alone = np.flatnonzero(~person.take(rows))
+    nobody = _ALONE if public else _ALONE_WITHOUT_SPEAKERS
+    if len(alone) == len(rows):
+        return tuple(_said(roll, nobody).take(rows).tolist())
+    every = _said(roll, _HEARD).take(rows)
+    if len(alone):
+        every[alone] = _said(roll, nobody).take(rows.take(alone))
+    return tuple(every.tolist())
 
 
-def _said_of(roll: Roll, why: str) -> NDArray[np.object_]:
+def _said(roll: Roll, whys: Whys) -> NDArray[np.object_]:
     """One sentence about each village, made when the first of them needs it."""
-    if why not in roll.unreachable:
+    if whys not in roll.unreachable:
         said = np.empty(roll.villages, object)
-        said[:] = [Unreachable(area=code, why=why) for code in roll.fence.village_codes]
-        roll.unreachable[why] = said
-    return roll.unreachable[why]
+        every = zip(roll.fence.village_codes, roll.speaks.tolist(), roll.covered.tolist(), strict=True)
+        said[:] = [
+            Unreachable(area=code, why=whys[0 if speaks else 1 if covered else 2]) for code, speaks, covered in every
+        ]
+        roll.unreachable[whys] = said
+    return roll.unreachable[whys]
 
 
 def span_of(roll: Roll, code: str) -> slice:

@@ -14,7 +14,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dispatcher.geofence import Geofence
-from dispatcher.model import Member, Office, Officer, Post, Subscription, county_of, short_code, township_of
+from dispatcher.model import (
+    Channel,
+    Member,
+    Officer,
+    Post,
+    Subscription,
+    Target,
+    TargetKind,
+    Why,
+    county_of,
+    short_code,
+    township_of,
+)
 from dispatcher.registry.register import Register
 
 Indices = NDArray[np.intp]
@@ -23,6 +35,8 @@ Numbers = NDArray[np.int64]
 
 POST_RANK: Final = {Post.A: 0, Post.B: 1, Post.TRANSFER: 2, Post.CHIEF: 3, Post.DUTY: 4}
 """Who answers for a village first; the smaller number."""
+_HOME: Final = 15
+"""Behind every post."""
 COUNTY_POSTS: Final = frozenset({Post.A, Post.B, Post.DUTY})
 TWIN: Final = 1
 KNOWN_PHONE: Final = 2
@@ -41,9 +55,10 @@ class Roll:
         self._posts()
         self._phones()
         self._offices()
-        self.unreachable: dict[str, NDArray[np.object_]] = {}
+        self.unreachable: dict[tuple[str, ...], NDArray[np.object_]] = {}
         self.village_codes = np.array(self.fence.village_codes, object)
         self.covered, self.serving, self.stands_in = _serving(register)
+        self.speaks = self.serving >= 0
         self.terminals = [self.fence.indices(sorted(gateway.villages)) for gateway in register.gateways.values()]
         self.spoken = _spoken(register)
         self.branches = {
@@ -57,13 +72,18 @@ class Roll:
         self.villages = len(fence.village_codes)
         self.units = {code: self.villages + number for number, code in enumerate(units)}
         self.city_place = self.villages + len(units) - 1
-        self.township_place = fence.township_of_village + self.villages
-        self.county_place = np.array([self.units[county_of(code)] for code in fence.village_codes], np.intp)
+        # Everything stands sorted by code: a township's villages are one piece, and so are a county's townships.
+        self.first_village = np.flatnonzero(np.diff(fence.township_of_village, prepend=-1))
+        above = np.array([counties.index(county_of(code)) for code in fence.townships], np.intp)
+        self.first_township = np.flatnonzero(np.diff(above, prepend=-1))
         known = {area.code for area in self.register.areas.values() if area.level == "county"}
         self.all_counties = known <= set(counties) and bool(counties)
-        self.counties = np.array([self.units[code] for code in counties], np.intp)
+        self.counties = self.villages + len(fence.townships)
+        """The place of the first of them."""
         # What a place counts under in reports: villages under their township. `labels[label - villages]` is its code.
-        self.label = np.concatenate([self.township_place, np.arange(self.villages, self.city_place + 1)])
+        self.label = np.concatenate(
+            [fence.township_of_village + self.villages, np.arange(self.villages, self.city_place + 1)]
+        )
         self.labels = units
 
     def _officers(self) -> None:
@@ -81,7 +101,8 @@ class Roll:
             if len(village):
                 self.home_village[number] = village[0]
         units = np.array([self._unit_place(officer.home_code) for officer in every], np.intp)
-        self.home_place = np.where(self.home_village >= 0, self.home_village, units)
+        place = np.where(self.home_village >= 0, self.home_village, units)
+        self.home_key = (int(Why.HOME_INSIDE) << 40) | (_HOME << 32) | place
         self.member = np.empty(len(every), object)
         self.member_key = np.full(len(every), -1, np.int64)
         """Whom the list of before had: reason, unit and order in one number, and what stood on the list."""
@@ -101,11 +122,25 @@ class Roll:
                 held.append((place, POST_RANK[post.post], self.row[post.officer_id]))
         table = np.array(sorted(held), np.int64).reshape(-1, 3)
         self.post_place, self.post_rank, self.post_officer = (np.ascontiguousarray(column) for column in table.T)
-        self.post_key = (self.post_rank << 32) | self.post_place
-        self.by_officer = np.argsort(self.post_officer, kind="stable")
-        holders = self.post_officer[self.by_officer]
+        by_officer = np.argsort(self.post_officer, kind="stable")
+        holders = self.post_officer[by_officer]
         self.first_post = np.flatnonzero(np.diff(holders, prepend=-1))
         self.holders = holders[self.first_post]
+        self.held_place = self.post_place[by_officer]
+        self.held_key = (self.post_rank[by_officer] << 32) | self.held_place
+        of_unit = (self.post_rank == POST_RANK[Post.A]) & (self.post_place >= self.villages)
+        answering = np.flatnonzero(of_unit | (self.post_rank == POST_RANK[Post.DUTY]))
+        self.answering_place, self.answering_officer = self.post_place[answering], self.post_officer[answering]
+        self.lead = self.leads(np.ones(len(self.officers), bool))
+
+    def leads(self, among: Mask) -> Indices:
+        """The first answerer of each village, -1 where there is none: posts stand sorted by place and rank, so it is A
+        where there is one."""
+        held = np.flatnonzero((self.post_place < self.villages) & among[self.post_officer])
+        lead = np.full(self.villages, -1, np.intp)
+        first = held[np.flatnonzero(np.diff(self.post_place[held], prepend=-1))]
+        lead[self.post_place[first]] = self.post_officer[first]
+        return lead
 
     def _place(self, code: str) -> int:
         """-1 for an area that has no village, and so cannot be hit."""
@@ -132,29 +167,47 @@ class Roll:
         self.resident_flags[twins[phones[twins] != NO_PHONE]] |= TWIN
 
     def _offices(self) -> None:
-        """One row per area of each subscription: the range of villages it covers."""
-        own = {office.id: self.fence.under(office.area_code) for office in self.register.offices.values()}
-        rows = []
-        for number, subscription in enumerate(self.register.subscriptions):
-            mine = own.get(subscription.office_id, range(0))
-            rows += [
-                (number, found.start, found.stop, mine.start, mine.stop)
-                for found in map(self.fence.under, subscription.area_codes)
-            ]
-        table = np.array(rows, np.int64).reshape(-1, 5)
-        self.subscribed, self.from_village, self.to_village, self.own_from, self.own_to = (
-            np.ascontiguousarray(column) for column in table.T
-        )
-        self.asking = [self._asks(subscription) for subscription in self.register.subscriptions]
+        """One row per area of each subscription: the range of villages it covers, and what a list needs of who asks."""
+        kinds: dict[tuple[object, ...], int] = {}
+        bells: dict[str | int, int] = {}
+        rows: list[tuple[int, ...]] = []
+        twins: list[tuple[int, int]] = []
+        self.asking: list[Subscription] = []
+        self.asked: list[Subscription] = []
+        """One of each kind; others of it differ in who asks, and about where."""
+        self.at_home: list[Member] = []
+        """What stands on the list for each row if its office sits in the area."""
         self.office_members: dict[tuple[str, str], Member] = {}
+        for one in self.register.subscriptions:
+            office = self.register.offices.get(one.office_id)
+            if office is None:
+                continue
+            mine, phone = self.fence.under(office.area_code), office.phone_index
+            kind = kinds.setdefault((one.hazards, one.least_level, one.channels), len(kinds))
+            self.asked += [one][: len(kinds) - len(self.asked)]
+            bell = bells.setdefault(office.id if phone == NO_PHONE else phone, len(bells))
+            for found in map(self.fence.under, one.area_codes):
+                twins += [(len(rows), officer) for officer in self.officers_of_phone.get(phone, ())]
+                rows.append((found.start, found.stop, mine.start, mine.stop, kind, bell))
+                self.asking.append(one)
+                self.at_home.append(self.office_member(office.id, township_of(short_code(office.area_code))))
+        columns = (np.ascontiguousarray(column) for column in np.array(rows, np.int64).reshape(-1, 6).T)
+        self.from_village, self.to_village, self.own_from, self.own_to, self.kind, self.bell = columns
+        self.bells_repeat = len(bells) < len(rows)
+        self.twin_row, self.twin_officer = np.array(twins, np.intp).reshape(-1, 2).T
 
-    def _asks(self, subscription: Subscription) -> tuple[Subscription, Office | None, str, Sequence[int]]:
-        """What a list needs of it: who asks, the unit it sits in, and the officers with the same phone."""
-        office = self.register.offices.get(subscription.office_id)
-        if office is None:
-            return subscription, None, "", ()
-        unit = township_of(short_code(office.area_code))
-        return subscription, office, unit, self.officers_of_phone.get(office.phone_index, ())
+    def office_member(self, office_id: str, place: str) -> Member:
+        """Made once: the same offices are told of nearly every warning."""
+        made = self.office_members.get((office_id, place))
+        if made is None:
+            made = self.office_members[office_id, place] = Member(
+                target=Target(kind=TargetKind.OFFICE, id=office_id),
+                channel=Channel.SMS,
+                why=Why.SUBSCRIPTION,
+                township=place,
+                order=0,
+            )
+        return made
 
 
 def among(these: NDArray[np.integer[Any]], those: NDArray[np.integer[Any]]) -> Mask:
