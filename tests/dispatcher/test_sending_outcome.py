@@ -40,6 +40,7 @@ def row(**changes: object) -> Row:
         warning_id="w",
         channel="sms",
         target="officer-JA00001",
+        why=0,
         round=0,
         pos=0,
         text_no=0,

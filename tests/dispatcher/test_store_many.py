@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from sqlalchemy import delete, select, update
 from sqlalchemy.exc import DBAPIError
 
+from dispatcher.rehearsal.bench.ledgers import chunk_of
 from dispatcher.states import DeliveryState
 from dispatcher.store import chunks, deliveries
 from dispatcher.store.chunks import Holder
@@ -19,8 +20,9 @@ from dispatcher.store.deliveries import Attempt, Settled
 from dispatcher.store.deliveries.results import _STATEMENTS
 from dispatcher.store.engine import Store
 from dispatcher.store.many import Inserted, Many, Source
-from dispatcher.store.packing import unpack
+from dispatcher.store.packing import FrozenRow, unpack
 from dispatcher.store.tables import attempts, receipts, sequences
+from dispatcher.store.tables import deliveries as ledger
 from tests.city import NOW, people, red, released
 
 NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=20)
@@ -81,6 +83,37 @@ async def test_columns_put_in_are_the_rows_put_in(store: Store, rows: list[tuple
         await tx.execute(delete(sequences))
         await PUT.fill(tx, {"value": alike}, {"name": [name for name, _ in rows]})
     assert await held(store) == dict.fromkeys(dict(rows), alike)
+
+
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    frozen=st.lists(
+        st.builds(
+            FrozenRow, NAMES, st.integers(1, 13), st.integers(0, 9), st.sampled_from(["360802001", "360827102"]),
+            st.sampled_from(["", "360802001001"]), st.sampled_from(["", "", "told_elsewhere"]),
+        ),
+        unique_by=lambda row: row.target,
+        max_size=20,
+    ),
+    first_serial=st.sampled_from([0, 7000]),
+    ended=st.sampled_from([None, (DeliveryState.WITHDRAWN, "called_off")]),
+)  # fmt: skip
+async def test_what_is_planned_in_memory_is_what_stands_in_the_ledger(
+    store: Store, frozen: list[FrozenRow], first_serial: int, ended: tuple[DeliveryState, str] | None
+) -> None:
+    async with store.begin() as tx:
+        await tx.execute(delete(ledger))
+        rows = await deliveries.plan(tx, chunk_of("w", 5), frozen, first_serial, ended)
+        found = (await tx.execute(select(ledger).order_by(ledger.c.pos))).all()
+        assert rows == await deliveries.in_chunk(tx, 5, 0)
+    born, code = ended or (DeliveryState.PLANNED, "")
+    for pos, (one, row) in enumerate(zip(frozen, found, strict=True)):
+        told = FrozenRow(row.target, row.why, row.text_no, row.township, row.areas, one.suppressed)
+        assert (told, row.pos, row.serial) == (one, pos, first_serial and first_serial + pos)
+        ends = (DeliveryState.SUPPRESSED, one.suppressed) if one.suppressed else (born, code)
+        assert (row.state, row.state_code) == ends
+        assert row.chunk_id == (5 if ends == (DeliveryState.PLANNED, "") else None)
+    assert [row.pos for row in rows] == [row.pos for row in found if row.chunk_id]
 
 
 async def test_a_text_longer_than_its_column_is_refused_and_not_cut(postgres_store: Store) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import compress, repeat
 
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, func, or_, select, update
 
@@ -19,6 +20,7 @@ from dispatcher.store.sides import not_plainly_live
 from dispatcher.store.tables import attempts, chunks, deliveries, warnings
 
 _UNTOUCHED = (DeliveryState.PLANNED, "")
+_SUPPRESSED = int(DeliveryState.SUPPRESSED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,46 +61,29 @@ def laid_out(
     ended: tuple[DeliveryState, str] | None = None,
 ) -> Planned:
     """As `plan`, yet to be written."""
-    born = ended or _UNTOUCHED
-    ends = [(DeliveryState.SUPPRESSED, one.suppressed) if one.suppressed else born for one in frozen]
-    serials = range(first_serial, first_serial + len(frozen)) if first_serial else [0] * len(frozen)
-    to_send = [
-        _new(chunk, one, pos, serial)
-        for pos, (one, serial, (state, _)) in enumerate(zip(frozen, serials, ends, strict=True))
-        if state is DeliveryState.PLANNED
-    ]
+    if not frozen:
+        return Planned(chunk.id, [], ())
+    born, code = ended or _UNTOUCHED
+    target, why, text_no, township, areas, suppressed = zip(*frozen, strict=True)
+    state, places = int(born), range(len(frozen))
+    serials = range(first_serial, first_serial + len(frozen)) if first_serial else (0,) * len(frozen)
+    its_own = repeat(chunk.warning_id), repeat(chunk.channel)
+    rows = map(Row, *its_own, target, why, text_no, township, areas, places, serials)
+    sent = [not one for one in suppressed] if born is DeliveryState.PLANNED else [False] * len(frozen)
     columns: dict[str, Sequence[object]] = {
-        "target": [one.target for one in frozen],
-        "why": [one.why for one in frozen],
-        "text_no": [one.text_no for one in frozen],
-        "township": [one.township for one in frozen],
-        "areas": [one.areas for one in frozen],
-        "state": [int(state) for state, _ in ends],
-        "state_code": [code for _, code in ends],
-        "chunk_id": [chunk.id if state is DeliveryState.PLANNED else None for state, _ in ends],
-        "pos": range(len(frozen)),
+        "target": target,
+        "why": why,
+        "text_no": text_no,
+        "township": township,
+        "areas": areas,
+        "state": [_SUPPRESSED if one else state for one in suppressed],
+        "state_code": [one or code for one in suppressed],
+        "chunk_id": [chunk.id if one else None for one in sent],
+        "pos": places,
         "serial": serials,
     }
     alike = {"warning_id": chunk.warning_id, "channel": chunk.channel, **_NEW}
-    return Planned(chunk.id, to_send, _PLAN.filled(dialect, alike, columns))
-
-
-def _new(chunk: Chunk, frozen: FrozenRow, pos: int, serial: int) -> Row:
-    return Row(
-        warning_id=chunk.warning_id,
-        channel=chunk.channel,
-        target=frozen.target,
-        round=0,
-        pos=pos,
-        text_no=frozen.text_no,
-        areas=frozen.areas,
-        serial=serial,
-        calls=0,
-        tries=0,
-        township=frozen.township,
-        possible_duplicate=False,
-        why=frozen.why,
-    )
+    return Planned(chunk.id, list(compress(rows, sent)), _PLAN.filled(dialect, alike, columns))
 
 
 _NEW = {"round": 0, "calls": 0, "tries": 0, "provider": "", "provider_ref": "", "possible_duplicate": False}
