@@ -39,17 +39,17 @@ def gather(register: Register, resolved: Resolved, message: WarningMessage) -> A
     told = officers(roll, over, message.narrowing)
     offices = machines.offices(roll, over, message, told.rows)
     people = members(roll, told)
-    first, others = [*people[: told.answering], *offices], people[told.answering :]
+    first, others = people[: told.answering], people[told.answering :]
     if message.scope is not Scope.PUBLIC:
         return Audience(
-            members=(*first, *others),
+            members=(*first, *offices, *others),
             residents=NO_RESIDENTS,
             left_out=told.left_out,
             unreachable=machines.unreachable(roll, over, told.posted, public=False),
         )
     homes = residents(roll, over, message.narrowing, lambda: _rung(roll, told.rows, offices))
     return Audience(
-        members=(*machines.gateways(roll, over), *machines.endpoints(roll, over), *first, *others),
+        members=(*machines.gateways(roll, over), *machines.endpoints(roll, over), *first, *offices, *others),
         residents=homes.hits,
         left_out=told.left_out + homes.left_out,
         unreachable=machines.unreachable(roll, over, told.posted | homes.posted, public=True),

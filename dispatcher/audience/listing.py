@@ -104,21 +104,19 @@ def officers(roll: Roll, over: Ground, narrowing: Narrowing) -> Told:
     asked = _asked_for(roll, narrowing, reasons)
     wanted = named.copy() if asked is None else named & asked
     left_out = int(np.count_nonzero(named) - np.count_nonzero(wanted))
-    told = np.flatnonzero(reasons[: roll.villages])
-    lead = (roll.lead if asked is None else roll.leads(asked)).take(told)
-    mine = lead >= 0
+    lead = roll.lead if asked is None else roll.leads(asked)
+    led = (over.hit | over.beside) & (lead >= 0)
     first = np.zeros(len(best), bool)
     first[roll.answering_officer[reasons.take(roll.answering_place) > 0]] = True
-    first[lead[mine]] = True
+    first[lead[led]] = True
     # One place more than there are villages: it stands for "lives in no village we know", index -1.
-    posted = np.zeros(roll.villages + 1, bool)
-    posted[told[mine]] = True
+    posted = np.append(led, False)
     _merge_phones(roll, wanted, best, first)
     rows = np.flatnonzero(wanted)
     posted[roll.home_village.take(rows)] = True
     reason, later = best.take(rows), ~first.take(rows)
     label = roll.label.take(reason & 0xFFFFFFFF)
-    key = (label - roll.villages << 8) | (reason >> 40 << 1) | later
+    key = (label << 8) | (reason >> 40 << 1) | later
     turn = in_turn(later, label)
     return Told(
         rows=rows.take(turn),

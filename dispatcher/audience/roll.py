@@ -80,10 +80,8 @@ class Roll:
         self.all_counties = known <= set(counties) and bool(counties)
         self.counties = self.villages + len(fence.townships)
         """The place of the first of them."""
-        # What a place counts under in reports: villages under their township. `labels[label - villages]` is its code.
-        self.label = np.concatenate(
-            [fence.township_of_village + self.villages, np.arange(self.villages, self.city_place + 1)]
-        )
+        # What a place counts under in reports: villages under their township. `labels[label]` is its code.
+        self.label = np.concatenate([fence.township_of_village, np.arange(len(units))])
         self.labels = units
 
     def _officers(self) -> None:

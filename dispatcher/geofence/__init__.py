@@ -19,7 +19,7 @@ from shapely.geometry.base import BaseGeometry
 
 from dispatcher.geofence.cells import Cells
 from dispatcher.geofence.names import Named, Names, below, stem
-from dispatcher.geofence.shapes import UNITE_ABOVE, Floats, Mask, Shape, distance_km, shapes_of, within
+from dispatcher.geofence.shapes import UNITE_ABOVE, Floats, Mask, Shape, distance_km, shapes_of, touches, within
 from dispatcher.model import AdminArea, Area, county_of, short_code, township_of
 
 Indices = NDArray[np.intp]
@@ -160,10 +160,13 @@ class Geofence:
             return within(asked.shapes, points.lat, points.lon)
         inside = np.zeros(len(points.lat), bool)
         for shape, drawn in zip(asked.shapes, asked.drawn, strict=True):
+            if shape.circle is not None:
+                inside |= within([shape], points.lat, points.lon)
+                continue
             side = drawn.side.take(points.cell)
             inside |= side == _INSIDE
             doubt = np.flatnonzero(side == _UNSURE)
-            inside[doubt] |= within([shape], points.lat.take(doubt), points.lon.take(doubt))
+            inside[doubt] |= touches(shape.outline, points.lat.take(doubt), points.lon.take(doubt))
         return inside
 
     def distance_km(self, areas: tuple[Area, ...], resolved: Resolved, lat: Floats, lon: Floats) -> Floats:
@@ -220,8 +223,7 @@ class Geofence:
         near = self._cells.near(shape)
         inside = self._cells.held(shape, near)
         side = np.full(len(inside) + 1, _UNSURE, np.int8)
-        if shape.circle is None:
-            np.copyto(side[:-1], inside, where=~near)
+        np.copyto(side[:-1], inside, where=~near)
         return _Drawn(inside=np.flatnonzero(inside), beside=self._cells.met(shape, inside, near), side=side)
 
     def _asked(self, areas: tuple[Area, ...]) -> _Asked:

@@ -16,7 +16,7 @@ import shapely
 from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
-from dispatcher.geofence.shapes import Floats, Mask, Shape, within
+from dispatcher.geofence.shapes import Floats, Mask, Shape, touches, within
 from dispatcher.model import AdminArea
 
 Indices = NDArray[np.intp]
@@ -69,7 +69,7 @@ class Cells:
         asked = crossed | self._jumps
         asked[1:] |= crossed[:-1]
         some = np.flatnonzero(asked)
-        held = within([shape], self._lat.take(some), self._lon.take(some))
+        held = touches(shape.outline, self._lat.take(some), self._lon.take(some))
         return held.take(np.cumsum(asked) - 1).take(self._place)
 
     def met(self, shape: Shape, inside: Mask, near: Mask) -> Indices:

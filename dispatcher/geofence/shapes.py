@@ -185,18 +185,19 @@ def _holds(shape: Shape, lat: Floats, lon: Floats) -> Mask:
         return _haversine_km(shape.circle.center, lat, lon) <= shape.circle.radius_km + _A_MICROMETRE_KM
     raster = _raster(shape) if len(lat) > _RASTER_ABOVE else None
     if raster is None:
-        return _touches(shape.outline, lat, lon)
+        return touches(shape.outline, lat, lon)
     column = ((lon - shape.west) * (_RASTER / (shape.east - shape.west))).astype(np.int32)
     row = ((lat - shape.south) * (_RASTER / (shape.north - shape.south))).astype(np.int32)
     cell = np.minimum(row, _RASTER - 1) * _RASTER + np.minimum(column, _RASTER - 1)
     certain, in_doubt = raster
     inside: Mask = certain[cell]
     doubt = np.flatnonzero(in_doubt[cell])
-    inside[doubt] = _touches(shape.outline, lat[doubt], lon[doubt])
+    inside[doubt] = touches(shape.outline, lat[doubt], lon[doubt])
     return inside
 
 
-def _touches(outline: BaseGeometry, lat: Floats, lon: Floats) -> Mask:
+def touches(outline: BaseGeometry, lat: Floats, lon: Floats) -> Mask:
+    """Which of the points lie in it or on its edge: a few, or what `within` leaves in doubt."""
     return np.asarray(shapely.intersects_xy(outline, lon, lat), bool)
 
 
@@ -222,7 +223,7 @@ def _raster(shape: Shape) -> tuple[Mask, Mask] | None:
     first = ~crossed
     first[:, 1:] &= crossed[:, :-1]
     row, column = np.nonzero(first)
-    asked = _touches(shape.outline, shape.south + (row + 0.5) / scale[1], shape.west + (column + 0.5) / scale[0])
+    asked = touches(shape.outline, shape.south + (row + 0.5) / scale[1], shape.west + (column + 0.5) / scale[0])
     in_doubt = crossed.ravel()
     certain = np.zeros(_RASTER * _RASTER, bool)
     certain[~in_doubt] = asked[np.cumsum(first.ravel())[~in_doubt] - 1]
