@@ -204,7 +204,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Callback:
-    """An HTTP request of a provider, untouched. `url` is the public one it signed; header names are lower-case."""
+    """An HTTP request of a provider, untouched. `url` is the public one it signed; `headers` know lower-case names."""
 
     method: str
     url: str

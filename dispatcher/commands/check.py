@@ -21,7 +21,7 @@ from dispatcher.registry import verifying
 from dispatcher.registry.register import count_units
 from dispatcher.service import schema
 from dispatcher.service.assembly import Providers, broker_of, clock, fetcher_of, open_context, providers_of
-from dispatcher.service.serving import address
+from dispatcher.service.listening import address
 from dispatcher.settings import Feed, Settings, load
 from dispatcher.store import nodes, queues, uplinks
 from dispatcher.store.sealed import WrongKey

@@ -16,9 +16,10 @@ from dispatcher.commands.ground import keeper_of, settled, standing, where, with
 from dispatcher.commands.telling import WRONGLY_ASKED, aside, fail, finish, say
 from dispatcher.registry.register import glance
 from dispatcher.service.keys import sole_process
+from dispatcher.service.listening import address
 from dispatcher.service.loop import settle_down
 from dispatcher.service.running import OUTER_ROLE, ROLES
-from dispatcher.service.serving import Serving, address, serve
+from dispatcher.service.serving import Serving, serve
 from dispatcher.service.tls import Files, context_of, remark
 from dispatcher.settings import Settings, load
 from dispatcher.telemetry import set_up_logging

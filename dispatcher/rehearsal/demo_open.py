@@ -19,10 +19,10 @@ from dispatcher.rehearsal.demo_people import Person, linked, people, tell_people
 from dispatcher.rehearsal.demo_screen import Screen
 from dispatcher.rehearsal.demo_stage import StageFailed
 from dispatcher.rehearsal.demo_world import World, put_beside
+from dispatcher.service.listening import bind
 from dispatcher.service.serving import Serving, links_of
 from dispatcher.settings import BadConfiguration, load
 from dispatcher.store.accounts import Account
-from dispatcher.web.site import bind
 
 HOST: Final = "127.0.0.1"
 PORT: Final = 8080

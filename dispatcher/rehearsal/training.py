@@ -26,8 +26,9 @@ from dispatcher.rehearsal.demo_stage import City
 from dispatcher.rehearsal.founding import acquaint, found_city
 from dispatcher.service import schema
 from dispatcher.service.keys import sole_process
+from dispatcher.service.listening import bound_to
 from dispatcher.service.running import ROLES
-from dispatcher.service.serving import Rehearsal, Serving, Training, bound_to, serving
+from dispatcher.service.serving import Rehearsal, Serving, Training, serving
 from dispatcher.settings import BadConfiguration, Settings, sqlite_file
 from dispatcher.store.engine import open_store
 

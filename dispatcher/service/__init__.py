@@ -2,6 +2,9 @@
 
     assembly.py    settings → store, seal, register, providers, sender, doors
     running.py     `Service`: the tasks, the ticks, readiness, the drain
+    serving.py     from settings to SIGTERM
+    listening.py   the socket it is reached at
+    front.py       the web site, for processes that listen
     addressing.py  where a target is reached, looked up at sending
     upstream.py    the feeds that are polled: a tick for each, and what a night shift hears of them
     leading.py     which of several processes does what two should not do

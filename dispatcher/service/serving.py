@@ -8,24 +8,25 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from socket import socket
 from ssl import SSLContext
 
-from channels.contract import Reads
 from dispatcher.accounts.entering import Entrance
 from dispatcher.accounts.linking import Links
-from dispatcher.model import Channel
 from dispatcher.pipeline.context import Context
 from dispatcher.registry.register import Register
 from dispatcher.service import schema
 from dispatcher.service.assembly import assemble, open_context
 from dispatcher.service.keys import sole_process, sole_sender
+from dispatcher.service.listening import bound_to
 from dispatcher.service.running import OUTER_ROLE, ROLES, Service
 from dispatcher.settings import BadConfiguration, Settings
-from dispatcher.web.doors import Dependency, Doors, Ready
-from dispatcher.web.site import Site, bind
+
+At = tuple[socket, SSLContext | None, str]
+"""A listening socket, what it speaks with, and its address as others know it."""
+Opener = Callable[[Service, At], AbstractAsyncContextManager[None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +87,7 @@ async def serving(
     """The running service, while the block lasts; in earnest, unless it is a rehearsal. With `tls` the console speaks HTTPS."""
     _refuse(settings, roles, rehearsal)
     listens, outer = bool(roles & {"web", OUTER_ROLE}), "web" not in roles
+    opener = _opener(rehearsal, outer=outer) if listens else None
     with sole_process(settings):
         await schema.ensure(settings)
         context = await open_context(settings)
@@ -103,10 +105,8 @@ async def serving(
             alone = rehearsal is not None or settings.stage.rehearsed
             service = Service(await assemble(context, public_url, alone), roles)
             await opened.enter_async_context(service.running())
-            if bound is not None:
-                site = Site(_doors(service, public_url, rehearsal, outer=outer))
-                opened.push_async_callback(site.close)
-                await site.start(bound, tls)
+            if bound is not None and opener is not None:
+                await opened.enter_async_context(opener(service, (bound, tls, public_url)))
             yield Serving(service=service, url=url if bound is not None else "", outer=outer)
 
 
@@ -122,66 +122,21 @@ def _standing_at(settings: Settings, training: Training | None) -> tuple[socket,
     return bound_to(settings) if training is None else (training.bound.dup(), training.url)
 
 
-def bound_to(settings: Settings) -> tuple[socket, str]:
-    """A listening socket and its URL."""
-    host, port = address(settings.service.listen)
-    try:
-        return bind(host, port)
-    except OSError as error:
-        raise BadConfiguration(
-            f"{settings.service.listen} 用不了（{error.strerror}）：请停掉占用它的程序，或用 MINGLUO_LISTEN 另指一个"
-        ) from error
+def _opener(rehearsal: Rehearsal | None, *, outer: bool) -> Opener:
+    """What opens the site. Called before anything runs: nobody waits half a second for console and API to be read."""
+    from dispatcher.service.front import Front, open_to_all  # noqa: PLC0415 - not by a process that only sends
 
+    reset = rehearsal.training.reset if rehearsal and rehearsal.training else None
 
-def address(listen: str) -> tuple[str, int]:
-    """`127.0.0.1:8080` or `[::1]:8080`."""
-    host, colon, port = listen.rpartition(":")
-    if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:
-        raise BadConfiguration(f"service.yaml: listen: {listen} 应写作 地址:端口，如 127.0.0.1:8080")
-    return host.strip("[]") or "127.0.0.1", int(port)
+    def opener(service: Service, at: At) -> AbstractAsyncContextManager[None]:
+        bound, tls, public_url = at
+        links = links_of(service.context) if rehearsal and rehearsal.links else None
+        front = Front(bound=bound, tls=tls, public_url=public_url, outer=outer, reset=reset, links=links)
+        return open_to_all(service, front)
+
+    return opener
 
 
 def links_of(context: Context) -> Links:
     """One-time links to the service on this database; they open something only where it was told to let people in by them."""
     return Links(context.store, context.now, Entrance(context.store, context.seal, context.now))
-
-
-def _doors(service: Service, public_url: str, rehearsal: Rehearsal | None, *, outer: bool) -> Doors:
-    readers: dict[tuple[Channel, str], Reads] = {
-        key: paced.reads for key, paced in service.parts.providers.on.items() if paced.reads is not None
-    }
-    return Doors(
-        context=service.context,
-        book=service.book,
-        accept=service.accept,
-        readers=readers,
-        drills=service.parts.providers.drills,
-        readiness=lambda: _ready(service),
-        public_url=public_url,
-        max_body_bytes=service.context.settings.service.max_body_bytes,
-        texts=False in service.parts.providers.pagers(),
-        reset=rehearsal.training.reset if rehearsal and rehearsal.training else None,
-        links=links_of(service.context) if rehearsal and rehearsal.links else None,
-        outer=outer,
-    )
-
-
-async def _ready(service: Service) -> Ready:
-    """The service's readiness in the web's words."""
-    found = await service.readiness()
-    database = Dependency(
-        name=f"database:{service.context.store.dialect}",
-        problem=next((problem for problem in found.problems if problem.startswith("数据库")), ""),
-        detail=f"{found.database_ms} ms",
-    )
-    broker = Dependency(
-        name=f"broker:{found.broker.name}", problem=found.broker.problem, canary_age_s=found.broker.canary_age_s
-    )
-    return Ready(
-        problems=found.problems,
-        notices=found.notices,
-        dependencies=(database, broker),
-        providers_off=found.providers_off,
-        clock_skew_s=found.clock_skew_s,
-        synthetic=found.synthetic,
-    )

@@ -1,7 +1,7 @@
 """HTTP: everything that comes in by a URL. It decides nothing: verbs stand in `pipeline/`, queries in `store/`.
 
     doors.py        what the service hands in
-    site.py         the socket, the server and its limits
+    site.py         the server and its limits
     routes/         every route in one table: who may, what it takes, what it answers
     client.py       who is at the other end: the real address, and whether anybody can read along
     edge.py         what every request passes first: its address's share, and TLS where it comes from another machine

@@ -44,7 +44,18 @@ class Client:
         return str(self.address)
 
 
+_CLIENT = web.RequestKey("client", Client)
+
+
 def client_of(request: web.Request) -> Client:
+    """Found once a request: its limits, its rules and its answer's headers all ask."""
+    known = request.get(_CLIENT)
+    if known is None:
+        known = request[_CLIENT] = _found(request)
+    return known
+
+
+def _found(request: web.Request) -> Client:
     peer, proxies = _address(request.remote or ""), request.app[PROXIES]
     near = peer is not None and peer.is_loopback
     if peer is None or not among(peer, proxies):

@@ -1,14 +1,12 @@
-"""The socket, the server and its limits.
+"""The server and its limits.
 
-The socket is bound before anything else is built, because providers are told our URL, and a port of 0 is known only then.
 A slow or silent client is cut off after seconds; nobody's request holds up a warning that comes in.
 """
 
 from __future__ import annotations
 
 import asyncio
-import ipaddress
-import socket as sockets
+from socket import socket
 from ssl import SSLContext
 
 from aiohttp import web
@@ -39,25 +37,6 @@ BOUNDED = frozenset({"callback"})
 """Limits each of its waits by itself: one more timer a receipt would be a tenth of what is ours in it."""
 
 
-def bind(host: str, port: int) -> tuple[sockets.socket, str]:
-    """A listening socket and its base URL; port 0 takes a free one. OSError where the port is taken."""
-    family = sockets.AF_INET6 if ":" in host else sockets.AF_INET
-    bound = sockets.create_server((host, port), family=family, backlog=BACKLOG, reuse_port=False)
-    bound.setblocking(False)
-    return bound, f"http://{_shown(host)}:{bound.getsockname()[1]}"
-
-
-def _shown(host: str) -> str:
-    """All interfaces are reached by the loopback one."""
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return host
-    if address.is_unspecified:
-        return "[::1]" if address.version == 6 else "127.0.0.1"
-    return f"[{host}]" if address.version == 6 else host
-
-
 class Site:
     """`start` once, `close` once, in the same loop."""
 
@@ -66,8 +45,8 @@ class Site:
         self._runner: web.AppRunner | None = None
         self._server: asyncio.Server | None = None
 
-    async def start(self, bound: sockets.socket, tls: SSLContext | None = None) -> None:
-        """Serves on a socket made by `bind`, which it closes at the end; with `tls` in HTTPS alone."""
+    async def start(self, bound: socket, tls: SSLContext | None = None) -> None:
+        """Serves on a listening socket, which it closes at the end; with `tls` in HTTPS alone."""
         self._runner = web.AppRunner(application(self._parts), access_log=None, shutdown_timeout=CLOSE_S)
         await self._runner.setup()
         serving = self._runner.server

@@ -25,6 +25,7 @@ from dispatcher.receipts import ReceiptBook
 from dispatcher.registry.importing import put
 from dispatcher.registry.register import Register
 from dispatcher.registry.sample import Wish, make
+from dispatcher.service.listening import bind
 from dispatcher.service.running import Service
 from dispatcher.service.serving import Rehearsal, serving
 from dispatcher.settings import PROJECT, Settings, load
@@ -37,7 +38,7 @@ from dispatcher.store.migrating import migrate
 from dispatcher.store.packing import unpack
 from dispatcher.store.sealed import Seal
 from dispatcher.web.doors import Doors, Ready
-from dispatcher.web.site import Site, bind
+from dispatcher.web.site import Site
 
 SEAL = Seal(bytes(32))
 TOKEN = "city-token-0123456789"

@@ -16,10 +16,13 @@ UNSERVED = (
     "dispatcher.rehearsal", "dispatcher.registry.sample",
 )  # fmt: skip
 """Of no use to a process that serves a register which is there: each megabyte of it would be held for months."""
-LATE = ("channels.sms.twilio", "dispatcher.accounts.password", "dispatcher.accounts.second", "dispatcher.service.tls")
+LATE = (
+    "channels.sms.twilio", "dispatcher.accounts.password", "dispatcher.accounts.second", "dispatcher.service.serving",
+    "dispatcher.service.tls",
+)  # fmt: skip
 """Load the SDK with the first look-up, the lists of guessable words with the first password that is set, what draws a QR code
-and what reads certificates with the first of them: sixteen, eleven, one and one megabytes that a quiet service behind a proxy
-need not hold."""
+and what reads certificates with the first of them, console and API where the process listens: sixteen, eleven, one, ten and
+one megabytes that a quiet service behind a proxy, or one that only sends, need not hold."""
 VAGUE = {"utils", "util", "helpers", "helper", "common", "manager", "managers", "base", "misc", "core", "shared"}
 
 
@@ -58,9 +61,19 @@ def test_slow_libraries_are_imported_by_the_commands_that_need_them() -> None:
 
 
 def test_a_process_that_serves_loads_nothing_that_only_other_commands_need() -> None:
-    say = "import sys, dispatcher.commands.serve; print(*sys.modules)"
+    loaded = _loaded("dispatcher.commands.serve, dispatcher.service.front")
+    assert [name for name in loaded if name.startswith(UNSERVED)] == []
+
+
+def test_a_process_that_only_sends_loads_neither_console_nor_api() -> None:
+    loaded = _loaded("dispatcher.commands.serve")
+    assert [name for name in loaded if name.startswith(("dispatcher.web", "aiohttp.web_app", "jinja2"))] == []
+
+
+def _loaded(modules: str) -> list[str]:
+    say = f"import sys, {modules}; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", say], cwd=PROJECT, capture_output=True, text=True, check=True)
-    assert [name for name in done.stdout.split() if name.startswith(UNSERVED)] == []
+    return done.stdout.split()
 
 
 def test_no_module_has_a_name_that_says_nothing() -> None:

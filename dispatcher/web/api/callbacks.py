@@ -39,7 +39,7 @@ async def callback(request: web.Request) -> web.Response:
     given = Callback(
         method=request.method,
         url=doors.public_url.rstrip("/") + (raw if (raw := request.raw_path).startswith("/") else request.path_qs),
-        headers={name.lower(): value for name, value in request.headers.items()},
+        headers=request.headers,
         body=body,
         token=request.match_info["token"],
     )
@@ -79,8 +79,11 @@ def _counted(channel: Channel, known: str) -> Counter:
 
 
 def _answer(reply: Reply) -> web.Response:
-    headers = {"Content-Type": reply.content_type, **dict(reply.headers)} if reply.body else dict(reply.headers)
-    return web.Response(status=reply.status, body=reply.body, headers=headers)
+    if not reply.body:
+        return web.Response(status=reply.status, headers=dict(reply.headers))
+    return web.Response(
+        status=reply.status, body=reply.body, headers={"Content-Type": reply.content_type, **dict(reply.headers)}
+    )
 
 
 def _reader(request: web.Request) -> tuple[Channel, str, Reads]:
