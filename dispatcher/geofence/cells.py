@@ -23,6 +23,8 @@ Indices = NDArray[np.intp]
 
 _BOXES: Final = 128
 """So many boxes round the edges of a shape: each is small, and meets few cells."""
+_ROUNDING: Final = 1e-11
+"""More than the products of degrees are ever out by: a cell too many is only asked about."""
 
 
 class Cells:
@@ -36,6 +38,9 @@ class Cells:
         self._walk, self._jumps = _walked(len(points), *self._tree.query(self._ground))
         self._place = np.argsort(self._walk)
         self._lon, self._lat = np.ascontiguousarray(points[self._walk].T)
+        west, south, east, north = shapely.bounds(self._ground).reshape(-1, 4).T
+        self._middle = (west + east) / 2, (south + north) / 2
+        self._half = (east - west) / 2, (north - south) / 2
         # One place more than there are villages: it stands for "in no cell", index -1.
         self._stray = np.append(~holds_point | (shapely.get_num_geometries(self._ground) > 1), True)
 
@@ -58,8 +63,22 @@ class Cells:
     def near(self, shape: Shape) -> Mask:
         """The cells that an edge of the shape may cross, and those that are not one piece about their reference point."""
         found = self._stray[:-1].copy()
-        found[self._tree.query(_boxes(shape))[1]] = True
+        box, cell = self._tree.query(_boxes(shape))
+        if 0 < len(shape.edges) < 2 * _BOXES:  # then a box is an edge's
+            cell = cell[self._on_line(shape, box, cell)]
+        found[cell] = True
         return found
+
+    def _on_line(self, shape: Shape, edge: Indices, cell: Indices) -> Mask:
+        """Whether the line through an edge comes through the box about a cell: most do not, where it runs aslant."""
+        start = shape.corners[shape.edges]
+        east, north = (shape.corners[shape.edges + 1] - start).T
+        through = start[:, 0] * north - start[:, 1] * east
+        north, east, (lon, lat), (wide, high) = north.take(edge), east.take(edge), self._middle, self._half
+        away = np.abs(north * lon.take(cell) - east * lat.take(cell) - through.take(edge))
+        reach = np.abs(north) * wide.take(cell) + np.abs(east) * high.take(cell)
+        passes: Mask = away <= reach + _ROUNDING
+        return passes
 
     def held(self, shape: Shape, near: Mask) -> Mask:
         """The cells whose reference point the shape holds."""

@@ -45,8 +45,8 @@ def measure(register: Register, message: WarningMessage, rounds: int) -> dict[st
             if len(lat):
                 shapes = [areas(register, corners, turn) for turn in range(rounds)]
                 found["inside"][f"{who}_{corners}"] = _timed(shapes, partial(_inside, register, lat, lon))
-        shapes = [areas(register, corners, turn) for turn in range(rounds)]
-        found[f"whole_list_{corners}"] = _timed(shapes, partial(_told, register, message))
+        warnings = [replace(message, areas=areas(register, corners, turn)) for turn in range(rounds)]
+        found[f"whole_list_{corners}"] = _timed(warnings, partial(_told, register))
     found["code_prefix"] = _timed([COUNTY] * rounds, lambda code: len(register.geofence.under(code)))
     return found
 
@@ -64,10 +64,10 @@ def _inside(register: Register, lat: Floats, lon: Floats, where: tuple[Area, ...
     return int(register.geofence.inside(where, lat, lon).sum())
 
 
-def _told(register: Register, message: WarningMessage, where: tuple[Area, ...]) -> int:
+def _told(register: Register, message: WarningMessage) -> int:
     """From the shape to the finished list, as `accept` does it."""
-    resolved = register.geofence.resolve(where, text="", prefixes=(register.city,))
-    audience = gather(register, resolved, replace(message, areas=where))
+    resolved = register.geofence.resolve(message.areas, text="", prefixes=(register.city,))
+    audience = gather(register, resolved, message)
     return len(audience.members) + len(audience.residents.id)
 
 
