@@ -191,7 +191,7 @@ class Roll:
                 self.at_home.append(self.office_member(office.id, township_of(short_code(office.area_code))))
         columns = (np.ascontiguousarray(column) for column in np.array(rows, np.int64).reshape(-1, 6).T)
         self.from_village, self.to_village, self.own_from, self.own_to, self.kind, self.bell = columns
-        self.bells_repeat = len(bells) < len(rows)
+        self.bells_repeat = len(set(self.bell.tolist())) < len(rows)
         self.twin_row, self.twin_officer = np.array(twins, np.intp).reshape(-1, 2).T
 
     def office_member(self, office_id: str, place: str) -> Member:

@@ -9,6 +9,7 @@ walk from neighbour to neighbour, and after each crossed one only the next is as
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -23,6 +24,8 @@ Indices = NDArray[np.intp]
 
 _BOXES: Final = 128
 """So many boxes round the edges of a shape: each is small, and meets few cells."""
+_NEIGHBOURS: Final = 64
+_AT_ONCE: Final = 256
 _ROUNDING: Final = 1e-11
 """More than the products of degrees are ever out by: a cell too many is only asked about."""
 
@@ -35,7 +38,7 @@ class Cells:
         self._tree = shapely.STRtree(self._ground)
         points = np.array([(area.point.lon, area.point.lat) for area in villages], np.float64).reshape(-1, 2)
         holds_point = shapely.intersects(self._ground, shapely.points(points))
-        self._walk, self._jumps = _walked(len(points), *self._tree.query(self._ground))
+        self._walk, self._jumps = _walked(_beside(self._tree, self._ground))
         self._place = np.argsort(self._walk)
         self._lon, self._lat = np.ascontiguousarray(points[self._walk].T)
         west, south, east, north = shapely.bounds(self._ground).reshape(-1, 4).T
@@ -97,15 +100,23 @@ class Cells:
         return some[shapely.intersects(shape.outline, self._ground[some])]
 
 
-def _walked(count: int, one: Indices, other: Indices) -> tuple[Indices, Mask]:
+def _beside(tree: shapely.STRtree, ground: NDArray[np.object_]) -> list[list[int]]:
+    """Cells whose box meets that of each, some of them where very many do: where one point was put down for all villages, every
+    box meets every other."""
+    found: list[list[int]] = []
+    for begin in range(0, len(ground), _AT_ONCE):
+        one, other = tree.query(ground[begin : begin + _AT_ONCE])
+        bounds = np.searchsorted(one, np.arange(len(ground[begin : begin + _AT_ONCE]) + 1)).tolist()
+        found += [other[start : min(end, start + _NEIGHBOURS)].tolist() for start, end in pairwise(bounds)]
+    return found
+
+
+def _walked(beside: Sequence[Sequence[int]]) -> tuple[Indices, Mask]:
     """All cells in an order in which nearly each one's box meets that of the one before, and where it does not. The next is
     always the neighbour that has the fewest ways on, or many would be left behind alone."""
-    beside: list[list[int]] = [[] for _ in range(count)]
-    for cell, neighbour in zip(one.tolist(), other.tolist(), strict=True):
-        beside[cell].append(neighbour)
     ways = [len(neighbours) for neighbours in beside]
     walk, jumps = list[int](), list[bool]()
-    left, others = set(range(count)), iter(range(count))
+    left, others = set(range(len(beside))), iter(range(len(beside)))
     while left:
         ahead = [neighbour for neighbour in beside[walk[-1]] if neighbour in left] if walk else []
         cell = min(ahead, key=ways.__getitem__) if ahead else next(one for one in others if one in left)

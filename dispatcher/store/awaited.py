@@ -62,10 +62,8 @@ class AsyncConnection:
     async def stream(self, statement: Executable) -> AsyncIterator[More]:
         """What brings so many rows more, from the database's cursor; none at the end."""
         found = await greenlet_spawn(self._connection.execute, statement, execution_options={"stream_results": True})
-        try:
-            yield lambda number: greenlet_spawn(found.fetchmany, number)
-        finally:
-            await _to_its_end(greenlet_spawn(found.close))
+        yield lambda number: greenlet_spawn(found.fetchmany, number)
+        await _to_its_end(greenlet_spawn(found.close))  # after an error it ends with the connection
 
     async def run_sync(self, work: Callable[[Connection], T]) -> T:
         return await greenlet_spawn(work, self._connection)
@@ -142,9 +140,10 @@ async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
                 await asyncio.shield(doing)
             except asyncio.CancelledError as error:
                 cancelled = error
+    fault = doing.result()
     if cancelled is not None:
-        raise cancelled
-    if (fault := doing.result()) is not None:
+        raise cancelled from fault
+    if fault is not None:
         raise fault
 
 

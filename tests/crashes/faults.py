@@ -9,6 +9,7 @@ from functools import partial
 
 from sqlalchemy import text
 
+from dispatcher.store.chunks import ChunkState
 from dispatcher.store.engine import Store
 from tests.crashes.facts import Fault, Struck
 from tests.crashes.stack import FIRST, LOOK_S, SECOND, Stack, restarted
@@ -28,7 +29,8 @@ def schedule(counts: Mapping[Fault, int], chance: random.Random) -> list[Fault]:
 
 
 async def strike(stack: Stack, fault: Fault, chance: random.Random) -> Struck:
-    """Waits until work is under way, strikes, and waits until work goes on and the service calls itself ready."""
+    """Waits until work is under way, strikes, and waits until the service calls itself ready and work goes on, or none is owed:
+    where all that is left waits for its next try, nobody is called however well the service is."""
     clock = asyncio.get_running_loop().time
     strikes: Mapping[Fault, Callable[[], Awaitable[tuple[Mapping[str, int], float, float]]]] = {
         Fault.KILL: partial(_kill, stack),
@@ -42,7 +44,7 @@ async def strike(stack: Stack, fault: Fault, chance: random.Random) -> Struck:
     unsettled, began, ended = await strikes[fault]()
     written = stack.logged()
     async with asyncio.timeout(PATIENCE_S):
-        while stack.logged() == written or not await stack.ready():
+        while not await stack.ready() or (stack.logged() == written and await stack.ask(_owed)):
             await asyncio.sleep(LOOK_S)
     recovered = clock()
     if SECOND in stack.children:
@@ -74,6 +76,19 @@ async def unsettled(store: Store, node: str) -> dict[str, int]:
             {"node": node},
         )
         return {row[0]: row[1] for row in rows}
+
+
+async def _owed(store: Store) -> bool:
+    """Whether anything could be sent now: it is to be planned, in somebody's hands, or due."""
+    async with store.read() as tx:
+        found = await tx.execute(
+            text(
+                "SELECT EXISTS (SELECT FROM chunks WHERE state = :ready) OR EXISTS (SELECT FROM deliveries "
+                "WHERE state = 0 AND (chunk_id IS NOT NULL OR due_at <= now()))"
+            ),
+            {"ready": int(ChunkState.READY)},
+        )
+        return bool(found.scalar_one())
 
 
 Strike = tuple[Mapping[str, int], float, float]

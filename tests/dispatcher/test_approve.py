@@ -182,7 +182,6 @@ async def test_fifty_who_sign_at_once_are_one_transition(jian: Context) -> None:
     assert said.count("warning.approved") == 1
 
 
-@pytest.mark.long
 async def test_whoever_signs_while_it_is_edited_signs_what_he_saw_or_nothing(jian: Context) -> None:
     one, other = await officer(jian), await leader(jian)
     for turn in range(6):
@@ -332,7 +331,6 @@ async def test_what_an_untrusted_source_sent_is_taken_up_put_forward_and_signed(
     assert (again.warning_id, again.repeated) == (held.warning_id, True)
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("state", ["draft", "submitted"])
 async def test_a_trusted_copy_does_not_wait_behind_what_somebody_took_up(jian: Context, state: str) -> None:
     one = await officer(jian)

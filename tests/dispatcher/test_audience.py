@@ -461,6 +461,15 @@ def test_an_office_that_asked_about_another_township_hears_of_that_one() -> None
     assert member.township == ROWS[1]
 
 
+def test_an_office_is_told_once_also_beside_one_that_asked_about_nothing() -> None:
+    city = subscribed(ROWS[0], ROWS[1])
+    silent = replace(city.offices["O1"], id="O2", phone_index=7)
+    nothing = replace(city.subscriptions[0], id="S2", office_id="O2", area_codes=())
+    city = replace(city, offices=city.offices | {"O2": silent}, subscriptions=(nothing, *city.subscriptions))
+    assert whys(told(city, warning(coded(ROWS[0], ROWS[1])))) == {"office-O1": Why.SUBSCRIPTION}
+    assert len(told(city, warning(coded(ROWS[0], ROWS[1]))).members) == 1
+
+
 def test_an_officer_with_the_offices_phone_has_the_message_instead() -> None:
     city = replace(subscribed(ROWS[0]), posts=(held(ROWS[0], Post.DUTY, 1),))
     assert set(whys(told(city, warning(coded(SOUTH))))) == {"officer-JA00001"}

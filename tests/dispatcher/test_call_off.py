@@ -30,7 +30,6 @@ async def tap(jian: Context, warning_id: str, *, retraction: bool = True, source
     return await accept(jian, Incoming(door="http", source=source, content_type="", body=body))
 
 
-@pytest.mark.long
 async def test_every_warning_carries_its_retraction_before_anybody_needs_it(jian: Context) -> None:
     answer = await sent_in(jian, cap(FIRST))
     async with jian.store.read() as tx:
@@ -42,7 +41,6 @@ async def test_every_warning_carries_its_retraction_before_anybody_needs_it(jian
         assert "暴雨红色预警" in words
 
 
-@pytest.mark.long
 async def test_a_retraction_goes_to_whoever_may_have_heard_and_stops_the_rest(jian: Context) -> None:
     first = await sent_in(jian, cap(FIRST))
     heard = {(row.target, row.channel) for row in await reached(jian, Channel.SMS, 5)}
@@ -64,7 +62,6 @@ async def test_a_retraction_goes_to_whoever_may_have_heard_and_stops_the_rest(ji
     }
 
 
-@pytest.mark.long
 async def test_an_all_clear_does_not_speak_of_a_mistake(jian: Context) -> None:
     first = await sent_in(jian, cap(FIRST))
     await reached(jian, Channel.SMS, 5)
@@ -73,7 +70,6 @@ async def test_an_all_clear_does_not_speak_of_a_mistake(jian: Context) -> None:
     assert all("解除" in said and "误发" not in said for _, said in told.values())
 
 
-@pytest.mark.long
 async def test_two_taps_tell_once(jian: Context, clock: Clock) -> None:
     first = await sent_in(jian, cap(FIRST))
     await reached(jian, Channel.SMS)
@@ -88,7 +84,6 @@ async def test_two_taps_tell_once(jian: Context, clock: Clock) -> None:
     assert row.state == WarningState.APPROVED, "the second has not ended the first"
 
 
-@pytest.mark.long
 async def test_two_at_the_same_instant_tell_once(jian: Context) -> None:
     first = await sent_in(jian, cap(FIRST))
     await reached(jian, Channel.SMS)
@@ -96,7 +91,6 @@ async def test_two_at_the_same_instant_tell_once(jian: Context) -> None:
     assert len({answer.warning_id for answer in answers}) == 1
 
 
-@pytest.mark.long
 async def test_it_calls_off_the_whole_chain_also_by_an_early_version_and_against_a_fast_clock(jian: Context) -> None:
     first = await sent_in(jian, cap(FIRST))
     await reached(jian, Channel.SMS)
@@ -110,7 +104,6 @@ async def test_it_calls_off_the_whole_chain_also_by_an_early_version_and_against
     assert row.state == WarningState.CANCELLED
 
 
-@pytest.mark.long
 async def test_what_was_warned_of_again_after_it_can_be_called_off_again(jian: Context) -> None:
     first = await sent_in(jian, cap(FIRST))
     await tap(jian, first.warning_id)
@@ -129,7 +122,6 @@ async def test_what_nobody_heard_is_not_retracted(jian: Context) -> None:
     assert await call_off(jian, "0" * 32, retraction=True) is None
 
 
-@pytest.mark.long
 async def test_a_drill_source_cannot_retract_what_is_real(jian: Context) -> None:
     first = await sent_in(jian, cap(FIRST))
     answer = await tap(jian, first.warning_id, source="drill")
@@ -142,7 +134,6 @@ async def house(jian_sqlite_url: str) -> AsyncIterator[House]:
         yield opened
 
 
-@pytest.mark.long
 async def test_by_http_it_is_one_post_without_a_body(house: House) -> None:
     _, first, _ = await house.post(web_cap())
     status, said, headers = await house.post(b"", path=f"{PATH}/{first['warning_id']}/cancel")
@@ -154,7 +145,6 @@ async def test_by_http_it_is_one_post_without_a_body(house: House) -> None:
     assert (await house.post(b"", "wrong", path=f"{PATH}/{first['warning_id']}/cancel"))[0] == 401
 
 
-@pytest.mark.long
 async def test_a_source_that_needs_a_person_cannot_retract_alone(house: House) -> None:
     _, first, _ = await house.post(web_cap())
     status, said, _ = await house.post(b"", HELD_TOKEN, path=f"{PATH}/{first['warning_id']}/cancel")

@@ -24,8 +24,6 @@ from tests.city import NOW, Clock, both, cap, frame, gateways, named, people, re
 from tests.dispatcher.test_accept import sent_in
 from tests.jian import CONFIG
 
-pytestmark = pytest.mark.long
-
 TOWN, COUNTY = "360827102", "360827"
 TODAY = date(2026, 4, 3)
 """In Ji'an, where the clock of the tests stands at 02:39."""

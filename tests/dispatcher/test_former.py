@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-import pytest
 from sqlalchemy import text
 
 from dispatcher.model import Area, Channel, Circle, Point, Why
@@ -128,7 +127,6 @@ async def test_a_city_that_is_red_but_for_one_county_is_not_told_that_it_is_outs
     assert "360800" not in {row.township for row, _ in now.values() if row.why == Why.FORMER}
 
 
-@pytest.mark.long
 async def test_they_are_told_once_and_a_call_off_reaches_them_too(jian: Context) -> None:
     await sent_in(jian, cap(FIRST, area=COUNTY))
     await reached(jian, Channel.SMS)

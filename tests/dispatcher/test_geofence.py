@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 
 from dispatcher.geofence import Geofence, Resolved
 from dispatcher.model import Area, Circle, Point
-from tests.jian import box, coded, drawn, jian, jian_fence, point, valley, village
+from tests.jian import box, coded, drawn, jian, jian_fence, point, square, valley, village
 
 COUNTY = ("360827",)
 FENCE = Geofence(valley())
@@ -314,6 +315,19 @@ def test_an_empty_register_resolves_everything_to_nobody() -> None:
     for areas in (coded("360827"), drawn(box(-1, -1, 3, 4)), (Area(description="泉江镇"),), ()):
         found = empty.resolve(areas, text="全县大部", prefixes=("360800",))
         assert found.villages == found.touched == found.counties == ()
+
+
+def test_villages_that_all_stand_at_one_point_take_no_more_room_than_others() -> None:
+    (city, *_), spot = valley(), replace(square(0, 0), boundary=None)
+    heap = [replace(spot, code=f"36082710{number:04d}") for number in range(2_000)]
+    tracemalloc.start()
+    try:
+        fence = Geofence([city, *heap])
+        assert tracemalloc.get_traced_memory()[1] < 32 * 2**20
+    finally:
+        tracemalloc.stop()
+    around = drawn(box(-0.1, -0.1, 0.1, 0.1)), drawn(box(1, 1, 2, 2))
+    assert [len(fence.resolve(one, text="", prefixes=("360800",)).villages) for one in around] == [2_000, 0]
 
 
 @pytest.mark.long

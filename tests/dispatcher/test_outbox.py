@@ -33,7 +33,6 @@ async def _record(store: Store, *subjects: str) -> None:
             await events.record(tx, NOW, event, outward=True)
 
 
-@pytest.mark.long
 async def test_events_are_relayed_once_and_in_order(store: Store) -> None:
     await _record(store, *(str(number) for number in range(120)))
     line = Line()

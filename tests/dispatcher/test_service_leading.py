@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-import pytest
 from sqlalchemy import text
 
 from dispatcher.service.leading import Leader
@@ -29,7 +28,6 @@ def leading(*leaders: Leader) -> Callable[[], Awaitable[bool]]:
     return one
 
 
-@pytest.mark.long
 async def test_one_leads_and_another_takes_over_when_it_ends(postgres_store: Store) -> None:
     leaders = [Leader(postgres_store, "a task") for _ in range(2)]
     other = Leader(postgres_store, "another task")
@@ -47,7 +45,6 @@ async def test_one_leads_and_another_takes_over_when_it_ends(postgres_store: Sto
     assert not second.leads
 
 
-@pytest.mark.long
 async def test_one_leads_again_after_the_database_cut_everybody_off(postgres_store: Store) -> None:
     leaders = [Leader(postgres_store, "a task") for _ in range(2)]
     async with asyncio.TaskGroup() as tasks:

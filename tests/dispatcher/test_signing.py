@@ -140,7 +140,6 @@ async def test_what_stands_inside_a_column_changed_lets_nothing_leave(store: Sto
     await nothing_leaves(store, warning.id)
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("what", ELSEWHERE)
 async def test_a_text_or_a_chunk_changed_lets_nothing_leave(store: Store, what: str) -> None:
     warning = await kept(store)

@@ -299,7 +299,6 @@ async def test_sqlite_survives_a_power_cut_and_keeps_its_keys(sqlite_store: Stor
     assert told == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 5000}
 
 
-@pytest.mark.long
 async def test_those_who_open_a_new_sqlite_file_at_once_all_get_in(tmp_path: Path) -> None:
     for number in range(30):
         stores = [open_store(f"sqlite+aiosqlite:///{tmp_path}/{number}.db") for _ in range(4)]
@@ -364,7 +363,6 @@ async def test_a_connection_whose_opener_gave_up_is_never_written_on(tmp_path: P
     await store.close()
 
 
-@pytest.mark.long
 async def test_whoever_gives_up_opening_at_whatever_moment_spoils_nothing_for_the_next(sqlite_url: str) -> None:
     """Its connection may still be made in its own thread, while the next one is being opened."""
     for number in range(200):

@@ -44,7 +44,6 @@ async def test_a_second_sender_under_the_same_name_is_told_what_to_do(postgres_u
         await store.close()
 
 
-@pytest.mark.long
 async def test_whoever_lost_its_name_to_another_stops(postgres_store: Store) -> None:
     first, second = Hold(postgres_store, "node-1"), Hold(postgres_store, "node-1")
     assert await first.take()
@@ -58,7 +57,6 @@ async def test_whoever_lost_its_name_to_another_stops(postgres_store: Store) -> 
         await hold.release()
 
 
-@pytest.mark.long
 async def test_a_name_is_taken_again_when_the_database_comes_back(postgres_store: Store) -> None:
     hold = Hold(postgres_store, "node-1")
     assert await hold.take()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 
-import pytest
-
 from dispatcher.pipeline.accept import Incoming, accept
 from dispatcher.pipeline.context import Context
 from dispatcher.store import ledger, pushes, rejects, warnings
@@ -19,7 +17,6 @@ async def sent_in(jian: Context, body: bytes) -> str:
     return (await accept(jian, incoming)).warning_id
 
 
-@pytest.mark.long
 async def test_lists_pages_and_filters_agree_on_both_databases(jian: Context) -> None:
     numbers = [await sent_in(jian, cap(f"no-{number}")) for number in range(3)]
     await sent_in(jian, b"rubbish")
@@ -48,7 +45,6 @@ async def test_a_key_is_bound_to_its_first_body_however_many_come_at_once(jian: 
     assert await claim("later") == bound[0]
 
 
-@pytest.mark.long
 async def test_the_frozen_plan_is_counted_before_anybody_takes_it_in_hand(jian: Context) -> None:
     warning_id = await sent_in(jian, cap())
     frozen = reach.Frozen()

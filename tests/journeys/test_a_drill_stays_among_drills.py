@@ -35,7 +35,6 @@ HERE = "360827102"
 DONE = (DeliveryState.DELIVERED, DeliveryState.SUPPRESSED)
 
 
-@pytest.mark.long
 @pytest.mark.timeout(120)
 async def test_a_drill_and_its_all_clear_go_by_the_drills_own_and_nothing_else_is_called(tmp_path: Path) -> None:
     async with demo_stage.city(tmp_path) as place:

@@ -30,7 +30,6 @@ async def issued(house: House, identifier: str, **changes: str) -> str:
     return str(said["warning_id"])
 
 
-@pytest.mark.long
 @pytest.mark.timeout(180)
 async def test_what_any_version_played_is_stopped_where_it_played(tmp_path: Path) -> None:
     async with playing(Options(folder=tmp_path, account="AC1", token=TWILIO_TOKEN)) as city:

@@ -44,7 +44,6 @@ def resolve(message_areas: tuple[Area, ...], prefixes: tuple[str, ...] = CITY) -
     return jian_fence().resolve(message_areas, text="", prefixes=prefixes)
 
 
-@pytest.mark.long
 @quick
 @given(areas, areas)
 def test_areas_together_are_the_union_of_each_alone(one: tuple[Area, ...], other: tuple[Area, ...]) -> None:
@@ -57,7 +56,6 @@ def test_areas_together_are_the_union_of_each_alone(one: tuple[Area, ...], other
     assert both.counties == tuple(sorted({code[:6] for code in both.villages}))
 
 
-@pytest.mark.long
 @quick
 @given(rings)
 def test_a_village_is_touched_exactly_where_its_ground_meets_the_shape(ring: tuple[Point, ...]) -> None:
