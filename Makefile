@@ -5,7 +5,7 @@ export PYTHONUTF8 := 1
 export PYTHONNOUSERSITE := 1
 unexport PYTHONPATH PYTHONHOME PYTHONDONTWRITEBYTECODE
 PY := .venv/bin/python
-PYTEST := $(PY) -m tests.services pytest -n 2
+PYTEST := $(PY) -m tests.services pytest -n 2 --dist worksteal
 
 .PHONY: help demo serve test test-long screenshots chaos check bench install install-dev
 .DEFAULT_GOAL := help
@@ -19,12 +19,12 @@ demo: install ## 在本机把一条红色暴雨预警发给 3,200 名信息员�
 serve: install ## 启动服务与控制台：http://127.0.0.1:8080
 	@$(PY) -m dispatcher serve $(ARGS)
 
-test: install-dev ## 全部测试，含真实的 PostgreSQL、RabbitMQ 与浏览器
-	@echo '全部测试约需 15–40 分钟（2 核，安装除外）；耗时长的另见 make test-long' >&2
+test: install-dev ## 每次提交前的测试，含真实的 PostgreSQL、RabbitMQ 与浏览器
+	@echo '测试约需 5–10 分钟（2 核，安装除外）；耗时长的另见 make test-long' >&2
 	@$(PYTEST) -m 'not long' $(ARGS)
 
-test-long: install-dev ## 耗时长的测试：断电、容器、大语料
-	@echo '长测试约需 25–35 分钟（2 核，安装除外）' >&2
+test-long: install-dev ## 其余的测试：断电、容器、大语料、每一页与每个角色
+	@echo '长测试约需 25–45 分钟（2 核，安装除外）' >&2
 	@$(PYTEST) -m long $(ARGS)
 
 screenshots: install-dev ## 控制台每一页的截图，三种尺寸、日间与夜间，存入 var/screenshots/（ARGS='--only front' 等）

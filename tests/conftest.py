@@ -56,6 +56,13 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ.update(settling.answering())
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What may take longest begins first: begun last, one worker would go on alone for a minute."""
+    limits = {item: marker.args[0] for item in items if (marker := item.get_closest_marker("timeout"))}
+    items.sort(key=lambda item: -limits.get(item, 0))
+
+
 def pytest_report_header() -> list[str]:
     return [
         f"数据库：SQLite；{os.environ.get(PG_NAME, '没有 PostgreSQL')}",

@@ -77,7 +77,8 @@ def start(bin_folder: Path, *, durable: bool = False) -> tuple[Found, Kept]:
     """A server of our own on a free port, under a user of its own where we are root. `durable`: with fsync, for whoever
     kills it."""
     user = _user()
-    folder = new_folder("pg")
+    # not on a disk: ext4 looks through every inode that was freed a moment ago, and a database is three hundred files
+    folder = new_folder("pg", in_memory=not (durable or lasting()))
     data = folder / "data"
     if user is not None:
         os.chown(folder, user.pw_uid, user.pw_gid)
@@ -95,6 +96,7 @@ def start(bin_folder: Path, *, durable: bool = False) -> tuple[Found, Kept]:
         "fsync": written,
         "full_page_writes": written,
         "max_connections": "200",
+        "max_wal_size": "256MB",
     }
     kept = Kept(
         argv=[str(bin_folder / "postgres"), "-D", str(data), "-p", str(port)]

@@ -6,6 +6,8 @@ However the test run ends (finished, Ctrl-C, kill -9), the keeper's standard inp
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -17,6 +19,8 @@ from typing import TypeVar
 from tests.services.waiting import wait_until
 
 T = TypeVar("T")
+_MEMORY = "/dev/shm"
+_ROOM = 4 * 2**30
 
 
 class CannotStart(Exception):
@@ -91,8 +95,12 @@ def free_port() -> int:
         return port
 
 
-def new_folder(name: str) -> Path:
-    """Under /tmp, because another user must be able to walk there, whatever TMPDIR says."""
-    outer = Path(tempfile.mkdtemp(prefix=f"mingluo-test-{name}-", dir="/tmp"))
+def new_folder(name: str, *, in_memory: bool = False) -> Path:
+    """Under /tmp, because another user must be able to walk there, whatever TMPDIR says; in memory where there is room."""
+    outer = Path(tempfile.mkdtemp(prefix=f"mingluo-test-{name}-", dir=_MEMORY if in_memory and _roomy() else "/tmp"))
     outer.chmod(0o700)
     return outer
+
+
+def _roomy() -> bool:
+    return os.access(_MEMORY, os.W_OK | os.X_OK) and shutil.disk_usage(_MEMORY).free >= _ROOM
