@@ -102,6 +102,7 @@ async def test_a_reply_is_kept_before_aliyun_is_answered_and_a_repetition_is_kep
     assert number("mingluo_uplinks_total", provider="aliyun") == before + 1
 
 
+@pytest.mark.long
 async def test_a_database_that_cannot_write_makes_aliyun_come_again_and_no_reply_is_lost(house: House) -> None:
     said = {"phone_number": "15400000001", "content": "收到", "sequence_id": "78"}
     path = house.context.settings.service.database_url.partition(":///")[2]

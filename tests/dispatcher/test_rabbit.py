@@ -86,6 +86,7 @@ async def test_every_call_to_a_hanging_broker_ends_within_its_limit_and_recovers
             await broker.close()
 
 
+@pytest.mark.long
 async def test_sending_in_to_a_hanging_or_absent_broker_says_so_in_time(rabbit_url: str, sqlite_store: Store) -> None:
     parcel = Parcel(routing_key="jian-met", content_type="application/cap+xml", body=b"x")
     async with proxy_to("127.0.0.1", urlsplit(rabbit_url).port or 5672) as proxy:

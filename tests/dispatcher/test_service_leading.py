@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
+import pytest
 from sqlalchemy import text
 
 from dispatcher.service.leading import Leader
@@ -28,6 +29,7 @@ def leading(*leaders: Leader) -> Callable[[], Awaitable[bool]]:
     return one
 
 
+@pytest.mark.long
 async def test_one_leads_and_another_takes_over_when_it_ends(postgres_store: Store) -> None:
     leaders = [Leader(postgres_store, "a task") for _ in range(2)]
     other = Leader(postgres_store, "another task")

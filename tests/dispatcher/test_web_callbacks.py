@@ -148,6 +148,7 @@ async def test_a_hundred_receipts_at_once_are_all_committed(house: House) -> Non
     assert {await state_of(house, key) for key in keys} == {("delivered", "")}
 
 
+@pytest.mark.long
 async def test_a_database_that_cannot_write_makes_the_provider_come_again_and_nothing_is_lost(house: House) -> None:
     key, *_ = await sent(house)
     path = house.context.settings.service.database_url.partition(":///")[2]

@@ -240,6 +240,7 @@ async def test_a_page_left_alone_stays_and_does_nothing_until_its_person_is_back
     assert made.status == 200
 
 
+@pytest.mark.long
 async def test_whoever_finds_a_page_left_alone_may_sign_its_person_out(
     house: House, browser: Callable[[], Browser]
 ) -> None:

@@ -16,6 +16,7 @@ from tests.crashes.test_kill_nine import red_for_the_city
 from tests.house.test_texts import script as the_script
 
 
+@pytest.mark.long
 @pytest.mark.timeout(120)
 async def test_a_cap_file_published_to_rabbitmq_stands_in_the_ledger(
     postgres_url: str, rabbit_url: str, tmp_path: Path

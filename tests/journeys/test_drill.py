@@ -131,6 +131,7 @@ def test_the_report_says_drill_at_every_edge_stands_alone_and_names_no_number(pl
     assert json.loads((Path(played.facts["report"]).parent / "score.json").read_text(encoding="utf-8"))["total"] == 100
 
 
+@pytest.mark.long
 async def test_without_keep_only_the_report_is_left_and_a_copy_goes_where_it_is_wanted(tmp_path: Path) -> None:
     before = set((PROJECT / "var" / "drill").glob("*")) if (PROJECT / "var" / "drill").exists() else set()
     copy = tmp_path / "报告.html"
