@@ -143,9 +143,8 @@ async def test_a_count_that_asks_for_the_new_key_first_does_not_keep_it_from_the
         page.on("response", note)
         with tab.expecting("403"):
             await page.locator("[name=headline]").fill("醒来写的标题")
-            await page.locator("[name=level][value=orange]").check(
-                force=True
-            )  # counts anew, also where the first count came before
+            # counts anew, also where the first count came before
+            await page.locator("[name=level][value=orange]").check(force=True)
             await page.get_by_role("button", name="存草稿").click()
             await page.wait_for_url(SAVED)
         await expect(page.locator("[name=headline]")).to_have_value("醒来写的标题")
