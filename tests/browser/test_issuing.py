@@ -17,6 +17,7 @@ from tests.browser.standing import House
 pytestmark = pytest.mark.long
 
 SAVED = re.compile("/warnings/.*/edit")
+COUNTS = re.compile("/issue/(audience|words)$")
 
 
 async def corners(page: Page, tool: str, *at: tuple[int, int]) -> None:
@@ -123,24 +124,29 @@ async def test_a_count_that_asks_for_the_new_key_first_does_not_keep_it_from_the
     house: House, persons: People, browsing: Browsing
 ) -> None:
     async with browsing(house, persons.duty_officer) as tab:
-        page, refused, counted = tab.page, asyncio.Event(), asyncio.Event()
+        page, pressed, refused, counted = tab.page, asyncio.Event(), asyncio.Event(), asyncio.Event()
         await tab.to("/issue?hazard=暴雨&level=red")
         again = await persons.duty_officer.session()
-        await page.context.add_cookies([{"name": "mingluo", "value": again, "url": house.url}])
+
+        async def behind_the_press(route: Route) -> None:
+            await pressed.wait()  # or it has the new key before the press, which then never meets the old one
+            await route.continue_()
 
         async def behind_the_count(route: Route) -> None:
+            pressed.set()
             await counted.wait()
             await route.continue_()
 
         def note(response: Response) -> None:
-            if response.url.endswith("/issue/audience"):
-                if response.status == 403:
-                    refused.set()
-                elif refused.is_set():
-                    counted.set()
+            if COUNTS.search(response.url) and response.status == 403:
+                refused.set()
+            elif response.url.endswith("/issue/audience") and refused.is_set():
+                counted.set()
 
-        await page.route("**/issue/names", behind_the_count, times=1)
         page.on("response", note)
+        await page.route(COUNTS, behind_the_press)
+        await page.route("**/issue/names", behind_the_count, times=1)
+        await page.context.add_cookies([{"name": "mingluo", "value": again, "url": house.url}])
         with tab.expecting("403"):
             await page.locator("[name=headline]").fill("醒来写的标题")
             # counts anew, also where the first count came before
