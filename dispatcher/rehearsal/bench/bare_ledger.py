@@ -13,7 +13,7 @@ from typing import Any, Final
 import asyncpg
 
 TABLES: Final = """
-CREATE TABLE bare_deliveries (LIKE deliveries INCLUDING ALL);
+CREATE TABLE bare_deliveries (LIKE deliveries INCLUDING ALL) WITH (fillfactor = 50);
 CREATE TABLE bare_attempts (LIKE attempts INCLUDING ALL);
 """
 PLAN: Final = """
@@ -23,8 +23,8 @@ SELECT $1, $2, given.target, 0, 1, 0, given.township, '', 0, '', $3, given.pos, 
 FROM unnest($4::text[], $5::text[], $6::int[]) AS given (target, township, pos)
 """
 SETTLE: Final = """
-UPDATE bare_deliveries AS d SET chunk_id = NULL, calls = 1, tries = 1, provider = $2, provider_ref = given.ref,
-  possible_duplicate = false, sent_at = coalesce(d.sent_at, given.at), state = $3, state_code = '', due_at = NULL,
+UPDATE bare_deliveries AS d SET calls = 1, tries = 1, provider = $2, provider_ref = given.ref,
+  possible_duplicate = false, sent_at = coalesce(d.sent_at, given.at), state = $3, state_code = '',
   ended_at = NULL
 FROM unnest($4::int[], $5::text[], $6::text[], $7::timestamptz[]) AS given (pos, target, ref, at)
 WHERE d.chunk_id = $1 AND d.pos = given.pos AND d.target = given.target

@@ -1,8 +1,8 @@
 """The ledger: one row a delivery key. Only this room writes a delivery's state, and only as `states.py` allows.
 
-A row belongs to the chunk that is sending it (`chunk_id`, `pos`); with a result it leaves the chunk (`chunk_id` NULL):
-ended, or waiting for a receipt, or due again (`due_at`). So in a chunk, planned rows below `opened_to` are under way or in
-doubt, and those above were never touched.
+A row belongs to the chunk that is sending it (`chunk_id`, `pos`), and stays there with a result that ends it or waits for a
+receipt; one that is due again (`due_at`) leaves it. So in a chunk, planned rows below `opened_to` are under way or in doubt,
+and those above were never touched.
 """
 
 from dispatcher.store.deliveries.commit import group_commit

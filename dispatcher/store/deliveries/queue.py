@@ -21,6 +21,9 @@ from dispatcher.store.tables import attempts, chunks, deliveries, warnings
 
 _UNTOUCHED = (DeliveryState.PLANNED, "")
 _SUPPRESSED = int(DeliveryState.SUPPRESSED)
+_OPENED_TO = select(chunks.c.opened_to).where(chunks.c.id == deliveries.c.chunk_id).scalar_subquery()
+_UNDER_WAY = and_(deliveries.c.state == DeliveryState.PLANNED, deliveries.c.pos < _OPENED_TO)
+"""Or in doubt: its chunk is opened past it, and it has no result."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,17 +185,15 @@ async def regroup(tx: Tx, group: Due, chunk_id: int) -> list[Row]:
 async def withdraw(tx: Tx, warning_id: str, state: DeliveryState, now: datetime) -> int:
     """Every row not opened becomes `state` (withdrawn or expired), or unknown where an earlier try may have arrived;
     returns how many. `chunks.end` comes before it."""
-    opened = select(chunks.c.opened_to).where(chunks.c.id == deliveries.c.chunk_id).scalar_subquery()
     result = await tx.execute(
         update(deliveries)
         .where(
             deliveries.c.warning_id == warning_id,
             deliveries.c.state == DeliveryState.PLANNED,
-            or_(deliveries.c.chunk_id.is_(None), deliveries.c.pos >= opened),
+            or_(deliveries.c.chunk_id.is_(None), deliveries.c.pos >= _OPENED_TO),
         )
         .values(
             state=case((deliveries.c.possible_duplicate, int(DeliveryState.UNKNOWN)), else_=int(state)),
-            chunk_id=None,
             due_at=None,
             ended_at=now,
         )
@@ -218,7 +219,6 @@ async def give_up_waiting(tx: Tx, warning_id: str, channel: str, sent_before: da
 async def reached(tx: Tx, warning_ids: Iterable[str]) -> list[Row]:
     """Whoever may have heard of these warnings: sent, delivered, or in doubt. A correction goes to all of them."""
     heard = [DeliveryState.SENT, DeliveryState.DELIVERED, DeliveryState.UNDELIVERED, DeliveryState.UNKNOWN]
-    opened = select(chunks.c.opened_to).where(chunks.c.id == deliveries.c.chunk_id).scalar_subquery()
     found = await tx.execute(
         select(deliveries)
         .where(
@@ -226,7 +226,7 @@ async def reached(tx: Tx, warning_ids: Iterable[str]) -> list[Row]:
             or_(
                 deliveries.c.state.in_(heard),
                 deliveries.c.possible_duplicate,
-                deliveries.c.pos < opened,
+                _UNDER_WAY,
             ),
         )
         .order_by(deliveries.c.channel, deliveries.c.target)
@@ -238,7 +238,6 @@ async def heard(tx: Tx, warning_id: str, townships: Sequence[str]) -> list[Heard
     """Who may have heard of a warning: by SMS, those of these townships and counties; and every loudspeaker and platform.
     Who was to be told that it holds there no more counts as told only where that is not known to have failed."""
     reached_him = [DeliveryState.SENT, DeliveryState.DELIVERED, DeliveryState.UNDELIVERED, DeliveryState.UNKNOWN]
-    opened = select(chunks.c.opened_to).where(chunks.c.id == deliveries.c.chunk_id).scalar_subquery()
     is_former = deliveries.c.why == int(Why.FORMER)
     found = await tx.execute(
         select(
@@ -254,7 +253,7 @@ async def heard(tx: Tx, warning_id: str, townships: Sequence[str]) -> list[Heard
             or_(
                 and_(~is_former, deliveries.c.state.in_(reached_him)),
                 and_(is_former, deliveries.c.state.in_([DeliveryState.SENT, DeliveryState.DELIVERED])),
-                and_(~is_former, or_(deliveries.c.possible_duplicate, deliveries.c.pos < opened)),
+                and_(~is_former, or_(deliveries.c.possible_duplicate, _UNDER_WAY)),
             ),
         )
         .order_by(deliveries.c.target)
@@ -282,7 +281,6 @@ async def told_before(tx: Tx, rows: Sequence[Row]) -> dict[str, frozenset[str]]:
     if not rows:
         return {}
     chain = select(warnings.c.chain_id).where(warnings.c.id == rows[0].warning_id).scalar_subquery()
-    opened = select(chunks.c.opened_to).where(chunks.c.id == deliveries.c.chunk_id).scalar_subquery()
     found = await tx.execute(
         select(deliveries.c.target, warnings.c.broadcast_id)
         .join(warnings, warnings.c.id == deliveries.c.warning_id)
@@ -293,7 +291,7 @@ async def told_before(tx: Tx, rows: Sequence[Row]) -> dict[str, frozenset[str]]:
             deliveries.c.why != int(Why.FORMER),  # who is outside a version never played it
             deliveries.c.channel == rows[0].channel,
             deliveries.c.target.in_([row.target for row in rows]),
-            or_(deliveries.c.calls > 0, deliveries.c.pos < opened),
+            or_(deliveries.c.calls > 0, _UNDER_WAY),
         )
     )
     told: dict[str, set[str]] = {}

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Update, bindparam, case, func, or_, update
+from sqlalchemy import ColumnElement, Update, bindparam, case, func, null, or_, update
 
 from dispatcher.states import TERMINAL, DeliveryState, may_become
 from dispatcher.store.chunks import Chunk
@@ -47,10 +47,9 @@ def may_be(state: DeliveryState) -> ColumnElement[bool]:
 
 def settled(
     given: Source, state: int | ColumnElement[int], allowed: ColumnElement[bool]
-) -> dict[str, ColumnElement[Any] | None]:
-    """What a result makes of its row: a receipt that overtook the answer keeps what it proved."""
+) -> dict[str, ColumnElement[Any]]:
+    """What a result makes of its row, its place aside: a receipt that overtook the answer keeps what it proved."""
     return {
-        "chunk_id": None,
         "calls": given("v_calls"),
         "tries": given("v_tries"),
         "provider": given("v_provider"),
@@ -59,9 +58,14 @@ def settled(
         "sent_at": func.coalesce(_C.sent_at, given("v_sent")),
         "state": case((allowed, state), else_=_C.state),
         "state_code": case((allowed, given("v_code")), else_=_C.state_code),
-        "due_at": case((allowed, given("v_due")), else_=None),
         "ended_at": case((allowed, given("v_ended")), else_=_C.ended_at),
     }
+
+
+def waiting(given: Source, allowed: ColumnElement[bool]) -> dict[str, ColumnElement[Any]]:
+    """One to be tried again leaves its chunk. Any other keeps its place there: its indexes stand as they are, and PostgreSQL
+    writes the row anew on its own page and nothing else."""
+    return {"chunk_id": null(), "due_at": case((allowed, given("v_due")), else_=None)}
 
 
 WORKED = ("accepted", "looked_up")
@@ -75,6 +79,8 @@ def _settle_to(state: DeliveryState) -> Many:
     group of results: at ten thousand rows that was nine tenths of all the time.
     """
 
+    again = state is DeliveryState.PLANNED
+
     def build(given: Source) -> Update:
         return (
             update(deliveries)
@@ -83,7 +89,7 @@ def _settle_to(state: DeliveryState) -> Many:
                 _C.pos == given("k_pos"),
                 _C.target == given("k_target"),
             )
-            .values(settled(given, int(state), may_be(state)))
+            .values(settled(given, int(state), may_be(state)) | (waiting(given, may_be(state)) if again else {}))
         )
 
     return Many(SETTLED, build, always_on_sqlite=("k_chunk", "k_pos", "k_target"), again=True)
