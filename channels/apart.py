@@ -7,10 +7,10 @@ message handed to the wrong provider, an address of the real gateway in a drill.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Final
 from urllib.parse import urlsplit
 
+from msgspec.structs import replace
 from pydantic import SecretStr
 
 from channels.contract import MIXED, Blame, Message, ProviderSettings, Refused

@@ -11,11 +11,11 @@ What people write back (上行短信) comes in by `read` too: it is handed over 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
+from msgspec import Struct
 from pydantic import BaseModel, ConfigDict, Field
 
 
@@ -42,8 +42,7 @@ class ProviderSettings(BaseModel):
         return between.join(f"MINGLUO_{'DRILL_' if self.drill else ''}{name}" for name in names)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bulletin:
+class Bulletin(Struct, frozen=True, kw_only=True):
     """What all messages of one warning version share; built once a warning."""
 
     warning_id: str
@@ -69,8 +68,7 @@ class Bulletin:
     `broadcast_id` (a Cancel, which plays nothing itself, begins with its own)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
+class Message(Struct, frozen=True, kw_only=True):
     """One thing to send. `id` is the delivery key: the same over all tries, the provider's idempotency key.
 
     `to`: an E.164 phone number, or the base URL of a gateway or endpoint. `peer`: its code (EBRID, endpoint id).
@@ -91,8 +89,7 @@ class Message:
     former: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Accepted:
+class Accepted(Struct, frozen=True, kw_only=True):
     """The provider has it. `delivered`: its answer is already the proof (party: 2xx)."""
 
     ref: str = ""
@@ -101,8 +98,7 @@ class Accepted:
     """What went over the wire, secrets and phone numbers blotted; '' where nothing is kept."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TryAgain:
+class TryAgain(Struct, frozen=True, kw_only=True):
     """It did not leave. `throttled` (429) costs no attempt; `after_s` is the provider's Retry-After."""
 
     code: str
@@ -116,8 +112,7 @@ STOOD_STILL = "stood_still"
 """The code of a TryAgain that is no fault of the peer's: our own machine was paused."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NotKnown:
+class NotKnown(Struct, frozen=True, kw_only=True):
     """It may have left: time ran out, or the line was cut, after bytes were written."""
 
     code: str
@@ -133,8 +128,7 @@ class Blame(StrEnum):
     ACCOUNT = "account"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refused:
+class Refused(Struct, frozen=True, kw_only=True):
     """It never will leave."""
 
     code: str
@@ -158,8 +152,7 @@ class ReceiptState(StrEnum):
     FAILED = "failed"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Receipt:
+class Receipt(Struct, frozen=True, kw_only=True):
     """What became of a message. `id` is the delivery key where the provider carries it; else `warning_id` and the number
     `to` (E.164) find it, or `ref` and `peer`."""
 
@@ -173,8 +166,7 @@ class Receipt:
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Uplink:
+class Uplink(Struct, frozen=True, kw_only=True):
     """What a person wrote back (上行短信), as it came. `number` is the provider's own for it: a repetition bears the same."""
 
     number: str
@@ -187,8 +179,7 @@ class Uplink:
     """The code it was sent to, which tells apart several senders of one account."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class Asked(Struct, frozen=True, kw_only=True):
     """A question about a message, and what came of it. `id` is the message's.
 
     `receipt` is None where nothing was learnt; `code` and `reason` then say why the peer was silent ('' where it knows
@@ -202,8 +193,7 @@ class Asked:
     trace: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Callback:
+class Callback(Struct, frozen=True, kw_only=True):
     """An HTTP request of a provider, untouched. `url` is the public one it signed; `headers` know lower-case names."""
 
     method: str
@@ -214,8 +204,7 @@ class Callback:
     """The rest of the path behind `/callbacks/{channel}/{provider}/`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
+class Reply(Struct, frozen=True, kw_only=True):
     """What to answer the provider, only after what it said is committed."""
 
     status: int = 204
@@ -224,8 +213,7 @@ class Reply:
     headers: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
+class Reading(Struct, frozen=True, kw_only=True):
     """What stood in a callback, and what to answer."""
 
     receipts: tuple[Receipt, ...] = ()

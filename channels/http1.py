@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from aiohttp import ClientError, ClientOSError, ClientPayloadError, ConnectionTimeoutError, ServerDisconnectedError
 from aiohttp.connector import Connection
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
+from msgspec import Struct
 from multidict import CIMultiDict
 
 HEAD_LIMIT: Final = 64 * 1024
@@ -30,8 +30,7 @@ class StoodStill(ConnectionTimeoutError):
     stood still may have lost what it was about to send to another."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """What the peer said. `whole` is False where its body was cut, too slow or too long: the state is known anyway."""
 
     status: int

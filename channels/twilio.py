@@ -11,12 +11,12 @@ import hmac
 import json
 from base64 import b64encode
 from collections.abc import Awaitable, Iterator
-from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 from urllib.parse import unquote_plus, urlsplit
 
 from aiohttp import encode_basic_auth
+from msgspec.structs import replace
 from twilio.request_validator import add_port, remove_port
 
 from channels.blotting import blotted

@@ -8,12 +8,12 @@ Signatures (EBDS, SM2) are not written and not required yet.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from enum import IntEnum
 from typing import Final
 
 from lxml import etree
+from msgspec import Struct
 
 from channels.broadcast.tarball import Unreadable, only_xml, pack
 
@@ -58,8 +58,7 @@ class State(IntEnum):
     CANCELLED = 5
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ebm:
+class Ebm(Struct, frozen=True, kw_only=True):
     """A message. A cancel needs only `id` and `cancels`. Severity 1 (red) to 4; areas are 12-digit codes."""
 
     id: str
@@ -77,34 +76,29 @@ class Ebm:
     cancels: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StateRequest:
+class StateRequest(Struct, frozen=True, kw_only=True):
     ebm_id: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StateResponse:
+class StateResponse(Struct, frozen=True, kw_only=True):
     ebm_id: str
     state: State
     text: str = ""
     at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Response:
+class Response(Struct, frozen=True, kw_only=True):
     """EBDResponse: what became of the packet itself."""
 
     result: Result
     text: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConnectionCheck:
+class ConnectionCheck(Struct, frozen=True, kw_only=True):
     at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unsupported:
+class Unsupported(Struct, frozen=True, kw_only=True):
     """A type of packet we know the name of and nothing else."""
 
     type: str
@@ -113,8 +107,7 @@ class Unsupported:
 Body = Ebm | StateRequest | StateResponse | Response | ConnectionCheck | Unsupported
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ebd:
+class Ebd(Struct, frozen=True, kw_only=True):
     """A packet. `source` and `target` are EBRIDs; `url` is where the source can be called back; `related` an EBDID."""
 
     id: str

@@ -12,9 +12,9 @@ from __future__ import annotations
 import asyncio
 import hmac
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 
+from msgspec.structs import replace
 from pydantic import Field, SecretStr
 
 from channels.broadcast import ebm, meaning, tarball

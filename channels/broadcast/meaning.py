@@ -6,8 +6,9 @@ It must survive gateways that answer nonsense, something else, or for another pa
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from channels.broadcast import ebm, tarball
 from channels.contract import Accepted, Blame, Message, NotKnown, Outcome, Receipt, ReceiptState, Refused, TryAgain

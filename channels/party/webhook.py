@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Self
 
+from msgspec.structs import replace
 from pydantic import Field, SecretStr, model_validator
 from standardwebhooks.webhooks import EmptyWebhookSecretError, Webhook
 

@@ -12,10 +12,10 @@ import asyncio
 import hmac
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from msgspec.structs import replace
 from pydantic import Field, SecretStr, model_validator
 
 from channels import aliyun

@@ -7,10 +7,10 @@ one is a second SMS that costs money. So what is in doubt is looked up by number
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from urllib.parse import quote, quote_plus
 
+from msgspec.structs import replace
 from pydantic import Field, SecretStr
 
 from channels.contract import (

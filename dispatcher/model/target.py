@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from dispatcher.model.words import Channel, TargetKind
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
+class Target(Struct, frozen=True, kw_only=True):
     """Who or what is told, never a phone number. Sortable and printable as `kind-id`."""
 
     kind: TargetKind
@@ -26,8 +25,7 @@ class Target:
         return Target(kind=TargetKind(kind), id=rest)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeliveryKey:
+class DeliveryKey(Struct, frozen=True, kw_only=True):
     """What makes a delivery one and the same over all tries and restarts: the provider's idempotency key."""
 
     warning_id: str

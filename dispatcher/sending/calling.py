@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Protocol
 
 import structlog
+from msgspec import Struct
 
 from channels.contract import MIXED, Accepted, Asked, Asks, Blame, Message, NotKnown, Outcome, Receipt, Refused
 from dispatcher.sending.live import Live
@@ -73,8 +74,7 @@ class Wire:
         return max(1, min(self.window, int(self.rate * AHEAD_S)))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Envelope:
+class Envelope(Struct, frozen=True, kw_only=True):
     """A row opened, and the message made of it."""
 
     row: Row

@@ -10,6 +10,8 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from msgspec import Struct
+
 from channels.contract import Message
 from dispatcher.model import Why
 from dispatcher.sending.calling import Envelope
@@ -17,8 +19,7 @@ from dispatcher.sending.live import Live
 from dispatcher.store.deliveries import Row
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Address:
+class Address(Struct, frozen=True, kw_only=True):
     """Where a target is reached now: looked up at sending, so that a changed phone does not void an approval."""
 
     to: str

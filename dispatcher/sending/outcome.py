@@ -7,9 +7,11 @@ flagged where the level says so, because for life safety a duplicate is better t
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import assert_never
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from channels.contract import Accepted, Blame, NotKnown, Outcome, Receipt, ReceiptState, Refused, TryAgain
 from dispatcher.model import Channel
@@ -31,8 +33,7 @@ Jitter = Callable[[], float]
 """0 ≤ x < 1."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class Call(Struct, frozen=True, kw_only=True):
     """One call that was made, for one row or a batch."""
 
     chunk_id: int

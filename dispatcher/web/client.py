@@ -9,10 +9,10 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 
 from aiohttp import web
+from msgspec import Struct
 
 from channels.addresses import Address, Network
 
@@ -22,8 +22,7 @@ _FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Real-IP", "Via")
 _WITH_PORT = re.compile(r"\[([^\]]*)\](?::\d{1,5})?|([^:]*):\d{1,5}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Client:
+class Client(Struct, frozen=True, kw_only=True):
     """`address` is None where a proxy does not say it. `near`: nothing of it leaves this machine. `here`: a browser or
     program of this machine itself, which asked for it by its own name and with nobody between."""
 

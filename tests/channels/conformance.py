@@ -11,13 +11,15 @@ import socket
 import struct
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from itertools import product
 from pathlib import Path
 
 import pytest
+from msgspec import Struct
+from msgspec.structs import replace
 
 from channels.contract import (
     MIXED,
@@ -65,8 +67,7 @@ class Fault(StrEnum):
     NOBODY = "is not there"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Subject:
+class Subject(Struct, frozen=True, kw_only=True):
     """One provider under test. `works` and `refuses`: request body → whole HTTP answer."""
 
     name: str

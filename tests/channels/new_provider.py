@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 
+from msgspec.structs import replace
 from pydantic import SecretStr
 
 from channels.contract import Accepted, Blame, Message, NotConfigured, NotKnown, Outcome, ProviderSettings, Refused

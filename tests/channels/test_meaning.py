@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from channels.broadcast import ebm, tarball
 from channels.broadcast.meaning import as_ebms, legible, outcome, together

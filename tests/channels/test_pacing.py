@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 
 import pytest
+from msgspec.structs import replace
 
 from channels.contract import Accepted, Blame, Message, NotKnown, Outcome, ProviderSettings, Refused, TryAgain
 from channels.pacing import ACCOUNT_REST_S, COOL_S, EASE_S, FAILURES_TO_OPEN, GROWTH, MANY, Paced, Rate

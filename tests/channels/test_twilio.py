@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import parse_qs, parse_qsl, quote, urlencode
@@ -11,6 +10,7 @@ from urllib.parse import parse_qs, parse_qsl, quote, urlencode
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from multidict import MultiDict
 from twilio.request_validator import RequestValidator
 

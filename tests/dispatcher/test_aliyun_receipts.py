@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import insert, text
 
 from channels.contract import Accepted, Asked, Message, Receipt, ReceiptState, Uplink

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import event, text
 
 from channels.contract import Accepted, Asked, Message, Receipt, ReceiptState, TryAgain

@@ -10,12 +10,12 @@ from __future__ import annotations
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from aiohttp import ClientConnectorError, ClientSession, ServerDisconnectedError, TCPConnector, web
+from msgspec.structs import replace
 
 from channels.addresses import Forbidden, Guard, Resolver
 from channels.contract import Accepted, Blame, Outcome, Refused

@@ -165,7 +165,9 @@ def _settling(varied: tuple[str, ...], ours: Select[Any]) -> Any:
     allowed: ColumnElement[bool] = or_(*[and_(state == int(one), settling.may_be(one)) for one in DeliveryState])
     worked = or_(*[given["t_outcome"] == outcome for outcome in settling.WORKED])
     again = settling.waiting(given.__getitem__, allowed)
-    left = {name: case((state == DeliveryState.PLANNED, value), else_=deliveries.c[name]) for name, value in again.items()}
+    left = {
+        name: case((state == DeliveryState.PLANNED, value), else_=deliveries.c[name]) for name, value in again.items()
+    }
     given["v_sent"] = case((worked, given["t_started_at"]), else_=None)
     return (
         update(deliveries)

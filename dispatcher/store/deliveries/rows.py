@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
+from msgspec import Struct
 from sqlalchemy import RowMapping
 
 from dispatcher.model import Channel, DeliveryKey, Target
 from dispatcher.states import DeliveryState
 
 
-@dataclass(slots=True)
-class Row:
+class Row(Struct):
     """A ledger row in the sender's hands. Mutable on purpose: it lives in memory from planning to its result. What a plan
     says of it stands first, because a thousand are made at once, in a third of the time by place; elsewhere, name them."""
 
@@ -46,8 +45,7 @@ class Row:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
+class Attempt(Struct, frozen=True, kw_only=True):
     """One try, for the append-only record."""
 
     no: int
@@ -61,8 +59,7 @@ class Attempt:
     trace: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settled:
+class Settled(Struct, frozen=True, kw_only=True):
     """What a try (or the decision not to try) came to. `state` PLANNED with `due_at` = try again then."""
 
     chunk_id: int
@@ -74,8 +71,7 @@ class Settled:
     attempt: Attempt | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Heard:
+class Heard(Struct, frozen=True, kw_only=True):
     """Who may have heard of a warning; `former`: what was heard is that it holds there no more."""
 
     target: str
@@ -85,8 +81,7 @@ class Heard:
     former: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Due:
+class Due(Struct, frozen=True, kw_only=True):
     """Rows of one warning and channel that may be tried again."""
 
     warning_id: str
@@ -95,8 +90,7 @@ class Due:
     """(target, round), longest due first."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class Report(Struct, frozen=True, kw_only=True):
     """A receipt for a delivery we know the key of."""
 
     key: DeliveryKey
