@@ -19,8 +19,11 @@ from sqlalchemy import (
     Dialect,
     Executable,
     FromClause,
+    Integer,
     String,
+    Text,
     bindparam,
+    cast,
     column,
     func,
     insert,
@@ -112,7 +115,10 @@ class Many:
         varied = self._varied(columns, self._always)
         if varied not in self._made:
             self._made[varied] = _compiled(self._make_unnested(sources(self._columns, varied)), asyncpg.dialect())  # type: ignore[no-untyped-call]
-        arrays = {name: column if name in varied else column[0] for name, column in columns.items()}
+        arrays = {
+            name: as_array(self._columns[name], column) if name in varied else column[0]
+            for name, column in columns.items()
+        }
         return self._made[varied].filled({**alike, **arrays})
 
     def _listed(self, alike: Mapping[str, object], columns: Columns) -> list[Statement]:
@@ -230,10 +236,48 @@ def sources(
 
 
 def unnested(columns: Mapping[str, TypeEngine[Any]], called: str = "given") -> FromClause:
-    """Rows made of arrays, one a column, bound by the column's name."""
-    arrays = [bindparam(name, type_=ARRAY(_boundless(kind))) for name, kind in columns.items()]
+    """Rows made of arrays, one a column, bound by the column's name: each as `as_array` makes it."""
+    arrays = [_array(name, ARRAY(_boundless(kind))) for name, kind in columns.items()]
     names = [column(name, kind) for name, kind in columns.items()]
     return func.unnest(*arrays).table_valued(*names).render_derived(name=called)
+
+
+def as_array(kind: TypeEngine[Any], column: Sequence[Any]) -> object:
+    """What the driver is given for a column: words and whole numbers as PostgreSQL writes an array out, any other as it is.
+    asyncpg looks at each element three times before it writes it, and took a sixth of the whole sending for that."""
+    match kind:
+        case String():
+            return f"{{{_words(column)}}}"
+        case Integer():
+            return f"{{{','.join(map(_whole, column))}}}"
+        case _:
+            return column
+
+
+def _words(column: Sequence[Any]) -> str:
+    """Each in quotes, where whatever is no quote and no backslash stands for itself."""
+    try:
+        written = '","'.join(column)
+    except TypeError:  # None stands among them
+        return ",".join(["NULL" if one is None else _quoted(one) for one in column])
+    if "\\" in written or written.count('"') > 2 * (len(column) - 1):
+        return ",".join(map(_quoted, column))
+    return f'"{written}"'
+
+
+def _quoted(word: str) -> str:
+    escaped = word.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def _whole(number: int | None) -> str:
+    return "NULL" if number is None else int.__repr__(number)  # an enum's own would be its name
+
+
+def _array(name: str, kind: ARRAY[Any]) -> ColumnElement[Any]:
+    if isinstance(kind.item_type, (String, Integer)):
+        return cast(bindparam(name, type_=Text()), kind)
+    return bindparam(name, type_=kind)
 
 
 def _boundless(kind: TypeEngine[Any]) -> TypeEngine[Any]:

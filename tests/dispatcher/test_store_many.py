@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
-from sqlalchemy import delete, select, update
+from sqlalchemy import BigInteger, String, delete, select, update
 from sqlalchemy.exc import DBAPIError
 
 from dispatcher.rehearsal.bench.ledgers import chunk_of
@@ -19,7 +19,7 @@ from dispatcher.store.chunks import Holder
 from dispatcher.store.deliveries import Attempt, Settled
 from dispatcher.store.deliveries.results import _STATEMENTS
 from dispatcher.store.engine import Store
-from dispatcher.store.many import Inserted, Many, Source
+from dispatcher.store.many import Inserted, Many, Source, as_array, unnested
 from dispatcher.store.packing import FrozenRow, unpack
 from dispatcher.store.tables import attempts, receipts, sequences
 from dispatcher.store.tables import deliveries as ledger
@@ -54,6 +54,23 @@ async def test_what_is_put_in_is_there_and_is_changed_row_by_row(store: Store, r
         await RAISE.run(tx, [(name, number % 7) for number, (name, _) in enumerate(rows)])
         await PUT_ONCE.run(tx, [(name, 0) for name, _ in rows])
     assert await held(store) == {name: value + number % 7 for number, (name, value) in enumerate(rows)}
+
+
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    words=st.lists(st.none() | st.text(st.characters(codec="utf-8", exclude_characters="\0")), min_size=1, max_size=20),
+    numbers=st.lists(
+        st.none() | st.integers(-(2**62), 2**62) | st.sampled_from(DeliveryState), min_size=1, max_size=20
+    ),
+)
+async def test_a_column_written_out_is_read_as_it_was(
+    postgres_store: Store, words: list[str | None], numbers: list[int | None]
+) -> None:
+    for kind, given_ in ((String(32), words), (BigInteger(), numbers)):
+        rows = select(unnested({"one": kind}).c.one)
+        async with postgres_store.read() as tx:
+            found = await tx.execute(rows, {"one": as_array(kind, given_)})
+        assert found.scalars().all() == given_
 
 
 async def test_rows_alike_in_everything_are_as_many_as_they_are(store: Store) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache, partial
 from typing import Any
 
-from sqlalchemy import ColumnElement, Integer, Select, SmallInteger, and_, bindparam, case, or_, select, update
+from sqlalchemy import ColumnElement, Select, SmallInteger, and_, bindparam, case, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import asyncpg
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -25,7 +25,7 @@ from dispatcher.store.chunks import ChunkState, Holder
 from dispatcher.store.deliveries import results as settling
 from dispatcher.store.deliveries.rows import Settled
 from dispatcher.store.engine import Store, Tx
-from dispatcher.store.many import sources, unnested, varied_in
+from dispatcher.store.many import as_array, sources, unnested, varied_in
 from dispatcher.store.tables import attempts, chunks, deliveries
 
 
@@ -97,6 +97,7 @@ def _plain(name: str) -> tuple[str, list[str], dict[str, Any]]:
     return str(compiled), list(compiled.positiontup or ()), dict(compiled.construct_params(_check=False))
 
 
+_MARKS: dict[str, TypeEngine[Any]] = {"m_id": chunks.c.id.type, "m_position": chunks.c.opened_to.type}
 _TRIED = ("warning_id", "channel", "round", "no", "started_at", "ended_at", "outcome", "code", "reason", "trace")
 _DONE: dict[str, TypeEngine[Any]] = (
     {name: kind for name, kind in settling.SETTLED.items() if name != "v_sent"}
@@ -124,9 +125,11 @@ def _filled(holder: Holder, marks: Mapping[int, int], results: Sequence[Settled]
     by_name = dict(zip(_DONE, zip(*[_done(one) for one in results], strict=True), strict=True)) if results else {}
     varied = varied_in(by_name)
     tries = any(one.attempt is not None for one in results)
-    given: dict[str, object] = {"m_id": sorted(marks), "m_position": [marks[one] for one in sorted(marks)]}
+    far = {"m_id": sorted(marks), "m_position": [marks[one] for one in sorted(marks)]}
+    given: dict[str, object] = {name: as_array(_MARKS[name], column) for name, column in far.items()}
     given |= {"b_owner": holder.node, "b_epoch": holder.epoch}
-    given |= {name: column if name in varied else column[0] for name, column in by_name.items()}
+    for name, column in by_name.items():
+        given[name] = as_array(_DONE[name], column) if name in varied else column[0]
     sql, names, constants = _statement(bool(results), tries, varied)
     return sql, tuple([given[one] if one in given else constants[one] for one in names])
 
@@ -135,7 +138,7 @@ def _filled(holder: Holder, marks: Mapping[int, int], results: Sequence[Settled]
 def _statement(results: bool, tries: bool, varied: tuple[str, ...]) -> tuple[str, list[str], dict[str, Any]]:
     """SQL, the names of its values in order, and those that stand in it. Whether there are results, and tries; which of their
     columns vary."""
-    marks = unnested({"m_id": chunks.c.id.type, "m_position": Integer()}, "marks").c
+    marks = unnested(_MARKS, "marks").c
     further = and_(chunks.c.opened_to < marks.m_position, chunks.c.state == ChunkState.OPEN, chunk_store.IN_FORCE)
     fenced = (
         update(chunks)
