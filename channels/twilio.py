@@ -8,13 +8,13 @@ the SDK's. Twilio reports by callbacks that may come late, twice, or forged.
 from __future__ import annotations
 
 import hmac
-import json
 from base64 import b64encode
 from collections.abc import Awaitable, Iterator
 from datetime import datetime
 from typing import Any, Final
 from urllib.parse import unquote_plus, urlsplit
 
+import msgspec
 from aiohttp import encode_basic_auth
 from msgspec.structs import replace
 from twilio.request_validator import add_port, remove_port
@@ -151,7 +151,7 @@ def _decoded(said: str) -> str:
 def json_object(body: bytes) -> dict[str, Any]:
     """The JSON object in a body, or an empty one: a provider that talks nonsense is judged by its state."""
     try:
-        data = json.loads(body.decode())
-    except ValueError:
+        data = msgspec.json.decode(body)
+    except (ValueError, RecursionError):
         return {}
     return data if isinstance(data, dict) else {}

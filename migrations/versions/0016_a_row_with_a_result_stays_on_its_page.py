@@ -1,7 +1,7 @@
 """Half of each page of the ledger is left free, for the rows' next versions.
 
-With its result a row no longer leaves its chunk's index, so that nothing but the row is written, where its page has room for it:
-half of what PostgreSQL did for a result was putting the new version into indexes. Pages filled before stay as they are.
+With its result a row no longer leaves its chunk's index, so that nothing but the row is written, where its page has room for
+it: half of what PostgreSQL did for a result was putting the new version into indexes. Pages filled before stay as they are.
 """
 
 from alembic import op
