@@ -153,7 +153,7 @@ async def test_a_group_of_results_is_found_by_its_chunk_and_not_by_walking_the_w
 
 
 async def test_on_sqlite_too_a_result_is_found_by_its_chunk(sqlite_store: Store) -> None:
-    """Its rows leave that index with their result: whoever no longer fits it walks through the ledger."""
+    """What is due again leaves that index: whoever no longer fits it walks through the ledger."""
     await released(sqlite_store, red(), people(300))
     async with sqlite_store.begin() as tx:
         chunk = await chunks.take(tx, "sms", Holder(node="n", epoch=1))

@@ -41,7 +41,8 @@ async def full(postgres_store: Store) -> Store:
                     "INSERT INTO deliveries (warning_id, channel, target, round, why, text_no, township, areas, state, "
                     "state_code, chunk_id, pos, serial, calls, tries, provider, provider_ref, possible_duplicate) "
                     "SELECT lpad((g / 100000)::text, 32, 'f'), 'sms', 'officer-X' || g, 0, 1, 0, '360827102', '', 2, '', "
-                    f"NULL, g % {A_CHUNK}, 0, 1, 1, 'x', '', false FROM generate_series({start + 1}, {start + A_STEP}) g"
+                    f"g / {A_CHUNK} + 1, g % {A_CHUNK}, 0, 1, 1, 'x', '', false "
+                    f"FROM generate_series({start + 1}, {start + A_STEP}) g"
                 )
             )
     async with postgres_store.begin() as tx:

@@ -155,7 +155,7 @@ async def _put(store: Store, every: Sequence[Case]) -> Cases:
 
 async def _stand(tx: Tx, warning_id: str, standing: Standing) -> None:
     """An earlier life of this node left it so."""
-    held = standing.row is DeliveryState.PLANNED and not standing.due
+    held = not standing.due  # what has a result stays where it was
     given = {
         "w": warning_id,
         "warning": standing.warning.value,

@@ -27,7 +27,7 @@ UPDATE bare_deliveries AS d SET calls = 1, tries = 1, provider = $2, provider_re
   possible_duplicate = false, sent_at = coalesce(d.sent_at, given.at), state = $3, state_code = '',
   ended_at = NULL
 FROM unnest($4::int[], $5::text[], $6::text[], $7::timestamptz[]) AS given (pos, target, ref, at)
-WHERE d.chunk_id = $1 AND d.pos = given.pos AND d.target = given.target
+WHERE d.chunk_id = $1 AND d.pos = given.pos AND d.target = given.target AND (d.state = 0 OR d.calls < 1)
 """
 APPEND: Final = """
 INSERT INTO bare_attempts (warning_id, channel, target, round, no, provider, started_at, ended_at, outcome, code, reason,

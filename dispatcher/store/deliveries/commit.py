@@ -178,6 +178,7 @@ def _settling(varied: tuple[str, ...], ours: Select[Any]) -> Any:
             deliveries.c.chunk_id == given["k_chunk"],
             deliveries.c.pos == given["k_pos"],
             deliveries.c.target == given["k_target"],
+            settling.is_news(given.__getitem__),
             given["k_chunk"].in_(ours),
         )
         .values(settling.settled(given.__getitem__, state, allowed) | left)

@@ -23,7 +23,7 @@ _UNTOUCHED = (DeliveryState.PLANNED, "")
 _SUPPRESSED = int(DeliveryState.SUPPRESSED)
 _OPENED_TO = select(chunks.c.opened_to).where(chunks.c.id == deliveries.c.chunk_id).scalar_subquery()
 _UNDER_WAY = and_(deliveries.c.state == DeliveryState.PLANNED, deliveries.c.pos < _OPENED_TO)
-"""Or in doubt: its chunk is opened past it, and it has no result."""
+"""Or in doubt: its chunk is opened past it, and neither its result nor a receipt is here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,7 +291,7 @@ async def told_before(tx: Tx, rows: Sequence[Row]) -> dict[str, frozenset[str]]:
             deliveries.c.why != int(Why.FORMER),  # who is outside a version never played it
             deliveries.c.channel == rows[0].channel,
             deliveries.c.target.in_([row.target for row in rows]),
-            or_(deliveries.c.calls > 0, _UNDER_WAY),
+            or_(deliveries.c.calls > 0, deliveries.c.sent_at.is_not(None), _UNDER_WAY),
         )
     )
     told: dict[str, set[str]] = {}

@@ -68,6 +68,12 @@ def waiting(given: Source, allowed: ColumnElement[bool]) -> dict[str, ColumnElem
     return {"chunk_id": null(), "due_at": case((allowed, given("v_due")), else_=None)}
 
 
+def is_news(given: Source) -> ColumnElement[bool]:
+    """Whether the row has no result yet, or one of fewer calls, or a receipt alone: the first result stands, however often it
+    is written, and a call-off's word is not wiped out by a sender that knows less."""
+    return or_(_stands_in(DeliveryState.PLANNED), _C.calls < given("v_calls"))
+
+
 WORKED = ("accepted", "looked_up")
 """How a try ends that the provider has."""
 
@@ -88,6 +94,7 @@ def _settle_to(state: DeliveryState) -> Many:
                 _C.chunk_id == given("k_chunk"),
                 _C.pos == given("k_pos"),
                 _C.target == given("k_target"),
+                is_news(given),
             )
             .values(settled(given, int(state), may_be(state)) | (waiting(given, may_be(state)) if again else {}))
         )
@@ -148,11 +155,15 @@ async def mark_doubt(tx: Tx, chunk: Chunk, rows: Sequence[Row], now: datetime) -
         update(deliveries)
         .where(
             deliveries.c.chunk_id == chunk.id,
+            deliveries.c.pos == bindparam("k_pos"),
             deliveries.c.target == bindparam("k_target"),
             deliveries.c.round == bindparam("k_round"),
         )
         .values(possible_duplicate=True, calls=bindparam("v_calls"), tries=bindparam("v_tries")),
-        [{"k_target": r.target, "k_round": r.round, "v_calls": r.calls, "v_tries": r.tries} for r in rows],
+        [
+            {"k_pos": r.pos, "k_target": r.target, "k_round": r.round, "v_calls": r.calls, "v_tries": r.tries}
+            for r in rows
+        ],
     )
     doubt = "进程中断时正在发送，可能已发出"
     await _APPEND.run(
