@@ -52,9 +52,7 @@ deliveries = Table(
     Column("areas", Text, nullable=False),  # gateways and endpoints: 12-digit codes, comma-separated; '' for people
     Column("state", SmallInteger, nullable=False),  # states.DeliveryState
     Column("state_code", String(32), nullable=False),  # provider's or our code for the state; '' = none
-    Column(
-        "chunk_id", Big
-    ),  # that sends it, or sent it last; None: is due again, never was to be sent, or of before 0016
+    Column("chunk_id", Big),  # sends it, or sent it last; None: due again, not to be sent, or older than 0016
     Column("pos", Integer, nullable=False),
     Column("serial", Big, nullable=False),  # EBDID sequence; 0 where unused
     Column("calls", Count, nullable=False),  # all tries, those a crash interrupted included
