@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, Table, and_, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Select, Table, and_, func, insert, or_, select, tuple_, update
 
 from dispatcher.model import Kind, Reference, Scope, Status
 from dispatcher.states import ENDED, SENDING, WAITING, WarningState, warning_may_become
@@ -17,6 +17,8 @@ from dispatcher.store.tables import facts, texts, warning_references, warnings
 
 _CHAINS: Final = 3608
 """The advisory lock of `hold_chains`."""
+_AT_ONCE: Final = 1000
+"""References looked up by one statement."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,16 +133,17 @@ async def family(
 ) -> tuple[list[WarningRow], frozenset[str]]:
     """The warnings that share a chain with whoever `references` name, names `identity`, or names one of the same; and the
     ids of those that name `identity`. What waits for a person is here by itself alone: it makes no two events one."""
-    naming = frozenset(row.id for row in await tx.execute(_naming([identity])))
-    akin: list[ColumnElement[bool]] = [warnings.c.id.in_(naming)]
-    if references:
-        akin += [or_(*(_is(warnings, one) for one in references)), warnings.c.id.in_(_naming(references))]
+    naming = frozenset(await _naming(tx, [identity]))
+    ids = {*naming, *await _named(tx, references), *await _naming(tx, references)}
+    if not ids:
+        return [], naming
+    akin = warnings.c.id.in_(ids)
     waits = warnings.c.state.in_([state.value for state in WAITING])
-    chains = select(warnings.c.chain_id).where(or_(*akin), warnings.c.state != WarningState.REJECTED.value, ~waits)
+    chains = select(warnings.c.chain_id).where(akin, warnings.c.state != WarningState.REJECTED.value, ~waits)
     rows = await tx.execute(
         select(warnings)
         .where(
-            or_(warnings.c.chain_id.in_(chains), and_(waits, or_(*akin))),
+            or_(warnings.c.chain_id.in_(chains), and_(waits, akin)),
             warnings.c.state != WarningState.REJECTED.value,
             ~_is(warnings, identity),
         )
@@ -158,10 +161,24 @@ async def join(tx: Tx, warning_ids: Sequence[str], chain_id: str) -> None:
     )
 
 
-def _naming(references: Sequence[Reference]) -> Select[Any]:
+async def _named(tx: Tx, references: Sequence[Reference]) -> list[str]:
+    """Ids of the warnings that these are."""
+    return await _found(tx, warnings, warnings.c.id, references)
+
+
+async def _naming(tx: Tx, references: Sequence[Reference]) -> list[str]:
     """Ids of the warnings that refer to one of these."""
-    named = or_(*(_is(warning_references, one) for one in references))
-    return select(warning_references.c.warning_id.label("id")).where(named)
+    return await _found(tx, warning_references, warning_references.c.warning_id, references)
+
+
+async def _found(tx: Tx, table: Table, wanted: ColumnElement[str], references: Sequence[Reference]) -> list[str]:
+    """A message may name very many, and a statement takes so many values; SQLite takes no thousand ORs."""
+    found: list[str] = []
+    key = tuple_(table.c.sender, table.c.identifier, table.c.sent)
+    for at in range(0, len(references), _AT_ONCE):
+        some = [(one.sender, one.identifier, one.sent) for one in references[at : at + _AT_ONCE]]
+        found += (await tx.execute(select(wanted).where(key.in_(some)))).scalars()
+    return found
 
 
 def _is(table: Table, reference: Reference) -> ColumnElement[bool]:

@@ -7,8 +7,10 @@ from itertools import permutations
 
 import pytest
 
+from dispatcher.intake.rules import MOST_REFERENCES
 from dispatcher.model import Code, Verdict
 from dispatcher.pipeline.context import Context
+from dispatcher.pipeline.lint import lint
 from dispatcher.states import LIVE, WarningState
 from dispatcher.store import warnings
 from dispatcher.store.warnings import WarningRow
@@ -196,3 +198,21 @@ async def test_a_cancel_of_two_warnings_ends_the_one_that_is_still_in_force(jian
     async with jian.store.read() as tx:
         rows = {row.identifier: row for row in await warnings.latest(tx)}
     assert rows["A2"].state == WarningState.CANCELLED
+
+
+@pytest.mark.parametrize("how_many", [1_000, 10_000], ids="{}".format)
+async def test_a_cancel_may_name_very_many_and_calls_off_the_one_that_came(jian: Context, how_many: int) -> None:
+    """A thousand are taken, more are refused with a sentence; neither breaks the database."""
+    await sent_in(jian, said("A"))
+    every = " ".join([*(named(f"lost-{number}", AT["A"]) for number in range(how_many - 1)), named("A", AT["A"])])
+    body = cap("C", AT["C"], kind="Cancel", references=every)
+    read = await lint(jian, body, "application/cap+xml", None)
+    assert [one.code for one in read.findings] == ([Code.SIZE] if how_many > MOST_REFERENCES else [])
+    answer = await sent_in(jian, body)
+    async with jian.store.read() as tx:
+        rows = {row.identifier: row.state for row in await warnings.latest(tx)}
+    if how_many > MOST_REFERENCES:
+        assert answer.verdict is Verdict.REJECT
+        assert rows["A"] == WarningState.APPROVED
+    else:
+        assert rows == {"A": WarningState.CANCELLED, "C": WarningState.APPROVED}
