@@ -214,6 +214,7 @@ class _Desk:
         self._less = message.kind is Kind.CANCEL or _is_less(message, audience)
         self._smith = Wordsmith(frame.wording, message, audience.standing.said if audience.standing else "")
         self._numbers: dict[tuple[Channel, str, str, bool, Saying], int] = {}
+        self._told_alike: dict[tuple[Channel, str, TargetKind, int, Saying], int] = {}
         self._lines: dict[int, str] = {}
         self._suppressed = {
             (channel, former): _suppressed(message, channel, frame, former=former)
@@ -225,19 +226,25 @@ class _Desk:
         self.resident_why = Why.REACHED_BEFORE if message.kind is Kind.CANCEL else Why.RESIDENT_HOME
 
     def row(self, member: Member) -> FrozenRow:
-        former = member.why is Why.FORMER
-        called_to_post = member.target.kind is TargetKind.OFFICER and not former
-        line = self._line(member.roles) if called_to_post else ""
-        name = str(member.target)
-        barred = self._limit.bars(member) if self._limit is not None and not former else ""
-        return FrozenRow(
-            name,
-            int(member.why),
-            self._number(member.channel, member.township, line, saying=self._saying(name, former=former)),
-            member.township,
-            ",".join(member.areas),
-            self._suppressed[member.channel, former] or barred or (TOLD if name in self._told and not former else ""),
-        )
+        name, why, channel = str(member.target), member.why, member.channel
+        former = why is Why.FORMER
+        silent = self._suppressed[channel, former] or ("" if former else self._not_told(member, name))
+        text_no = self._text_no(member, self._saying(name, former=former))
+        return FrozenRow(name, int(why), text_no, member.township, ",".join(member.areas), silent)
+
+    def _not_told(self, member: Member, name: str) -> str:
+        barred = self._limit.bars(member) if self._limit is not None else ""
+        return barred or (TOLD if name in self._told else "")
+
+    def _text_no(self, member: Member, saying: Saying) -> int:
+        """Looked up by what members have in common before a line is sought: a city has three thousand of them."""
+        key = (member.channel, member.township, member.target.kind, member.roles, saying)
+        number = self._told_alike.get(key)
+        if number is None:
+            called_to_post = member.target.kind is TargetKind.OFFICER and member.why is not Why.FORMER
+            line = self._line(member.roles) if called_to_post else ""
+            number = self._told_alike[key] = self._number(member.channel, member.township, line, saying=saying)
+        return number
 
     def residents(self, hits: ResidentHits, why: Why) -> Iterator[FrozenRow]:
         reason, former = int(why), why is Why.FORMER
@@ -268,7 +275,7 @@ class _Desk:
 
     def _saying(self, name: str, *, former: bool) -> Saying:
         """What stands is said to whoever hears that this is over, or that it is less than what stands."""
-        if name in self._standing and (former or self._less):
+        if (former or self._less) and name in self._standing:
             return Saying.FORMER_STANDING if former else Saying.STANDING
         return Saying.FORMER if former else Saying.ALL
 

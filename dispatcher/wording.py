@@ -7,10 +7,12 @@ SMS never grows past the segments the city has agreed to pay for.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum, auto
+
+from msgspec import Struct
 
 from channels import text as sms
 from dispatcher.model import BEIJING, ROLES, Channel, Kind, Role, Status, WarningMessage
@@ -50,8 +52,7 @@ SPOKEN_FIRST = (
 """One person with many roles gets one message: the line of the first of these that has one."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Text:
+class Text(Struct, frozen=True, kw_only=True):
     body: str
     segments: int
     """SMS parts; 0 on other channels."""
@@ -74,16 +75,16 @@ class Wordsmith:
 
     def __init__(self, wording: Wording, message: WarningMessage, standing: str = "") -> None:
         """`standing`: what another source has issued of the same event, where that stands when this one is over."""
-        self._wording = wording
-        self._message = message
-        self._template = _template(wording, message)
+        self._signature, self._most = wording.signature, wording.max_segments
+        self._marked = _mark(message.status)
+        template = _template(wording, message)
         hazard = message.hazard.name if message.hazard else message.event
         advice = None if message.retraction else _advice(wording, message, hazard)
         own = advice.lines if advice else {}
-        self._lines = {**self._template.lines, **own, **wording.hazard_lines.get(hazard, {})}
+        self._lines = {**template.lines, **own, **wording.hazard_lines.get(hazard, {})}
         fields = _fields(message, standing)
         fields["grade"] = wording.hazards.grade(hazard, message.level) or fields["colour"]
-        said, former = _Forms.worded(self._template, fields, advice), _Forms.worded(wording.former, fields)
+        said, former = _Forms.worded(template, fields, advice), _Forms.worded(wording.former, fields)
         stands = _SmsForms.of(wording.standing, fields)
         both = _SmsForms.of(wording.standing, {**fields, "verb": "更新后，不再包括此地的"})
         self._forms: dict[Saying, _Forms] = {
@@ -114,27 +115,27 @@ class Wordsmith:
                 return Text(body=self._marked(self._forms[saying].party.filled(place, line)), segments=0)
 
     def _sms(self, said: str) -> Text:
-        body = said
-        whole = self._marked(sms.signed(body, self._wording.signature))
-        segments, most = sms.segments(whole), self._wording.max_segments
-        if segments > most:
-            room = sms.capacity(most) - (sms.units(whole) - sms.units(body))
-            while segments > most:
-                body = sms.cut(body, room)
-                whole = self._marked(sms.signed(body, self._wording.signature))
-                segments = sms.segments(whole)
-                room -= 1  # a text with rare characters wastes a unit at the end of a part
-        lost = "" if body == said else said[len(body.removesuffix(sms.ELLIPSIS)) :]
-        return Text(body=whole, segments=segments, lost=lost)
+        whole = self._marked(sms.signed(said, self._signature))
+        segments, most = sms.segments(whole), self._most
+        if segments <= most:
+            return Text(body=whole, segments=segments)
+        body, room = said, sms.capacity(most) - (sms.units(whole) - sms.units(said))
+        while segments > most:
+            body = sms.cut(body, room)
+            whole = self._marked(sms.signed(body, self._signature))
+            segments = sms.segments(whole)
+            room -= 1  # a text with rare characters wastes a unit at the end of a part
+        return Text(body=whole, segments=segments, lost=said[len(body.removesuffix(sms.ELLIPSIS)) :])
 
-    def _marked(self, body: str) -> str:
-        match self._message.status:
-            case Status.EXERCISE:
-                return sms.mark_drill(body)
-            case Status.TEST | Status.SYSTEM | Status.DRAFT:
-                return sms.mark_test(body)
-            case Status.ACTUAL:
-                return body
+
+def _mark(status: Status) -> Callable[[str], str]:
+    match status:
+        case Status.EXERCISE:
+            return sms.mark_drill
+        case Status.TEST | Status.SYSTEM | Status.DRAFT:
+            return sms.mark_test
+        case Status.ACTUAL:
+            return str
 
 
 class Form:
