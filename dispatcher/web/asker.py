@@ -22,7 +22,7 @@ from dispatcher.geofence.names import stem
 from dispatcher.registry.unmasking import person_of
 from dispatcher.store import headlines, signatures
 from dispatcher.web import asking, guard, uploading
-from dispatcher.web.client import client_of
+from dispatcher.web.client import client_of, is_here
 from dispatcher.web.parts import PARTS, Parts
 from dispatcher.web.problems import Problem
 from dispatcher.web.route import About, Route, Who
@@ -154,7 +154,7 @@ async def _found(request: web.Request, parts: Parts) -> Asker | None:
     if token:
         known = await parts.entrance.known(token)
         return None if known is None or known.half else Asker(principal=known.principal, token=token, known=known)
-    if client_of(request).here and not doors.context.settings.production and await _nothing_is_real(parts):
+    if is_here(request) and not doors.context.settings.production and await _nothing_is_real(parts):
         visitor = Principal(
             means=Means.VISITOR,
             id="here",

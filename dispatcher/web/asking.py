@@ -27,7 +27,10 @@ async def body_of(request: web.Request, most: int) -> bytes:
     if (request.content_length or 0) > most:
         raise too_large()
     if request.content.is_eof():  # it came with its head: nobody is waited for, and a timer costs more than the reading
-        return await request.read()
+        body = request.content.read_nowait()
+        if len(body) > most:  # without a length in its head
+            raise too_large()
+        return body
     try:
         async with asyncio.timeout(BODY_S):
             return await request.read()

@@ -23,24 +23,17 @@ _WITH_PORT = re.compile(r"\[([^\]]*)\](?::\d{1,5})?|([^:]*):\d{1,5}")
 
 
 class Client(Struct, frozen=True, kw_only=True):
-    """`address` is None where a proxy does not say it. `near`: nothing of it leaves this machine. `here`: a browser or
-    program of this machine itself, which asked for it by its own name and with nobody between."""
+    """`address` is None where a proxy does not say it. `near`: nothing of it leaves this machine. `neighbourhood`: whoever
+    has one address of IPv6 has the 2**64 round it."""
 
     address: Address | None
     secure: bool
-    near: bool = False
-    here: bool = False
+    near: bool
+    neighbourhood: str
 
     @property
     def scheme(self) -> str:
         return "https" if self.secure else "http"
-
-    @property
-    def neighbourhood(self) -> str:
-        """Whoever has one address of IPv6 has the 2**64 round it."""
-        if isinstance(self.address, ipaddress.IPv6Address):
-            return str(ipaddress.IPv6Network((int(self.address) >> 64 << 64, 64)))
-        return str(self.address)
 
 
 _CLIENT = web.RequestKey("client", Client)
@@ -54,14 +47,31 @@ def client_of(request: web.Request) -> Client:
     return known
 
 
+def is_here(request: web.Request) -> bool:
+    """A browser or program of this machine itself, which asked for us by its own name and with nobody between."""
+    peer = _address(request.remote or "")
+    return peer is not None and peer.is_loopback and not among(peer, request.app[PROXIES]) and _asked_for_here(request)
+
+
 def _found(request: web.Request) -> Client:
     peer, proxies = _address(request.remote or ""), request.app[PROXIES]
-    near = peer is not None and peer.is_loopback
     if peer is None or not among(peer, proxies):
-        return Client(address=peer, secure=request.secure, near=near, here=near and _asked_for_here(request))
-    address = _behind(request, proxies)
+        return _client(peer, request.secure, True)
     secure = request.headers.get("X-Forwarded-Proto", "").rpartition(",")[2].strip().lower() == "https"
-    return Client(address=address, secure=secure, near=near and address is not None and address.is_loopback)
+    return _client(_behind(request, proxies), secure, peer.is_loopback)
+
+
+@lru_cache(maxsize=4096)
+def _client(address: Address | None, secure: bool, from_here: bool) -> Client:
+    """A provider reports ten thousand times a second from one address. `from_here`: who speaks for it is this machine."""
+    near = from_here and address is not None and address.is_loopback
+    return Client(address=address, secure=secure, near=near, neighbourhood=_neighbourhood(address))
+
+
+def _neighbourhood(address: Address | None) -> str:
+    if isinstance(address, ipaddress.IPv6Address):
+        return str(ipaddress.IPv6Network((int(address) >> 64 << 64, 64)))
+    return str(address)
 
 
 def among(address: Address, networks: Sequence[Network]) -> bool:

@@ -80,7 +80,7 @@ def _counted(channel: Channel, known: str) -> Counter:
 
 def _answer(reply: Reply) -> web.Response:
     if not reply.body:
-        return web.Response(status=reply.status, headers=dict(reply.headers))
+        return web.Response(status=reply.status, headers=reply.headers or None)
     return web.Response(
         status=reply.status, body=reply.body, headers={"Content-Type": reply.content_type, **dict(reply.headers)}
     )

@@ -15,7 +15,7 @@ from dispatcher.accounts.entering import Wrong
 from dispatcher.accounts.linking import NO_MORE, Links
 from dispatcher.store.accounts import Account
 from dispatcher.web import asker
-from dispatcher.web.client import client_of
+from dispatcher.web.client import is_here
 from dispatcher.web.console import entrance
 from dispatcher.web.parts import parts
 from dispatcher.web.problems import Problem
@@ -63,7 +63,7 @@ async def _shown(request: web.Request, token: str, account: Account | None, why:
 
 
 def _links(request: web.Request) -> Links:
-    if not client_of(request).here:
+    if not is_here(request):
         raise Problem(403, "only_here", "演示的链接只能在这台机器上打开：请用 127.0.0.1 的地址")
     links = parts(request).doors.links
     assert links is not None  # the routes exist in the demo alone
