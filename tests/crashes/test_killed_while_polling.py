@@ -143,7 +143,8 @@ async def _until(holds: Callable[[], Awaitable[bool]]) -> None:
 async def _waits(store: Store) -> bool:
     """Whether somebody stands before the blocked table."""
     async with store.read() as tx:
-        return bool((await tx.execute(text("SELECT pid FROM pg_locks WHERE NOT granted"))).all())
+        here = "(SELECT oid FROM pg_database WHERE datname = current_database())"
+        return bool((await tx.execute(text(f"SELECT pid FROM pg_locks WHERE NOT granted AND database = {here}"))).all())
 
 
 async def _kept(store: Store) -> int:

@@ -10,8 +10,7 @@ from sqlalchemy import text
 
 from dispatcher.service.leading import Leader
 from dispatcher.store.engine import Store
-
-HELD = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND classid = 3609"
+from tests.dispatcher.test_store_holding import HELD
 
 
 async def until(holds: Callable[[], Awaitable[bool]]) -> None:
