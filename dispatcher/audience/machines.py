@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dispatcher.audience.listing import Ground
-from dispatcher.audience.roll import Indices, Mask, Roll
+from dispatcher.audience.roll import Indices, Mask, Roll, unit_of
 from dispatcher.model import (
     Channel,
     Level,
@@ -21,7 +21,6 @@ from dispatcher.model import (
     Unreachable,
     WarningMessage,
     Why,
-    short_code,
     township_of,
 )
 
@@ -42,7 +41,6 @@ _ALONE_WITHOUT_SPEAKERS: Whys = (_NO_ONE_AT_ALL, _NO_ONE_AT_ALL, _NO_ONE_AT_ALL)
 
 def gateways(roll: Roll, over: Ground) -> list[Member]:
     """One member a gateway: its villages, and those it stands in for."""
-    every = list(roll.register.gateways.values())
     villages = np.flatnonzero(over.hit & roll.speaks)
     if not len(villages):
         return []
@@ -52,17 +50,17 @@ def gateways(roll: Roll, over: Ground) -> list[Member]:
     codes = roll.village_codes[villages].tolist()
     only_standing_in = np.logical_and.reduceat(roll.stands_in[villages], starts)
     bounds = [*starts.tolist(), len(codes)]
+    whys = [Why.GATEWAY_STANDS_IN if instead else Why.GATEWAY_COVERS for instead in only_standing_in.tolist()]
+    spoken_for = map(slice, bounds, bounds[1:])
     return [
-        Member(
-            target=Target(kind=TargetKind.GATEWAY, id=every[number].id),
-            channel=Channel.BROADCAST,
-            why=Why.GATEWAY_STANDS_IN if only_standing_in[turn] else Why.GATEWAY_COVERS,
-            township=unit_of(every[number].area_code),
-            order=0,
-            areas=tuple(codes[bounds[turn] : bounds[turn + 1]]),
-        )
-        for turn, number in enumerate(serving[starts].tolist())
+        _sounding(roll, number, why, tuple(codes[span]))
+        for number, why, span in zip(serving[starts].tolist(), whys, spoken_for, strict=True)
     ]
+
+
+def _sounding(roll: Roll, number: int, why: Why, villages: tuple[str, ...]) -> Member:
+    target, township = roll.gateway[number]
+    return Member(target=target, channel=Channel.BROADCAST, why=why, township=township, order=0, areas=villages)
 
 
 def endpoints(roll: Roll, over: Ground) -> list[Member]:
@@ -146,11 +144,6 @@ def span_of(roll: Roll, code: str) -> slice:
     """The villages under a code, as they stand in every array."""
     under = roll.fence.under(code)
     return slice(under.start, under.stop)
-
-
-def unit_of(code: str) -> str:
-    """What a report calls the place: a township's 9 digits, else the 6 of a county or the city."""
-    return township_of(short_code(code))
 
 
 def _at_or_above(level: Level, least: Level) -> bool:

@@ -60,6 +60,10 @@ class Roll:
         self.covered, self.serving, self.stands_in = _serving(register)
         self.speaks = self.serving >= 0
         self.terminals = [self.fence.indices(sorted(gateway.villages)) for gateway in register.gateways.values()]
+        self.gateway = [
+            (Target(kind=TargetKind.GATEWAY, id=one.id), unit_of(one.area_code)) for one in register.gateways.values()
+        ]
+        """Its name on a list, and the place it counts under."""
         self.spoken = _spoken(register)
         self.branches = {
             endpoint.id: self.fence.indices(sorted(endpoint.branches)) for endpoint in register.endpoints.values()
@@ -206,6 +210,11 @@ class Roll:
                 order=0,
             )
         return made
+
+
+def unit_of(code: str) -> str:
+    """What a report calls the place: a township's 9 digits, else the 6 of a county or the city."""
+    return township_of(short_code(code))
 
 
 def among(these: NDArray[np.integer[Any]], those: NDArray[np.integer[Any]]) -> Mask:

@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from dispatcher.model.target import Target
 from dispatcher.model.words import Channel, Level, Why
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Member:
+class Member(Struct, frozen=True, kw_only=True):
     """One target on the list. A person with many posts stands here once, with the strongest reason."""
 
     target: Target

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from dispatcher.model import (
     ROLES,
@@ -80,7 +81,9 @@ def test_whoever_has_least_time_left_is_told_first_and_the_first_answerers_befor
     given_: list[tuple[int, int | None]],
 ) -> None:
     listed = people(len(given_)).members
-    members = [replace(one, order=order, minutes_left=left) for one, (order, left) in zip(listed, given_, strict=True)]
+    members = [
+        structs.replace(one, order=order, minutes_left=left) for one, (order, left) in zip(listed, given_, strict=True)
+    ]
     audience = replace(people(0), members=tuple(members))
     told = [
         next(m for m in members if str(m.target) == target) for target in targets(make_plan(red(), audience, frame()))
@@ -137,8 +140,8 @@ def test_every_row_points_to_a_text_of_its_own_channel_and_township() -> None:
 
 def test_who_has_a_role_gets_its_line_and_a_machine_gets_none() -> None:
     every = sum(1 << number for number in range(len(ROLES)))
-    chief = replace(people(1).members[0], roles=1 << ROLES.index(Role.TOWN_CHIEF))
-    gateway = replace(gateways(1).members[0], roles=every)
+    chief = structs.replace(people(1).members[0], roles=1 << ROLES.index(Role.TOWN_CHIEF))
+    gateway = structs.replace(gateways(1).members[0], roles=every)
     plan = make_plan(red(), replace(people(0), members=(chief, gateway)), frame())
     assert ["坐镇指挥" in text.body for text in plan.texts] == [True, False]
 
@@ -213,7 +216,7 @@ def test_a_cancel_overtakes_everything_real_and_a_drill_overtakes_nothing(
 
 
 def _first(audience: Audience, **changes: object) -> Audience:
-    member = replace(audience.members[0], **changes)  # type: ignore[arg-type]
+    member = structs.replace(audience.members[0], **changes)  # type: ignore[arg-type]
     return replace(audience, members=(member, *audience.members[1:]))
 
 
