@@ -39,6 +39,9 @@ RENEW_S = 2.0
 LOOK_S = 1.0
 WAY_LOOK_S = 0.1
 RETRIES = 1000
+TOGETHER_S = 0.1
+"""What falls due within so short a time is taken up in one transaction: each stands between the results of those who are
+being told, and a hundred throttled loudspeakers took a tenth of the SMS's rate."""
 LOOKED_BACK = timedelta(days=7)
 """Whoever is asked about a doubtful SMS looks back a day or two, and finds nothing of an older warning."""
 
@@ -215,19 +218,19 @@ class Dispatcher:
     # ── retries ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def _retry(self) -> float | None:
-        """Looks without the write lock; says when the next is due."""
+        """Looks without the write lock; says when to look again."""
         while not self._draining:
             first = await patiently(self._first_due)
             if first is None:
                 return None
             if first > self._now():
-                return (first - self._now()).total_seconds()
+                return max((first - self._now()).total_seconds(), TOGETHER_S)
             with self._in_hand.taking():
                 gathered = await self._writer.within(self._gather)
                 for channel, opened in gathered:
                     self._hand_out(channel, opened)
-            if not gathered:
-                return None
+            if sum(len(opened.rows) for _, opened in gathered) < RETRIES:
+                return TOGETHER_S if gathered else None
         return None
 
     async def _first_due(self) -> datetime | None:

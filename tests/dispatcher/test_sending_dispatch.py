@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 import pytest
+from msgspec import structs
 from sqlalchemy import func, select, text
 
-from channels.contract import Accepted, Blame, NotKnown, Refused, TryAgain
+from channels.contract import Accepted, Blame, Message, NotKnown, Outcome, Refused, TryAgain
 from dispatcher.model import Channel, Kind, Level, Why
 from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.settle import finish
@@ -261,7 +263,7 @@ async def test_a_yellow_waits_at_the_loudspeakers_for_the_end_of_the_quiet_hours
 async def test_a_loudspeaker_that_is_outside_now_falls_silent_at_once_also_by_night(store: Store) -> None:
     clock, loud = Clock(), Provider()
     every = gateways(3).members
-    outside = replace(gateways(0), former=(replace(every[2], why=Why.FORMER),), members=every[:2])
+    outside = replace(gateways(0), former=(structs.replace(every[2], why=Why.FORMER),), members=every[:2])
     warning = await released(store, red(level=Level.YELLOW, expires=clock() + timedelta(hours=12)), outside)
     async with dispatching(store, clock, broadcast=loud):
         await until(all_in(store, warning.id, {DeliveryState.PLANNED: 2, DeliveryState.SENT: 1}))
@@ -422,6 +424,36 @@ async def test_expiry_bounds_every_retry(store: Store, level: Level) -> None:
     warning = await released(store, replace(red(level=level), expires=Clock().at + timedelta(minutes=30)), people(2))
     async with dispatching(store, Clock(), sms=sms):
         await until(all_in(store, warning.id, {DeliveryState.EXPIRED: 2}))
+
+
+class Running(Clock):
+    """It goes with the real one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._began = time.monotonic()
+
+    def __call__(self) -> datetime:
+        return self.at + timedelta(seconds=time.monotonic() - self._began)
+
+
+async def test_retries_that_fall_due_one_after_another_are_taken_up_together(store: Store) -> None:
+    """Each time is a transaction between the results of those who are being told."""
+    asked: Counter[str] = Counter()
+
+    def later(message: Message) -> Outcome:
+        asked[message.id] += 1
+        if asked[message.id] > 1:
+            return Accepted(ref="1")
+        return TryAgain(code="429", reason="太快", after_s=1 + len(asked) / 300, throttled=True)
+
+    sms = Provider(answer=later)
+    warning = await released(store, red(), people(300))
+    async with dispatching(store, Running(), sms=sms):
+        await until(all_in(store, warning.id, {DeliveryState.SENT: 300}))
+    async with store.read() as tx:
+        times = (await tx.execute(text("SELECT count(*) FROM chunks WHERE seq < 0"))).scalar_one()
+    assert times <= 25, "in two seconds"
 
 
 async def _true(value: bool) -> bool:

@@ -31,7 +31,7 @@ from hypothesis.stateful import (
 
 from channels.text import DRILL
 from dispatcher.model import Channel, Verdict, Why
-from dispatcher.sending import outlet, writer
+from dispatcher.sending import dispatch, outlet, writer
 from dispatcher.states import DELIVERY, LIVE, TERMINAL, DeliveryState, WarningState
 from tests.properties.chain_city import Ground, laid
 from tests.properties.chain_house import CHANNELS, Call, House, Line
@@ -306,6 +306,7 @@ def ground(monkeypatch: pytest.MonkeyPatch) -> Iterator[Ground]:
     monkeypatch.setattr(aiosqlite.Connection, "_execute", _at_once)
     monkeypatch.setattr(writer, "GROUP_S", 0.0)
     monkeypatch.setattr(outlet, "LOOK_S", 0.002)
+    monkeypatch.setattr(dispatch, "TOGETHER_S", 0.0)
     with laid() as found:
         yield found
 

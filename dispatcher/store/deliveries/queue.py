@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import compress, repeat
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Update, and_, case, func, or_, select, update
 
 from dispatcher.model import Channel, Why
 from dispatcher.states import SENDING, DeliveryState
 from dispatcher.store.chunks import Chunk, Holder, open_for
 from dispatcher.store.deliveries.rows import Due, Heard, Row, row_of
 from dispatcher.store.engine import Tx
-from dispatcher.store.many import Inserted, Statement
+from dispatcher.store.many import Inserted, Many, Source, Statement
 from dispatcher.store.packing import FrozenRow
 from dispatcher.store.sides import not_plainly_live
 from dispatcher.store.tables import attempts, chunks, deliveries, warnings
@@ -167,19 +167,21 @@ async def next_due(tx: Tx, channels: Sequence[str]) -> datetime | None:
 
 async def regroup(tx: Tx, group: Due, chunk_id: int) -> list[Row]:
     """Moves due rows into a chunk of retries and returns them in order."""
-    await tx.execute(
-        update(deliveries)
-        .where(
-            deliveries.c.warning_id == group.warning_id,
-            deliveries.c.channel == group.channel,
-            deliveries.c.target == bindparam("k_target"),
-            deliveries.c.round == bindparam("k_round"),
-            deliveries.c.state == DeliveryState.PLANNED,
-        )
-        .values(chunk_id=chunk_id, pos=bindparam("v_pos"), due_at=None),
-        [{"k_target": target, "k_round": no, "v_pos": pos} for pos, (target, no) in enumerate(group.targets)],
-    )
+    key = (group.warning_id, group.channel)
+    await _REGROUPED.run(tx, [(*key, *one, chunk_id, place) for place, one in enumerate(group.targets)])
     return await in_chunk(tx, chunk_id, 0)
+
+
+def _regrouped(given: Source) -> Update:
+    return (
+        update(deliveries)
+        .where(*[deliveries.c[name] == given(name) for name in _KEY], deliveries.c.state == DeliveryState.PLANNED)
+        .values(chunk_id=given("chunk_id"), pos=given("pos"), due_at=None)
+    )
+
+
+_KEY = ("warning_id", "channel", "target", "round")
+_REGROUPED = Many({name: deliveries.c[name].type for name in (*_KEY, "chunk_id", "pos")}, _regrouped, always=_KEY)
 
 
 async def withdraw(tx: Tx, warning_id: str, state: DeliveryState, now: datetime) -> int:
