@@ -25,7 +25,7 @@ from dispatcher.store.engine import Tx
 from dispatcher.store.packing import SAID, FrozenRow, Header, digest, header_hash, line_of, lines, plan_hash, stamp
 from dispatcher.store.sides import chain_says_otherwise
 from dispatcher.store.signatures import Signature
-from dispatcher.store.warnings import TextRow, WarningRow
+from dispatcher.store.warnings import Standing, TextRow, WarningRow
 
 PLAN_CHANGED = "plan_changed"
 UNSIGNED = "250"
@@ -136,7 +136,7 @@ async def _mixed(tx: Tx, row: WarningRow, texts: Sequence[TextRow]) -> str:
     return ""
 
 
-def contradicts(row: WarningRow, texts: Sequence[str]) -> bool:
+def contradicts(row: WarningRow | Standing, texts: Sequence[str]) -> bool:
     """Whether something of it says that it is a drill and something else that it is none."""
     found = contradictions(row, texts)
     if found:

@@ -21,7 +21,7 @@ from dispatcher.states import SENDING, DeliveryState, WarningState
 from dispatcher.store import warnings
 from dispatcher.store.deliveries import Row
 from dispatcher.store.engine import Tx
-from dispatcher.store.warnings import TextRow, WarningRow
+from dispatcher.store.warnings import Standing, TextRow, WarningRow
 
 NEVER = timedelta(hours=24)
 """For a warning without expiry (a Cancel): how long its messages are tried and kept by a provider."""
@@ -70,19 +70,22 @@ class Desk:
 
     async def load(self, tx: Tx, warning_id: str) -> Live:
         """From memory, else from the database; `ended` is read anew every time."""
-        row = await warnings.one(tx, warning_id)
-        if row is None:
-            raise LookupError(f"warning {warning_id} has chunks but does not exist")
         live = self._live.get(warning_id)
+        row: WarningRow | Standing | None
         if live is None:
-            built = await self._build(tx, row)
-            live = self._live.setdefault(
-                warning_id, built
-            )  # whoever looked at the same time has it too: one is ended for all
-        elif not live.wrong and (row.drill is not live.bulletin.drill or contradicts(row, ())):
+            row = whole = await warnings.one(tx, warning_id)
+            if whole is not None:  # whoever looked at the same time has it too: one is ended for all
+                live = self._live.setdefault(warning_id, await self._build(tx, whole))
+        else:
+            row = await warnings.standing(tx, warning_id)
+        if row is None or live is None:
+            raise LookupError(f"warning {warning_id} has chunks but does not exist")
+        if not live.wrong and (row.drill is not live.bulletin.drill or contradicts(row, ())):
             live.approved.wrong = MIXED
         live.state = WarningState(row.state)
-        live.ended = live.ended or ended_state(row) or ((DeliveryState.FAILED, live.wrong) if live.wrong else None)
+        live.ended = (
+            live.ended or ended_state(live.state) or ((DeliveryState.FAILED, live.wrong) if live.wrong else None)
+        )
         return live
 
     async def strangers(self, tx: Tx, live: Live, channel: str, rows: Sequence[Row]) -> list[Row]:
@@ -107,7 +110,7 @@ class Desk:
             sounds_at_night=at_night,
             approved=await approved(tx, row, list(texts.values())),
             state=WarningState(row.state),
-            ended=ended_state(row),
+            ended=ended_state(WarningState(row.state)),
         )
 
     def _bulletin(self, row: WarningRow) -> Bulletin:
@@ -134,9 +137,8 @@ class Desk:
         )
 
 
-def ended_state(row: WarningRow) -> tuple[DeliveryState, str] | None:
-    """In which state a delivery of this warning is born or left, if it may no longer be sent."""
-    state = WarningState(row.state)
+def ended_state(state: WarningState) -> tuple[DeliveryState, str] | None:
+    """In which state a delivery of such a warning is born or left, if it may no longer be sent."""
     if state in SENDING:
         return None
     match state:

@@ -12,10 +12,10 @@ from dataclasses import replace
 from channels.text import mark_drill, mismarked, unmarked
 from dispatcher.model import Status
 from dispatcher.store.packing import Header
-from dispatcher.store.warnings import WarningRow
+from dispatcher.store.warnings import Standing, WarningRow
 
 
-def contradictions(row: WarningRow, texts: Iterable[str]) -> tuple[str, ...]:
+def contradictions(row: WarningRow | Standing, texts: Iterable[str]) -> tuple[str, ...]:
     """What says otherwise than the column `drill`."""
     said = {
         "status": (row.status == Status.EXERCISE) is not row.drill,

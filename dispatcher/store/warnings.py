@@ -203,6 +203,25 @@ async def move(tx: Tx, warning_id: str, state: WarningState, *, frozen_as: str =
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What is looked at anew before each chunk: how it stands, and whether it is a drill. Its area may be 100 KB."""
+
+    id: str
+    state: str
+    drill: bool
+    status: str
+    message: Mapping[str, Any]
+
+
+_STANDING = [warnings.c[name] for name in Standing.__dataclass_fields__]
+
+
+async def standing(tx: Tx, warning_id: str) -> Standing | None:
+    row = (await tx.execute(select(*_STANDING).where(warnings.c.id == warning_id))).mappings().one_or_none()
+    return Standing(**row) if row else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Underway:
     """What is looked at twice a second of a warning whose rows are not all over: without its bytes, area and texts."""
 
