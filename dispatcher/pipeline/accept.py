@@ -33,7 +33,7 @@ from dispatcher.planning import lane_of
 from dispatcher.settings import Source
 from dispatcher.signing import Act
 from dispatcher.states import WAITING, WarningState
-from dispatcher.store import chunks, events, kin, rejects, warnings
+from dispatcher.store import chains, chunks, events, kin, rejects, warnings
 from dispatcher.store.engine import AlreadyThere, Tx, storable, unique
 from dispatcher.store.events import Event
 from dispatcher.store.rejects import Reject
@@ -203,7 +203,7 @@ async def _keep(context: Context, case: _Case) -> Answer:
     """One transaction: references, verdict, plan, release. What has to stop in memory stops after the commit."""
     async with context.store.begin() as tx:
         by = await case.hand.whose(tx) if case.hand else _by_itself(context, case)
-        await warnings.hold_chains(tx, joins=bool(case.message.references))
+        await chains.hold(tx, joins=bool(case.message.references))
         company = await chaining.company(tx, case.message)
         judged = _judge(context, case, company)
         if judged.verdict is Verdict.REJECT:
@@ -215,7 +215,7 @@ async def _keep(context: Context, case: _Case) -> Answer:
         async with unique():
             await warnings.keep(tx, row, case.message.references)
         if born.state is not WarningState.HELD:
-            await warnings.join(tx, [one.id for one in company.every], row.chain_id)
+            await chains.join(tx, [one.id for one in company.every], row.chain_id)
         loosed = await _release(context, tx, (row, born), company, by)
         await _record(context, tx, row, judged, by)
         if case.hand and born.state is WarningState.APPROVED:

@@ -18,7 +18,7 @@ from dispatcher.intake.canonical import from_json
 from dispatcher.model import Code, Finding, Kind, Reference, Status, Verdict, WarningMessage
 from dispatcher.settings import Source
 from dispatcher.states import LIVE, WAITING, WarningState
-from dispatcher.store import warnings
+from dispatcher.store import chains
 from dispatcher.store.engine import Tx
 from dispatcher.store.warnings import WarningRow
 
@@ -87,7 +87,7 @@ def _identity(row: WarningRow) -> Reference:
 async def company(tx: Tx, message: WarningMessage) -> Company:
     """Whoever it names, whoever names it or names the same, and their chains. A drill that names what is real, or the other
     way round, is no company: it is refused when it comes second, and must not stand in the way when it came first."""
-    every, naming = await warnings.family(tx, identity_of(message), message.references)
+    every, naming = await chains.family(tx, identity_of(message), message.references)
     family = [row for row in every if row.drill is message.drill or _identity(row) in message.references]
     after = [row for row in family if row.id in naming or _place_of(row) > _place(message.sent, message.kind)]
     late = {row.id for row in after}

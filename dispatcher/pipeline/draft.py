@@ -21,7 +21,7 @@ from dispatcher.pipeline.persons import Hindrance, NotDone, held, in_state, note
 from dispatcher.settings import CONSOLE
 from dispatcher.signing import Act
 from dispatcher.states import WarningState
-from dispatcher.store import warnings
+from dispatcher.store import chains, warnings
 from dispatcher.store.engine import AlreadyThere, Tx, unique
 
 
@@ -55,7 +55,7 @@ async def keep(context: Context, principal: Principal, read: Read, raw: bytes) -
 async def _keep(context: Context, tx: Tx, principal: Principal, what: tuple[Read, bytes]) -> Draft:
     (read, body), now = what, context.now()
     await person(tx, principal, Action.ISSUE)
-    await warnings.hold_chains(tx, joins=bool(read.message.references))
+    await chains.hold(tx, joins=bool(read.message.references))
     findings, company = await drafting.judged(context, tx, (read.message, read.resolved), principal.scope)
     findings = (*read.findings, *findings)
     if any(one.verdict is Verdict.REJECT for one in findings):

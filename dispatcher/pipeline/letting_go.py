@@ -20,7 +20,7 @@ from dispatcher.planning import TOLD
 from dispatcher.sending.approved import as_frozen
 from dispatcher.signing import in_words
 from dispatcher.states import WarningState
-from dispatcher.store import chunks, events, kin, ledger, warnings
+from dispatcher.store import chains, chunks, events, kin, ledger, warnings
 from dispatcher.store.engine import Tx
 from dispatcher.store.events import Event
 from dispatcher.store.packing import unpack
@@ -51,7 +51,7 @@ async def let_go(context: Context, tx: Tx, case: Case, by: tuple[Person, By], se
     if not freed:
         raise NotDone(Hindrance.STATE, "这条预警刚刚被别人处理了：请刷新后再看")
     await chunks.release(tx, row.id)
-    await warnings.join(tx, [one.id for one in company.every], chain_id)
+    await chains.join(tx, [one.id for one in company.every], chain_id)
     await kin.link(tx, row.id, [one.id for one in company.kin])
     await releasing.sign(tx, row, act)
     loosed = await releasing.overtake(context, tx, row, company)

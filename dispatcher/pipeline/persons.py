@@ -20,7 +20,7 @@ from dispatcher.pipeline import chaining
 from dispatcher.pipeline.releasing import By
 from dispatcher.signing import Act
 from dispatcher.states import WarningState
-from dispatcher.store import accounts, chunks, events, signatures, warnings
+from dispatcher.store import accounts, chains, chunks, events, signatures, warnings
 from dispatcher.store.accounts import Account
 from dispatcher.store.engine import Tx
 from dispatcher.store.events import Event
@@ -140,7 +140,7 @@ async def held(tx: Tx, warning_id: str) -> Case:
     before = await warnings.one(tx, warning_id)
     if before is None:
         raise NotDone(Hindrance.NOT_THERE, "没有这条预警")
-    await warnings.hold_chains(tx, joins=bool(before.message["references"]))
+    await chains.hold(tx, joins=bool(before.message["references"]))
     await chunks.hold(tx, warning_id)
     row = await warnings.one(tx, warning_id, held=True)
     assert row is not None, "nobody deletes a warning"

@@ -226,24 +226,26 @@ class Dispatcher:
             if first > self._now():
                 return max((first - self._now()).total_seconds(), TOGETHER_S)
             with self._in_hand.taking():
-                gathered = await self._writer.within(self._gather)
+                due, gathered = await self._writer.within(self._gather)
                 for channel, opened in gathered:
                     self._hand_out(channel, opened)
-            if sum(len(opened.rows) for _, opened in gathered) < RETRIES:
-                return TOGETHER_S if gathered else None
+            if due < RETRIES:
+                return TOGETHER_S if due else None
         return None
 
     async def _first_due(self) -> datetime | None:
         async with self._store.read() as tx:
             return await deliveries.next_due(tx, self._live_channels)
 
-    async def _gather(self, tx: Tx) -> list[tuple[str, OpenChunk]]:
-        found = []
+    async def _gather(self, tx: Tx) -> tuple[int, list[tuple[str, OpenChunk]]]:
+        """How many rows were due, and those of them that may be called."""
+        found: list[tuple[str, OpenChunk]] = []
         under = await deliveries.due_warnings(tx, self._now(), self._live_channels)
         if not under:
-            return []
+            return 0, found
         await warnings.share(tx, under)
-        for group in await deliveries.due(tx, self._now(), self._live_channels, under, RETRIES):
+        groups = await deliveries.due(tx, self._now(), self._live_channels, under, RETRIES)
+        for group in groups:
             live = await self._desk.load(tx, group.warning_id)
             barred = self._bar.of(live, group.channel)
             if live.ended is not None and not live.wrong:
@@ -254,7 +256,7 @@ class Dispatcher:
                 found.append((group.channel, await self._as_approved(tx, group, opened)))
             else:
                 await self._bar.end(tx, group, live, (opened.id, opened.rows, barred))
-        return found
+        return sum(len(group.targets) for group in groups), found
 
     async def _regroup(self, tx: Tx, group: Due, live: Live) -> OpenChunk:
         lane = _lane(live)

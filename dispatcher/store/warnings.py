@@ -7,18 +7,13 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, Table, and_, func, insert, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Select, Table, and_, insert, or_, select, update
 
 from dispatcher.model import Kind, Reference, Scope, Status
-from dispatcher.states import ENDED, SENDING, WAITING, WarningState, warning_may_become
+from dispatcher.states import ENDED, SENDING, WarningState, warning_may_become
 from dispatcher.store.engine import Tx, upsert
 from dispatcher.store.many import Inserted
 from dispatcher.store.tables import facts, texts, warning_references, warnings
-
-_CHAINS: Final = 3608
-"""The advisory lock of `hold_chains`."""
-_AT_ONCE: Final = 1000
-"""References looked up by one statement."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,14 +96,6 @@ async def texts_of(tx: Tx, warning_id: str) -> dict[int, TextRow]:
     return {row[0]: TextRow._make(row) for row in rows}
 
 
-async def hold_chains(tx: Tx, *, joins: bool) -> None:
-    """Whoever joins a chain (`joins`) waits for all that are being kept at this instant, and they for it, so that a Cancel
-    and its Alert see each other; those that begin one do not wait for one another. SQLite has one writer."""
-    if tx.dialect.name == "postgresql":
-        lock = func.pg_advisory_xact_lock if joins else func.pg_advisory_xact_lock_shared
-        await tx.execute(select(lock(_CHAINS)))
-
-
 async def one(tx: Tx, warning_id: str, *, held: bool = False) -> WarningRow | None:
     """`held`: nobody changes it until this transaction ends; its chunks are held first."""
     wanted = select(warnings).where(warnings.c.id == warning_id)
@@ -118,7 +105,7 @@ async def one(tx: Tx, warning_id: str, *, held: bool = False) -> WarningRow | No
 async def by_identity(tx: Tx, reference: Reference) -> WarningRow | None:
     """What was rejected holds no identity."""
     kept = warnings.c.state != WarningState.REJECTED.value
-    return await _one(tx, select(warnings).where(_is(warnings, reference), kept))
+    return await _one(tx, select(warnings).where(is_named(warnings, reference), kept))
 
 
 async def by_number(tx: Tx, sender: str, identifier: str) -> WarningRow | None:
@@ -128,60 +115,8 @@ async def by_number(tx: Tx, sender: str, identifier: str) -> WarningRow | None:
     return await _one(tx, kept.order_by(warnings.c.received_at).limit(1))
 
 
-async def family(
-    tx: Tx, identity: Reference, references: Sequence[Reference]
-) -> tuple[list[WarningRow], frozenset[str]]:
-    """The warnings that share a chain with whoever `references` name, names `identity`, or names one of the same; and the
-    ids of those that name `identity`. What waits for a person is here by itself alone: it makes no two events one."""
-    naming = frozenset(await _naming(tx, [identity]))
-    ids = {*naming, *await _named(tx, references), *await _naming(tx, references)}
-    if not ids:
-        return [], naming
-    akin = warnings.c.id.in_(ids)
-    waits = warnings.c.state.in_([state.value for state in WAITING])
-    chains = select(warnings.c.chain_id).where(akin, warnings.c.state != WarningState.REJECTED.value, ~waits)
-    rows = await tx.execute(
-        select(warnings)
-        .where(
-            or_(warnings.c.chain_id.in_(chains), and_(waits, akin)),
-            warnings.c.state != WarningState.REJECTED.value,
-            ~_is(warnings, identity),
-        )
-        .order_by(warnings.c.received_at)
-    )
-    return [WarningRow(**row) for row in rows.mappings()], naming
-
-
-async def join(tx: Tx, warning_ids: Sequence[str], chain_id: str) -> None:
-    """Chains that turn out to be one event become one."""
-    await tx.execute(
-        update(warnings)
-        .where(warnings.c.id.in_(warning_ids), warnings.c.chain_id != chain_id)
-        .values(chain_id=chain_id)
-    )
-
-
-async def _named(tx: Tx, references: Sequence[Reference]) -> list[str]:
-    """Ids of the warnings that these are."""
-    return await _found(tx, warnings, warnings.c.id, references)
-
-
-async def _naming(tx: Tx, references: Sequence[Reference]) -> list[str]:
-    """Ids of the warnings that refer to one of these."""
-    return await _found(tx, warning_references, warning_references.c.warning_id, references)
-
-
-async def _found(tx: Tx, table: Table, wanted: ColumnElement[str], references: Sequence[Reference]) -> list[str]:
-    """A message may name very many, and a statement takes so many values; SQLite takes no thousand ORs."""
-    found: list[str] = []
-    key = tuple_(table.c.sender, table.c.identifier, table.c.sent)
-    for at in range(0, len(references), _AT_ONCE):
-        some = [(one.sender, one.identifier, one.sent) for one in references[at : at + _AT_ONCE]]
-        found += (await tx.execute(select(wanted).where(key.in_(some)))).scalars()
-    return found
-
-
-def _is(table: Table, reference: Reference) -> ColumnElement[bool]:
+def is_named(table: Table, reference: Reference) -> ColumnElement[bool]:
+    """Of a table that names warnings."""
     return and_(
         table.c.sender == reference.sender,
         table.c.identifier == reference.identifier,

@@ -26,11 +26,14 @@ async def body_of(request: web.Request, most: int) -> bytes:
         raise Problem(415, "encoded", "请不要压缩报文：Content-Encoding 不支持")
     if (request.content_length or 0) > most:
         raise too_large()
-    if request.content.is_eof():  # it came with its head: nobody is waited for, and a timer costs more than the reading
-        body = request.content.read_nowait()
-        if len(body) > most:  # without a length in its head
-            raise too_large()
-        return body
+    # what came with its head is taken as it lies: nobody is waited for, and a timer costs more than the reading
+    body = request.content.read_nowait() if request.content.is_eof() else await _waited_for(request)
+    if len(body) > most:  # its head did not say so
+        raise too_large()
+    return body
+
+
+async def _waited_for(request: web.Request) -> bytes:
     try:
         async with asyncio.timeout(BODY_S):
             return await request.read()

@@ -1,7 +1,7 @@
 """PostgreSQL presses what a warning holds of a whole city by lz4: three milliseconds sooner than by its own way, and smaller.
 
-A city's area is a hundred kilobytes, and the first message waits for its row. What a chunk holds is pressed already. A server
-without lz4 stays as it is.
+A city's area is a hundred kilobytes, and the first message waits for its row. A server without lz4 goes on as before. What a
+chunk holds is pressed already, and no server tries again. Warnings first and chunks last, as the service locks them.
 """
 
 from alembic import op
@@ -17,12 +17,11 @@ PRESSED = {"warnings": ("raw", "message", "findings", "area", "plan"), "signatur
 def upgrade() -> None:
     if op.get_bind().dialect.name != "postgresql":
         return
+    if (op.get_bind().dialect.server_version_info or ()) >= (14,):
+        steps = [
+            f"ALTER TABLE {table} ALTER COLUMN {column} SET COMPRESSION lz4;"
+            for table, columns in PRESSED.items()
+            for column in columns
+        ]
+        op.execute(f"DO $$ BEGIN {' '.join(steps)} EXCEPTION WHEN feature_not_supported THEN NULL; END $$")
     op.execute("ALTER TABLE chunks ALTER COLUMN packed SET STORAGE EXTERNAL")
-    if (op.get_bind().dialect.server_version_info or ()) < (14,):
-        return
-    steps = [
-        f"ALTER TABLE {table} ALTER COLUMN {column} SET COMPRESSION lz4;"
-        for table, columns in PRESSED.items()
-        for column in columns
-    ]
-    op.execute(f"DO $$ BEGIN {' '.join(steps)} EXCEPTION WHEN feature_not_supported THEN NULL; END $$")

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from datetime import timedelta
 from itertools import permutations
+from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from dispatcher.intake.rules import MOST_REFERENCES
-from dispatcher.model import Code, Verdict
+from dispatcher.model import Code, Reference, Verdict
 from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.lint import lint
 from dispatcher.states import LIVE, WarningState
-from dispatcher.store import warnings
+from dispatcher.store import chains, warnings
+from dispatcher.store.engine import Store
 from dispatcher.store.warnings import WarningRow
 from tests.city import NOW, amp, cap, named
 from tests.dispatcher.test_accept import sent_in
@@ -216,3 +219,20 @@ async def test_a_cancel_may_name_very_many_and_calls_off_the_one_that_came(jian:
         assert rows["A"] == WarningState.APPROVED
     else:
         assert rows == {"A": WarningState.CANCELLED, "C": WarningState.APPROVED}
+
+
+async def test_who_is_named_is_found_by_an_index_and_not_by_walking_all_that_was_ever_kept(sqlite_store: Store) -> None:
+    """The whole city's sending waits meanwhile: SQLite has one writer."""
+    told: list[str] = []
+
+    def explain(connection: Any, cursor: Any, statement: str, values: Any, *_: object) -> None:
+        if statement.startswith("SELECT"):
+            plain = connection.connection.driver_connection._conn  # past the loop, which waits for us
+            told.extend(row[3] for row in plain.execute(f"EXPLAIN QUERY PLAN {statement}", values))
+
+    references = tuple([Reference(sender="s", identifier=f"n{number}", sent=NOW) for number in range(3)])
+    async with sqlite_store.read() as tx:
+        event.listen(sqlite_store.engine.sync_engine, "before_cursor_execute", explain)
+        await chains.family(tx, references[0], references[1:])
+    assert [one for one in told if one.startswith("SCAN warning")] == [], told
+    assert any("ix_warnings_identifier" in one for one in told), told

@@ -8,6 +8,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from dispatcher.drills import NO_CONSENT, NOT_IN_DRILL, Consent, Drills, Stage
 from dispatcher.model import Channel, Member, Status, Target, TargetKind, Why
@@ -165,7 +166,7 @@ def bared(plan: Plan) -> dict[str, str]:
 
 
 def test_a_gateway_that_stands_in_for_others_needs_the_consent_of_every_township_it_would_sound_in() -> None:
-    across = replace(gateways(1).members[0], areas=("360827102200", "360827103200"), township=COUNTY)
+    across = structs.replace(gateways(1).members[0], areas=("360827102200", "360827103200"), township=COUNTY)
     drill = red(status=Status.EXERCISE)
     for codes, why in (
         ((TOWN, "360827103"), ""),

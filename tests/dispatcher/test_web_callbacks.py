@@ -131,8 +131,13 @@ async def test_what_cannot_be_read_is_answered_400_and_who_is_not_there_404(hous
     for path in ("sms/nobody/x", "smoke/twilio/x", "party/webhook/x", "sms/twilio"):
         async with house.http.post(f"{house.url}/api/v1/callbacks/{path}", data=b"") as answer:
             assert answer.status == 404, path
-    async with house.http.post(url, data=BytesIO(bytes(1024 * 1024 + 1))) as answer:
-        assert answer.status == 413
+    for body in (BytesIO(bytes(1024 * 1024 + 1)), _without_length(1024 * 1024 + 1)):
+        async with house.http.post(url, data=body) as answer:
+            assert answer.status == 413
+
+
+async def _without_length(size: int) -> AsyncIterator[bytes]:
+    yield bytes(size)
 
 
 async def test_a_receipt_for_nobody_is_answered_and_counted_apart(house: House) -> None:
