@@ -136,7 +136,7 @@ class TwilioSms:
 
 
 def _quoted(key: str) -> str:
-    """In a URL that stands in a form; a delivery's key is mostly its own code, and finding that out takes a tenth."""
+    """In a URL that stands in a form; a delivery's key is mostly its own code, and finding that out takes a quarter of it."""
     plain = key.isascii() and key.replace(".", "").replace("-", "").isalnum()
     return key if plain else quote_plus(quote(key, safe=""))
 

@@ -14,7 +14,7 @@ class Target(Struct, frozen=True, kw_only=True):
     id: str
 
     def __str__(self) -> str:
-        return self.kind + "-" + self.id  # a third of what an f-string takes, where the kind is an enum's
+        return self.kind + "-" + self.id  # half of what an f-string takes, where the kind is an enum's
 
     @staticmethod
     def parse(text: str) -> Target:

@@ -41,7 +41,7 @@ WAY_LOOK_S = 0.1
 RETRIES = 1000
 TOGETHER_S = 0.1
 """What falls due within so short a time is taken up in one transaction: each stands between the results of those who are
-being told, and a hundred throttled loudspeakers took a tenth of the SMS's rate."""
+being told, and a city's throttled loudspeakers took a seventh of the CPU beside them."""
 LOOKED_BACK = timedelta(days=7)
 """Whoever is asked about a doubtful SMS looks back a day or two, and finds nothing of an older warning."""
 

@@ -49,13 +49,11 @@ async def _chains_of(tx: Tx, ids: Sequence[str], *, but: Reference) -> list[Warn
     akin, waits = warnings.c.id.in_(ids), warnings.c.state.in_([state.value for state in WAITING])
     chains = select(warnings.c.chain_id).where(akin, warnings.c.state != WarningState.REJECTED.value, ~waits)
     rows = await tx.execute(
-        select(warnings)
-        .where(
+        select(warnings).where(
             or_(warnings.c.chain_id.in_(chains), and_(waits, akin)),
             warnings.c.state != WarningState.REJECTED.value,
             ~is_named(warnings, but),
         )
-        .order_by(warnings.c.received_at)
     )
     return [WarningRow(**row) for row in rows.mappings()]
 
