@@ -10,7 +10,8 @@ from dispatcher.model import Target, Why
 from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.freeze import resolve_area
 from dispatcher.store import ledger, warnings
-from dispatcher.store.ledger import Entry, Heard, Try
+from dispatcher.store.ledger import Entry, Heard
+from dispatcher.store.tries import Try, tries_of
 from dispatcher.store.warnings import WarningRow
 
 
@@ -43,7 +44,7 @@ async def explain(context: Context, warning_id: str, target: Target) -> Story | 
             return None
         entries = await ledger.of_target(tx, warning_id, str(target))
         texts = await warnings.texts_of(tx, warning_id)
-        tries = await ledger.tries_of(tx, warning_id, [str(target)])
+        tries = await tries_of(tx, warning_id, [str(target)])
         heard = await ledger.receipts_of(tx, warning_id, str(target))
     told = tuple(
         Told(

@@ -12,7 +12,7 @@ from dispatcher.states import DeliveryState
 from dispatcher.store.chunks import ChunkState
 from dispatcher.store.engine import Tx
 from dispatcher.store.packing import unpack
-from dispatcher.store.tables import attempts, chunks, deliveries, events, receipts
+from dispatcher.store.tables import chunks, deliveries, events, receipts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,22 +45,6 @@ class Entry:
     possible_duplicate: bool
     sent_at: datetime | None
     ended_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Try:
-    target: str
-    channel: str
-    round: int
-    no: int
-    provider: str
-    started_at: datetime
-    ended_at: datetime
-    outcome: str
-    code: str
-    reason: str
-    provider_ref: str
-    possible_duplicate: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,20 +170,6 @@ def _behind(after: tuple[str, str, int]) -> ColumnElement[bool]:
         and_(deliveries.c.channel == channel, deliveries.c.target > target),
         and_(deliveries.c.channel == channel, deliveries.c.target == target, deliveries.c.round > number),
     )
-
-
-async def tries_of(tx: Tx, warning_id: str, targets: Sequence[str]) -> dict[tuple[str, str, int], list[Try]]:
-    """All tries of these targets, by (channel, target, round), oldest first."""
-    names = list(Try.__dataclass_fields__)
-    rows = await tx.execute(
-        select(*(attempts.c[name] for name in names))
-        .where(attempts.c.warning_id == warning_id, attempts.c.target.in_(targets))
-        .order_by(attempts.c.no)
-    )
-    found: dict[tuple[str, str, int], list[Try]] = {}
-    for row in rows.mappings():
-        found.setdefault((row["channel"], row["target"], row["round"]), []).append(Try(**row))
-    return found
 
 
 async def receipts_of(tx: Tx, warning_id: str, target: str) -> list[Heard]:

@@ -249,7 +249,7 @@ def as_array(kind: TypeEngine[Any], column: Sequence[Any]) -> object:
         case String():
             return f"{{{_words(column)}}}"
         case Integer():
-            return f"{{{','.join(map(_whole, column))}}}"
+            return f"{{{_numbers(column)}}}"
         case _:
             return column
 
@@ -270,8 +270,11 @@ def _quoted(word: str) -> str:
     return f'"{escaped}"'
 
 
-def _whole(number: int | None) -> str:
-    return "NULL" if number is None else int.__repr__(number)  # an enum's own would be its name
+def _numbers(column: Sequence[Any]) -> str:
+    try:
+        return ",".join(map(int.__repr__, column))  # an enum's own would be its name
+    except TypeError:  # None stands among them
+        return ",".join(["NULL" if one is None else int.__repr__(one) for one in column])
 
 
 def _array(name: str, kind: ARRAY[Any]) -> ColumnElement[Any]:

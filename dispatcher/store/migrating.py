@@ -26,7 +26,8 @@ async def migrate(url: str, service_url: str | None = None) -> str:
     """Upgrades the database at `url` to the newest revision and returns its name.
 
     `service_url`: what the service itself connects by. Where that is another role on PostgreSQL, it is given what it needs and
-    no more: it may add to the record, and neither change nor delete.
+    no more: it may add to the record, and neither change nor delete. Of deliveries it may delete none, and what they say of a
+    try that was taken only a trigger keeps from it.
     """
     store = open_store(url, limit_s=None)
     try:
@@ -52,6 +53,7 @@ async def _grant(tx: Tx, role: str) -> None:
         f"GRANT SELECT ON alembic_version TO {to}",
         f"GRANT SELECT, INSERT, UPDATE, DELETE ON {tables} TO {to}",
         f"REVOKE UPDATE, DELETE, TRUNCATE ON {record} FROM {to}",
+        f"REVOKE DELETE, TRUNCATE ON deliveries FROM {to}",
         f"GRANT DELETE ON uplinks TO {to}",
         *(f"GRANT UPDATE (trace) ON {table} TO {to}" for table in TRACED),
         f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {to}",

@@ -149,6 +149,13 @@ def _flagged_for_nothing(books: Books) -> Iterator[str]:
             yield f"{row.key}: flagged, and no call was in doubt"
 
 
+def _taken_twice(books: Books) -> Iterator[str]:
+    """A delivery is over with the call that a provider is known to have taken: the record has one at the most."""
+    for row in books.facts.rows:
+        if (taken := row.tries.get("accepted", 0) + row.tries.get("looked_up", 0)) > 1:
+            yield f"{row.key}: taken {taken} times on record"
+
+
 def _too_late(books: Books) -> Iterator[str]:
     for line in books.facts.lines:
         planned = books.planned.get(line.key)
@@ -282,6 +289,7 @@ PROMISES: dict[str, Callable[[Books], Iterator[str]]] = {
     "unexplained duplicate": _unexplained,
     "too many in doubt": _too_many,
     "flagged for nothing": _flagged_for_nothing,
+    "taken twice": _taken_twice,
     "sent after expiry": _too_late,
     "out of order": _out_of_order,
     "drill and live mixed": _mixed_up,

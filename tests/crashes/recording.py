@@ -30,6 +30,7 @@ PLAYERS = {
     for player, channel in (("sms", "sms"), ("gateway", "broadcast"), ("platform", "party"))
 }
 _KEY = "warning_id || '.' || target || '.' || channel || '.' || round"
+_TAKEN = f"SELECT {_KEY}, 'accepted', 1 FROM deliveries WHERE answered_at IS NOT NULL"
 
 
 def lines_in(folder: Path, by_serial: Mapping[int, str]) -> Iterator[Line]:
@@ -69,9 +70,9 @@ async def rows_of(store: Store) -> tuple[Row, ...]:
     tries: dict[str, dict[str, int]] = defaultdict(dict)
     async with store.read() as tx:
         for key, outcome, number in await tx.execute(
-            text(f"SELECT {_KEY}, outcome, count(*) FROM attempts GROUP BY 1, 2")
+            text(f"SELECT {_KEY}, outcome, count(*) FROM attempts GROUP BY 1, 2 UNION ALL {_TAKEN}")
         ):
-            tries[key][outcome] = number
+            tries[key][outcome] = tries[key].get(outcome, 0) + number
         found = await tx.execute(
             text(f"SELECT {_KEY}, warning_id, channel, state, state_code, possible_duplicate FROM deliveries")
         )

@@ -141,6 +141,11 @@ def doubt_more_than_the_window(facts: Facts) -> Facts:
     return replace(doubted, struck=tuple(replace(one, fault=Fault.LINE_RESET) for one in facts.struck))
 
 
+def record_a_second_taking(facts: Facts) -> Facts:
+    row = _heard_once(facts)
+    return _with(facts, row, tries={**row.tries, "accepted": 2})
+
+
 def open_more_than_the_window(facts: Facts) -> Facts:
     first = replace(facts.struck[0], unsettled={"sms": facts.windows["sms"] + 1})
     return replace(facts, struck=(first, *facts.struck[1:]))
@@ -196,6 +201,7 @@ SABOTAGES: Mapping[str, Sabotage] = {
         Sabotage(do=replay_a_flagged_one_too_often, breaks="unexplained duplicate"),
         Sabotage(do=unflag_a_duplicate, breaks="unflagged duplicate"),
         Sabotage(do=flag_for_nothing, breaks="flagged for nothing"),
+        Sabotage(do=record_a_second_taking, breaks="taken twice"),
         Sabotage(do=send_after_expiry, breaks="sent after expiry"),
         Sabotage(do=answer_before_the_commit, breaks="accepted and not kept"),
         Sabotage(do=confirm_and_forget, breaks="accepted and not kept"),

@@ -22,6 +22,7 @@ from dispatcher.service.assembly import event_code_of
 from dispatcher.states import DeliveryState
 from dispatcher.store import ledger, tables, uplinks
 from dispatcher.store.engine import Store
+from dispatcher.store.tries import tries_of
 from dispatcher.store.warnings import WarningRow
 from tests.city import Clock, Provider, people, red, released, settings
 from tests.dispatcher.test_receipts import a_book, context_of
@@ -215,4 +216,4 @@ async def _true(value: bool) -> bool:
 
 async def _answered(store: Store, warning: WarningRow) -> bool:
     async with store.read() as tx:
-        return bool(await ledger.tries_of(tx, warning.id, ["officer-JA00000"]))
+        return bool(await tries_of(tx, warning.id, ["officer-JA00000"]))

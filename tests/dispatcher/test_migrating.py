@@ -21,6 +21,7 @@ from dispatcher.store.revision import MIGRATIONS, newest, outdated
 from dispatcher.store.tables import (
     attempts,
     audit,
+    deliveries,
     events,
     facts,
     metadata,
@@ -166,6 +167,8 @@ async def test_the_services_own_account_may_add_to_the_record_and_do_no_more(pos
             )
             if table is not uplinks:
                 assert "permission denied" in await refused(store, delete(table)), table.name
+        assert "permission denied" in await refused(store, delete(deliveries))
+        assert "permission denied" in await refused(store, text("TRUNCATE deliveries"))
         async with store.begin() as tx:  # what was kept long enough may go
             await tx.execute(insert(facts).values(name="uplinks_leave", value=""))
             await tx.execute(delete(uplinks))
@@ -216,6 +219,10 @@ async def test_a_trace_may_be_emptied_and_neither_rewritten_nor_anything_beside_
     (left,) = await there(store, table)
     assert left["trace"] == ""
     assert {name: left[name] for name in RECORD[table]} == RECORD[table] | {"trace": ""}
+
+
+async def test_the_ledger_is_not_emptied_either(postgres_store: Store) -> None:
+    assert "append-only" in await refused(postgres_store, text("TRUNCATE deliveries"))
 
 
 async def test_what_people_wrote_back_goes_only_by_its_door(store: Store) -> None:

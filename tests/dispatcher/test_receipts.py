@@ -25,6 +25,7 @@ from dispatcher.service.assembly import event_code_of
 from dispatcher.states import DeliveryState, WarningState
 from dispatcher.store import ledger, pushes, warnings
 from dispatcher.store.engine import Store
+from dispatcher.store.tries import tries_of
 from dispatcher.store.warnings import WarningRow
 from tests.city import NOW, Clock, Provider, always, gateways, people, red, released, settings
 from tests.dispatcher.test_sending_dispatch import SEAL, all_in, counts, dispatching, find, until
@@ -333,7 +334,7 @@ async def _is(value: int, expected: int) -> bool:
 
 async def _has_tries(store: Store, warning_id: str, target: str = "officer-JA00000") -> bool:
     async with store.read() as tx:
-        return bool(await ledger.tries_of(tx, warning_id, [target]))
+        return bool(await tries_of(tx, warning_id, [target]))
 
 
 async def test_an_answer_no_database_takes_stops_nobody(store: Store) -> None:

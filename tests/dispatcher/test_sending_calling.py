@@ -34,6 +34,7 @@ from dispatcher.service.assembly import event_code_of
 from dispatcher.states import DeliveryState, WarningState
 from dispatcher.store import ledger, nodes
 from dispatcher.store.engine import Store
+from dispatcher.store.tries import tries_of
 from tests.city import Clock, Provider, always, people, red, released, settings
 from tests.dispatcher.test_sending_dispatch import SEAL, all_in, counts, find, until
 
@@ -141,7 +142,7 @@ async def test_when_all_rest_nothing_is_called_and_nothing_written_until_one_is_
         only.resting = False
         await until(all_in(store, warning.id, {DeliveryState.SENT: 20}))
     async with store.read() as tx:
-        tries = await ledger.tries_of(tx, warning.id, [f"officer-JA{no:05d}" for no in range(20)])
+        tries = await tries_of(tx, warning.id, [f"officer-JA{no:05d}" for no in range(20)])
     assert {len(one) for one in tries.values()} == {1}
 
 
@@ -196,7 +197,7 @@ async def test_what_may_have_been_sent_is_asked_about_before_it_is_sent_again(st
     assert sorted(provider.asked) == sorted(provider.ids[:3])
     async with store.read() as tx:
         entries = await ledger.page(tx, warning.id, None)
-        tries = await ledger.tries_of(tx, warning.id, [entry.target for entry in entries])
+        tries = await tries_of(tx, warning.id, [entry.target for entry in entries])
     assert all(entry.possible_duplicate for entry in entries)
     assert sorted(one[-1].outcome for one in tries.values()) == ["accepted", "looked_up", "looked_up"]
 

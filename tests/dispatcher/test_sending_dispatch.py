@@ -35,6 +35,7 @@ from dispatcher.store.engine import Store
 from dispatcher.store.packing import unpack
 from dispatcher.store.sealed import Seal
 from dispatcher.store.tables import deliveries as deliveries_table
+from dispatcher.store.tries import tries_of
 from dispatcher.store.warnings import WarningRow
 from tests.city import NOW, Clock, Provider, both, gateways, people, red, released, settings
 
@@ -133,7 +134,7 @@ async def test_a_crash_leaves_exactly_the_opened_rows_in_doubt_and_each_is_sent_
     async with store.read() as tx:
         page = await ledger.page(tx, warning.id, None)
         flagged = {f"{e.warning_id}.{e.target}.{e.channel}.{e.round}" for e in page if e.possible_duplicate}
-        doubtful = await ledger.tries_of(tx, warning.id, [entry.target for entry in page if entry.possible_duplicate])
+        doubtful = await tries_of(tx, warning.id, [entry.target for entry in page if entry.possible_duplicate])
     assert twice <= flagged
     assert 8 <= len(flagged) <= 16
     assert len(second.got) == 120
@@ -173,7 +174,7 @@ async def test_what_did_not_leave_is_tried_again_when_it_is_due(store: Store) ->
             dispatcher.wake()
         await until(all_in(store, warning.id, {DeliveryState.SENT: 1}))
     async with store.read() as tx:
-        attempts = await ledger.tries_of(tx, warning.id, ["officer-JA00000"])
+        attempts = await tries_of(tx, warning.id, ["officer-JA00000"])
     assert [(attempt.no, attempt.outcome) for attempt in next(iter(attempts.values()))] == [
         (1, "try_again"),
         (2, "try_again"),

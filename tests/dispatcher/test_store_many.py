@@ -180,8 +180,8 @@ async def test_a_result_written_again_leaves_its_attempt_once(store: Store) -> N
         chunk = await chunks.take(tx, "sms", holder)
         assert chunk is not None
         (row,) = await deliveries.plan(tx, chunk, unpack(chunk.packed), 0, None)
-        attempt = Attempt(no=1, provider="x", started_at=NOW, ended_at=NOW, outcome="accepted")
-        one = Settled(chunk_id=chunk.id, row=row, state=DeliveryState.SENT, at=NOW, attempt=attempt)
+        attempt = Attempt(no=1, provider="x", started_at=NOW, ended_at=NOW, outcome="refused")
+        one = Settled(chunk_id=chunk.id, row=row, state=DeliveryState.FAILED, at=NOW, attempt=attempt)
         await deliveries.settle(tx, [one])
         await deliveries.settle(tx, [replace(one, at=datetime.now(UTC))])
         kept = (await tx.execute(select(attempts.c.no))).all()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -13,8 +14,9 @@ from dispatcher.states import DeliveryState
 from dispatcher.store import chunks, deliveries
 from dispatcher.store.chunks import Holder
 from dispatcher.store.deliveries import Attempt, Report, Row, Settled
-from dispatcher.store.engine import Store
+from dispatcher.store.engine import Store, open_store
 from dispatcher.store.packing import unpack
+from dispatcher.store.tries import tries_of
 from tests.city import NOW, people, red, released
 
 OLD = 1_000_000
@@ -82,7 +84,8 @@ class Plans:
 
 
 def outcomes(chunk_id: int, rows: list[Row], state: DeliveryState) -> list[Settled]:
-    attempt = Attempt(no=1, provider="x", started_at=NOW, ended_at=NOW, outcome="accepted", provider_ref="1")
+    outcome = "accepted" if state is DeliveryState.SENT else "try_again"
+    attempt = Attempt(no=1, provider="x", started_at=NOW, ended_at=NOW, outcome=outcome, provider_ref="1")
     due = NOW if state is DeliveryState.PLANNED else None
     return [Settled(chunk_id=chunk_id, row=row, state=state, at=NOW, due_at=due, attempt=attempt) for row in rows]
 
@@ -120,12 +123,46 @@ async def test_claiming_settling_retrying_reporting_and_withdrawing_go_by_their_
             await chunks.hold(tx, group.warning_id)
             await chunks.end(tx, group.warning_id)
             await deliveries.withdraw(tx, group.warning_id, DeliveryState.WITHDRAWN, NOW)
+        async with full.read() as tx:
+            await deliveries.taken(tx, [(row.target, "1") for row in rows[:64]], NOW - timedelta(days=1))
+            assert len(await tries_of(tx, group.warning_id, [row.target for row in rows[:64]])) == 64
         said = [Report(key=row.key, state=DeliveryState.DELIVERED, code="", detail="") for row in rows[:32]]
         await deliveries.enter_receipts(full, said, NOW)
     assert plans.walks() + again.walks() == []
     (entering,) = [plan for statement, plan in again.found if "INSERT INTO receipts" in statement]
     assert "(target)::text = (given.target)::text" in entering, entering  # and not all of the warning
     assert len(plans.found) + len(again.found) > 12, "it looked at nothing"
+
+
+@pytest.mark.parametrize("way", ["force_custom_plan", "force_generic_plan"])
+async def test_results_find_their_rows_by_place_before_anything_was_counted(postgres_store: Store, way: str) -> None:
+    """PostgreSQL plans a statement anew five times, and then, where that seems no dearer, for all times: neither plan may go
+    through the chunk."""
+    await released(postgres_store, red(), people(400))
+    number, rows = await _planned(postgres_store)
+    plans: list[str] = []
+
+    async def tell_plans(connection: Any) -> None:
+        for setting in ("auto_explain.log_min_duration = 0", "client_min_messages = log", f"plan_cache_mode = {way}"):
+            await connection.execute(f"SET {setting}")
+        connection.add_log_listener(lambda _, said: plans.append(str(said.as_dict()["message"])))
+
+    def connected(connection: Any, _record: object) -> None:
+        connection.run_async(lambda one: one.execute("LOAD 'auto_explain'"))
+        connection.run_async(tell_plans)
+
+    store = open_store(postgres_store.engine.url.render_as_string(hide_password=False))
+    event.listen(store.engine.sync_engine, "connect", connected)
+    try:
+        for start in range(0, 128, 64):
+            results = outcomes(number, rows[start : start + 64], DeliveryState.SENT)
+            await deliveries.group_commit(store, ME, {number: 0}, results)
+    finally:
+        await store.close()
+    settling = [plan for plan in plans if "Update on deliveries" in plan]
+    assert len(settling) == 2
+    for plan in settling:
+        assert re.search(r"Index Cond: \(\(chunk_id = \w+\.k_chunk\) AND \(pos = \w+\.k_pos\)\)", plan), plan
 
 
 async def _planned(store: Store) -> tuple[int, list[Row]]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import count
 
 from hypothesis import HealthCheck, given, settings
@@ -16,7 +16,7 @@ from sqlalchemy import text
 from dispatcher.states import DELIVERY, DeliveryState, WarningState
 from dispatcher.store import chunks, deliveries, warnings
 from dispatcher.store.chunks import ChunkState, Holder
-from dispatcher.store.deliveries import Report, Row, Settled
+from dispatcher.store.deliveries import Attempt, Report, Row, Settled
 from dispatcher.store.engine import Store, Tx
 from dispatcher.store.packing import unpack
 from tests.city import NOW, people, red, released
@@ -135,12 +135,22 @@ async def _write(city: City, node: Node, much: int, state: DeliveryState) -> Non
     if not done:
         return
     due = NOW + timedelta(days=365) if state is DeliveryState.PLANNED else None
-    results = [Settled(chunk_id=node.chunk, row=row, state=state, at=NOW, due_at=due) for row in done]
+    results = [_result(node.chunk, row, state, due) for row in done]
     ours = await deliveries.group_commit(city.store, node.holder, {node.chunk: 0}, results)
     assert (node.chunk in ours) == (node is city.owner)
     if node is city.owner:
         node.rows = [row for row in node.rows if row not in done]
         city.opened -= {row.pos for row in done}
+
+
+def _result(chunk_id: int, row: Row, state: DeliveryState, due: datetime | None) -> Settled:
+    row.calls += 1
+    row.tries += 1
+    outcome = "accepted" if state is DeliveryState.SENT else "try_again"
+    attempt = Attempt(
+        no=row.calls, provider="x", started_at=NOW, ended_at=NOW, outcome=outcome, provider_ref=f"r{row.pos}"
+    )
+    return Settled(chunk_id=chunk_id, row=row, state=state, at=NOW, due_at=due, attempt=attempt)
 
 
 async def _die(city: City, node: Node, _much: int) -> None:

@@ -1,20 +1,19 @@
 """The ledger's rows by bare asyncpg: the same table shape, rows, transactions and indexes, with nothing of ours between.
 
-`plan` inserts by one unnest a chunk; `settle` moves rows by UPDATE … FROM unnest and appends their attempts, as the store
-does. It is the one place outside the store where SQL is written, because the store is what it is compared with.
+`plan` inserts by one unnest a chunk; `settle` moves rows by UPDATE … FROM unnest, as the store does, whose triggers it has not.
+It is the one place outside the store where SQL is written, because the store is what it is compared with.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import asyncpg
 
 TABLES: Final = """
 CREATE TABLE bare_deliveries (LIKE deliveries INCLUDING ALL) WITH (fillfactor = 50);
-CREATE TABLE bare_attempts (LIKE attempts INCLUDING ALL);
 """
 PLAN: Final = """
 INSERT INTO bare_deliveries (warning_id, channel, target, round, why, text_no, township, areas, state, state_code,
@@ -25,18 +24,14 @@ FROM unnest($4::text[], $5::text[], $6::int[]) AS given (target, township, pos)
 SETTLE: Final = """
 UPDATE bare_deliveries AS d SET calls = 1, tries = 1, provider = $2, provider_ref = given.ref,
   possible_duplicate = false, sent_at = coalesce(d.sent_at, given.at), state = $3, state_code = '',
-  ended_at = NULL
-FROM unnest($4::int[], $5::text[], $6::text[], $7::timestamptz[]) AS given (pos, target, ref, at)
+  ended_at = NULL, answered_at = given.ended, took_us = given.took
+FROM unnest($4::int[], $5::text[], $6::text[], $7::timestamptz[], $8::timestamptz[], $9::int[])
+  AS given (pos, target, ref, at, ended, took)
 WHERE d.chunk_id = $1 AND d.pos = given.pos AND d.target = given.target AND (d.state = 0 OR d.calls < 1)
-"""
-APPEND: Final = """
-INSERT INTO bare_attempts (warning_id, channel, target, round, no, provider, started_at, ended_at, outcome, code, reason,
-  provider_ref, possible_duplicate, trace)
-SELECT $1, $2, given.target, 0, 1, $3, given.at, given.ended, 'accepted', '', '', given.ref, false, ''
-FROM unnest($4::text[], $5::text[], $6::timestamptz[], $7::timestamptz[]) AS given (target, ref, at, ended)
-ON CONFLICT DO NOTHING
+  AND d.answered_at IS NULL
 """
 LIMIT_S: Final = 60.0
+_MICROSECOND: Final = timedelta(microseconds=1)
 
 
 class BareLedger:
@@ -63,10 +58,10 @@ class BareLedger:
             )
 
     async def settle(
-        self, warning_id: str, chunk_id: int, results: Sequence[tuple[int, str, str, datetime, datetime]], state: int
+        self, chunk_id: int, results: Sequence[tuple[int, str, str, datetime, datetime]], state: int
     ) -> None:
         """`results`: place, target, the provider's reference, when the call began and ended."""
         pos, targets, refs, began, ended = (list(column) for column in zip(*results, strict=True))
         async with self._connection.transaction():
-            await self._connection.execute(SETTLE, chunk_id, "bench", state, pos, targets, refs, began)
-            await self._connection.execute(APPEND, warning_id, "sms", "bench", targets, refs, began, ended)
+            took = [(later - sooner) // _MICROSECOND for sooner, later in zip(began, ended, strict=True)]
+            await self._connection.execute(SETTLE, chunk_id, "bench", state, pos, targets, refs, began, ended, took)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from functools import cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, func, insert, or_, select, update
@@ -17,7 +18,7 @@ from dispatcher.store.tables import chunks, warnings
 
 async def look(tx: Tx, channel: str, above_lane: int | None = None, *, drill: bool = False) -> Chunk | None:
     """The one that `take` would take; nothing is locked."""
-    found = await tx.execute(_ready(_of(channel, above_lane, drill=drill), chunks))
+    found = await tx.execute(_looked_for(channel, above_lane, drill=drill))
     row = found.mappings().one_or_none()
     return Chunk(**row) if row else None
 
@@ -141,6 +142,12 @@ def open_for(connection: Connection, chunk_id: int, holder: Holder) -> bool | No
 def _of(channel: str, above_lane: int | None, *, drill: bool) -> ColumnElement[bool]:
     wanted = and_(chunks.c.channel == channel, on_side(chunks.c.warning_id, drill=drill))
     return wanted if above_lane is None else and_(wanted, chunks.c.lane < above_lane)
+
+
+@cache
+def _looked_for(channel: str, above_lane: int | None, *, drill: bool) -> Select[Any]:
+    """Kept: a sender looks before each chunk and after each wake-up, and making the question costs more than asking it."""
+    return _ready(_of(channel, above_lane, drill=drill), chunks)
 
 
 def _unsent(sent_here: Collection[tuple[str, bool]]) -> ColumnElement[bool]:

@@ -17,7 +17,7 @@ from dispatcher.store.engine import Tx
 from dispatcher.store.many import Inserted, Many, Source, Statement
 from dispatcher.store.packing import FrozenRow
 from dispatcher.store.sides import not_plainly_live
-from dispatcher.store.tables import attempts, chunks, deliveries, warnings
+from dispatcher.store.tables import chunks, deliveries, warnings
 
 _UNTOUCHED = (DeliveryState.PLANNED, "")
 _SUPPRESSED = int(DeliveryState.SUPPRESSED)
@@ -103,7 +103,13 @@ async def in_chunk(tx: Tx, chunk_id: int, opened_to: int) -> list[Row]:
     """A chunk's rows without a result, in order; those below `opened_to` are in doubt: they may have been sent."""
     found = await tx.execute(
         select(deliveries)
-        .where(deliveries.c.chunk_id == chunk_id, deliveries.c.state == DeliveryState.PLANNED)
+        .where(
+            deliveries.c.chunk_id == chunk_id,
+            deliveries.c.state == DeliveryState.PLANNED,
+            deliveries.c.answered_at.is_(
+                None
+            ),  # or somebody set it back by hand: what a provider has is not sent again
+        )
         .order_by(deliveries.c.pos)
     )
     rows = [row_of(row) for row in found.mappings()]
@@ -303,17 +309,18 @@ async def told_before(tx: Tx, rows: Sequence[Row]) -> dict[str, frozenset[str]]:
 
 
 async def taken(tx: Tx, named: Sequence[tuple[str, str]], since: datetime) -> set[tuple[str, str]]:
-    """`named`: (target, provider's reference). Those that stand on record for a try of a warning received since then, or
-    still in force."""
+    """`named`: (target, provider's reference). Those that stand on record for a delivery of a warning received since then, or
+    still in force: of the calls for a delivery one at most is known to have been taken."""
     if not named:
         return set()
     found = await tx.execute(
-        select(attempts.c.target, attempts.c.provider_ref).where(
-            attempts.c.warning_id.in_(
+        select(deliveries.c.target, deliveries.c.provider_ref).where(
+            deliveries.c.warning_id.in_(
                 select(warnings.c.id).where(or_(warnings.c.received_at >= since, warnings.c.state.in_(SENDING)))
             ),
-            attempts.c.target.in_({target for target, _ in named}),
-            attempts.c.provider_ref.in_({ref for _, ref in named}),
+            deliveries.c.channel.in_(list(Channel)),  # second in the key, before the target
+            deliveries.c.target.in_({target for target, _ in named}),
+            deliveries.c.provider_ref.in_({ref for _, ref in named}),
         )
     )
     return {(row.target, row.provider_ref) for row in found} & set(named)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Update, bindparam, case, func, null, or_, update
+from sqlalchemy import ColumnElement, Update, and_, bindparam, case, func, null, or_, update
 
+from dispatcher.model import Channel
 from dispatcher.states import TERMINAL, DeliveryState, may_become
 from dispatcher.store.chunks import Chunk
 from dispatcher.store.deliveries.rows import Attempt, Row, Settled
@@ -15,6 +16,7 @@ from dispatcher.store.engine import Tx
 from dispatcher.store.many import Inserted, Many, Source
 from dispatcher.store.tables import attempts, deliveries
 
+_MICROSECOND = timedelta(microseconds=1)
 _GUARDS = {state: may_become(state) for state in DeliveryState}
 
 
@@ -37,6 +39,8 @@ SETTLED = {
     "v_code": _C.state_code.type,
     "v_due": _C.due_at.type,
     "v_ended": _C.ended_at.type,
+    "v_answered": _C.answered_at.type,
+    "v_took": _C.took_us.type,
 }
 
 
@@ -56,6 +60,8 @@ def settled(
         "provider_ref": given("v_ref"),
         "possible_duplicate": given("v_duplicate"),
         "sent_at": func.coalesce(_C.sent_at, given("v_sent")),
+        "answered_at": given("v_answered"),
+        "took_us": given("v_took"),
         "state": case((allowed, state), else_=_C.state),
         "state_code": case((allowed, given("v_code")), else_=_C.state_code),
         "ended_at": case((allowed, given("v_ended")), else_=_C.ended_at),
@@ -70,8 +76,8 @@ def waiting(given: Source, allowed: ColumnElement[bool]) -> dict[str, ColumnElem
 
 def is_news(given: Source) -> ColumnElement[bool]:
     """Whether the row has no result yet, or one of fewer calls, or a receipt alone: the first result stands, however often it
-    is written, and a call-off's word is not wiped out by a sender that knows less."""
-    return or_(_stands_in(DeliveryState.PLANNED), _C.calls < given("v_calls"))
+    is written, and a call-off's word is not wiped out by a sender that knows less. What a provider took stands."""
+    return and_(or_(_stands_in(DeliveryState.PLANNED), _C.calls < given("v_calls")), _C.answered_at.is_(None))
 
 
 WORKED = ("accepted", "looked_up")
@@ -106,7 +112,7 @@ _STATEMENTS = {state: _settle_to(state) for state in DeliveryState}
 
 
 async def settle(tx: Tx, results: Sequence[Settled]) -> None:
-    """Writes results set-wise, a statement a state, and appends their attempts."""
+    """Writes results set-wise, a statement a state, and appends the attempts that do not stand in their rows."""
     for many, rows in grouped(results):
         await many.run(tx, rows)
 
@@ -117,7 +123,7 @@ def grouped(results: Sequence[Settled]) -> Iterator[tuple[Many, list[tuple[objec
     tries: list[tuple[object, ...]] = []
     for result in results:
         by_state.setdefault(result.state, []).append(settled_values(result))
-        if result.attempt:
+        if result.attempt and not stands_in_row(result.row, result.attempt):
             tries.append(attempt_values(result.row, result.attempt))
     for state, values in by_state.items():
         yield _STATEMENTS[state], values
@@ -128,6 +134,7 @@ def grouped(results: Sequence[Settled]) -> Iterator[tuple[Many, list[tuple[objec
 def settled_values(result: Settled) -> tuple[object, ...]:
     """In the order of `SETTLED`."""
     row, attempt = result.row, result.attempt
+    in_row = attempt is not None and stands_in_row(row, attempt)
     return (
         result.chunk_id,
         row.pos,
@@ -141,7 +148,15 @@ def settled_values(result: Settled) -> tuple[object, ...]:
         result.code,
         result.due_at,
         result.at if result.state in TERMINAL else None,
+        attempt.ended_at if attempt and in_row else None,
+        (attempt.ended_at - attempt.started_at) // _MICROSECOND if attempt and in_row else None,
     )
+
+
+def stands_in_row(row: Row, attempt: Attempt) -> bool:
+    """Whether the row says all there is to say of it: it was taken and left no trace. What was pushed to a gateway has its own
+    record, for its operator."""
+    return attempt.outcome == "accepted" and not attempt.trace and row.channel != Channel.BROADCAST
 
 
 async def mark_doubt(tx: Tx, chunk: Chunk, rows: Sequence[Row], now: datetime) -> None:
@@ -158,6 +173,7 @@ async def mark_doubt(tx: Tx, chunk: Chunk, rows: Sequence[Row], now: datetime) -
             deliveries.c.pos == bindparam("k_pos"),
             deliveries.c.target == bindparam("k_target"),
             deliveries.c.round == bindparam("k_round"),
+            deliveries.c.answered_at.is_(None),
         )
         .values(possible_duplicate=True, calls=bindparam("v_calls"), tries=bindparam("v_tries")),
         [

@@ -2,8 +2,9 @@
 
 `audit`, `events`, `attempts`, `questions`, `receipts`, `scans`, `shift_log`, `signatures` and `uplinks` are append-only
 (triggers in the migrations; on PostgreSQL the service's own role may only add to them; what may leave all the same stands in
-`ledger.py`). Phones, homes, what people write back, scans and secrets are sealed columns (`store/sealed.py`): bytes to the
-database, text to us. Times are UTC; the database never sees a naive one.
+`ledger.py`), and so is what a delivery says of the try that was taken. Phones, homes, what people write back, scans and
+secrets are sealed columns (`store/sealed.py`): bytes to the database, text to us. Times are UTC; the database never sees a
+naive one.
 """
 
 from dispatcher.store.tables.accounts import accounts, code_texts, codes, pages, sessions, signatures, throttles, tokens

@@ -9,7 +9,8 @@ from aiohttp import web
 from dispatcher.model import Channel, DeliveryKey, Target, Why
 from dispatcher.store import ledger, warnings
 from dispatcher.store.engine import Store
-from dispatcher.store.ledger import Entry, Heard, Try
+from dispatcher.store.ledger import Entry, Heard
+from dispatcher.store.tries import Try, tries_of
 from dispatcher.telemetry import mask
 from dispatcher.web import asking, reach, shapes
 from dispatcher.web.answering import as_lines
@@ -67,7 +68,7 @@ async def _page(store: Store, part: Part, after: Cursor | None, limit: int) -> l
 
 async def _lines(store: Store, warning_id: str, entries: Sequence[Entry]) -> list[shapes.DeliveryLine]:
     async with store.read() as tx:
-        tries = await ledger.tries_of(tx, warning_id, [entry.target for entry in entries])
+        tries = await tries_of(tx, warning_id, [entry.target for entry in entries])
     return [delivery_line(entry, tries.get((entry.channel, entry.target, entry.round), ())) for entry in entries]
 
 
