@@ -62,7 +62,7 @@ def _both(side: _Ours | _Bare) -> Callable[[], Awaitable[tuple[float, float]]]:
 def _measured(found: dict[str, list[tuple[float, float]]]) -> Measured:
     detail: dict[str, Any] = {"rows": ROWS, "chunk": CHUNK, "group": GROUP}
     checks = []
-    for place, (name, chinese) in enumerate((("plan", "计划"), ("settle", "记结果（含所发的那次）"))):
+    for place, (name, chinese) in enumerate((("plan", "计划"), ("settle", "记结果（含尝试）"))):
         rates = {side: [one[place] for one in some] for side, some in found.items()}
         detail[name] = {side: paired.spread(some) for side, some in rates.items()}
         checks.append(at_least(f"{chinese} ÷ 裸 asyncpg", paired.ratio(rates["store"], rates["asyncpg"]), OF_BARE))
